@@ -1,0 +1,52 @@
+# Assay: two commands do everything on a fresh machine: `make run` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+DATA ?= data
+GO ?= go
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+# Everything static and stripped: the native library is large, and most of it is never called.
+LDFLAGS := -s -w -extldflags "-Wl,--gc-sections"
+FUZZTIME ?= 10s
+
+.PHONY: help run build test native lint fmt bench fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build, start the service and play a sample session through it; ONCE=1 ends when idle
+	@bin/assay run --data $(DATA) --sample $(if $(ONCE),--until-idle)
+
+build: native ## leave the program at bin/assay
+	@echo "building bin/assay"
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/assay ./cmd/assay
+
+native: ## build the native library once (cached outside the clone; ASSAY_NATIVE_LIB names a prebuilt one)
+	@$(GO) run ./sovereign/native/build
+
+test: native ## run every test with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+fuzz: ## fuzz every decoder for FUZZTIME each
+	@$(GO) list ./... | while read -r package; do \
+		for target in $$($(GO) test -list '^Fuzz' "$$package" 2>/dev/null | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+lint: native ## run the linters
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI_LINT) run
+	cd sovereign/native && cargo fmt --all --check
+
+fmt: ## format Go and Rust
+	gofmt -w .
+	cd sovereign/native && cargo fmt --all
+
+bench: native ## print the benchmarks
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+clean: ## remove what make build and make run left here; the native library's cache stays
+	rm -rf bin $(DATA)

@@ -1,0 +1,69 @@
+package silver
+
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/bronze"
+	"assay/kernels"
+	"assay/streams"
+)
+
+// Headers of a message on DEAD besides those of a frame; its body is the event's raw bytes.
+const (
+	HeaderReason    = "Assay-Reason"
+	HeaderBronzeSeq = "Assay-Bronze-Seq"
+	HeaderWorkflow  = "Assay-Workflow"
+)
+
+// HeaderEventUUID is the header of a message on PROMOTION that carries its identity; its body is the event's JSON.
+const HeaderEventUUID = "Assay-Event-Uuid"
+
+// deadLetter renders an event that cannot be decoded. Its message id is where it stands, so that decoding its frame
+// again does not write a second letter while the log remembers the first.
+func deadLetter(e *bronze.Event) *nats.Msg {
+	seq := strconv.FormatUint(e.BronzeSeq, 10)
+	position := strconv.FormatUint(e.Position, 10)
+	msg := nats.NewMsg("dead." + e.Source)
+	msg.Header.Set(streams.HeaderStream, streams.EscapeHeader(e.StreamID))
+	msg.Header.Set(streams.HeaderPosition, position)
+	msg.Header.Set(HeaderWorkflow, streams.EscapeHeader(e.WorkflowID))
+	msg.Header.Set(HeaderBronzeSeq, seq)
+	msg.Header.Set(HeaderReason, oneLine(e.Reason))
+	msg.Header.Set(nats.MsgIdHdr, seq+"/"+position)
+	msg.Data = e.Raw
+	return msg
+}
+
+// promotion renders an event that asks for publication.
+func promotion(ns uuid.UUID, e *bronze.Event) *nats.Msg {
+	id := EventUUID(ns, e).String()
+	msg := nats.NewMsg("promotion." + streams.EscapeToken(e.WorkflowID))
+	msg.Header.Set(HeaderEventUUID, id)
+	msg.Header.Set(HeaderWorkflow, streams.EscapeHeader(e.WorkflowID))
+	msg.Header.Set(HeaderBronzeSeq, strconv.FormatUint(e.BronzeSeq, 10))
+	msg.Header.Set(nats.MsgIdHdr, id)
+	msg.Data = []byte(e.Payload)
+	return msg
+}
+
+// EventUUID is the identity of one event, as Batch computes it by column.
+func EventUUID(ns uuid.UUID, e *bronze.Event) uuid.UUID {
+	return kernels.UUID(ns, kernels.JoinStrings(eventName(nil, e)...))
+}
+
+// partition spreads workflows over n subjects.
+func partition(workflow string, n int) int {
+	if n == 1 {
+		return 0
+	}
+	h := fnv.New32a()
+	h.Write([]byte(workflow))
+	return int(h.Sum32() % uint32(n))
+}
+
+func oneLine(s string) string { return strings.NewReplacer("\r", " ", "\n", " ").Replace(s) }

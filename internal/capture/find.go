@@ -1,0 +1,125 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Input is a file to capture.
+type Input struct {
+	Path     string
+	Stream   string // id of the source stream
+	Workflow string // workflow of the events that name none
+	Bytes    int64  // size when it was found, for progress
+}
+
+// Problem is what went wrong with one input, while the others went on.
+type Problem struct {
+	Path string
+	Err  error
+}
+
+func (p Problem) Error() string { return p.Path + ": " + p.Err.Error() }
+
+// Unwrap returns the cause.
+func (p Problem) Unwrap() error { return p.Err }
+
+// Notice reports whether nothing is lost: the file is empty or no recording.
+func (p Problem) Notice() bool { return errors.Is(p.Err, ErrEmpty) || errors.Is(p.Err, ErrNotInput) }
+
+// Find walks the paths, directories in lexical order without dot-files, and names the source stream of each file: its
+// path from the given path's last element on, with slashes (sse/000.sse for the path data/sse); the workflow is the same
+// without the extension. A stream or workflow that is not empty overrides these names.
+//
+// What cannot be read is reported as problems. The error, which wraps ErrStream, is for a stream id given for several
+// files: their positions would collide.
+func Find(paths []string, stream, workflow string) ([]Input, []Problem, error) {
+	f := finder{stream: stream, workflow: workflow}
+	for _, p := range paths {
+		f.path(p)
+	}
+	if stream != "" && len(f.inputs) > 1 {
+		return nil, nil, fmt.Errorf("%w: %q for %d files; give one file, or leave the stream id out", ErrStream, stream, len(f.inputs))
+	}
+	return f.inputs, f.problems, nil
+}
+
+type finder struct {
+	stream, workflow string
+	inputs           []Input
+	problems         []Problem
+}
+
+func (f *finder) path(p string) {
+	info, err := os.Stat(p)
+	if err != nil {
+		f.problem(p, err)
+		return
+	}
+	base := baseName(p)
+	if !info.IsDir() {
+		f.input(p, base, info.Size())
+		return
+	}
+	// A trailing separator makes WalkDir enter a directory that is given as a symbolic link.
+	_ = filepath.WalkDir(p+string(filepath.Separator), func(file string, entry fs.DirEntry, err error) error {
+		return f.visit(p, base, file, entry, err)
+	})
+}
+
+// visit takes one entry of the walk of the directory root. It never ends the walk.
+func (f *finder) visit(root, base, file string, entry fs.DirEntry, err error) error {
+	rel, relErr := filepath.Rel(root, file)
+	switch {
+	case err != nil || relErr != nil:
+		f.problem(file, errors.Join(err, relErr))
+		return nil
+	case rel == ".":
+		return nil
+	case strings.HasPrefix(entry.Name(), ".") && entry.IsDir():
+		return filepath.SkipDir
+	case strings.HasPrefix(entry.Name(), ".") || entry.IsDir():
+		return nil
+	}
+	info, err := os.Stat(file) // follows a symbolic link
+	switch {
+	case err != nil:
+		f.problem(file, err)
+	case !info.Mode().IsRegular():
+		f.problem(file, fmt.Errorf("%w: no regular file; name it on the command line to read it anyway", ErrNotInput))
+	default:
+		f.input(file, path.Join(base, filepath.ToSlash(rel)), info.Size())
+	}
+	return nil
+}
+
+func (f *finder) input(file, name string, size int64) {
+	in := Input{Path: file, Stream: name, Workflow: strings.TrimSuffix(name, path.Ext(name)), Bytes: size}
+	if f.stream != "" {
+		in.Stream = f.stream
+	}
+	if f.workflow != "" {
+		in.Workflow = f.workflow
+	}
+	f.inputs = append(f.inputs, in)
+}
+
+func (f *finder) problem(file string, err error) {
+	f.problems = append(f.problems, Problem{file, err})
+}
+
+// baseName returns the last element of a path, also of one such as ".." that hides it.
+func baseName(p string) string {
+	if abs, err := filepath.Abs(p); err == nil {
+		p = abs
+	}
+	if base := filepath.Base(p); base != string(filepath.Separator) {
+		return base
+	}
+	return ""
+}

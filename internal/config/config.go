@@ -1,0 +1,132 @@
+// Package config reads Assay's settings. A flag beats the environment, the environment beats assay.yaml, and assay.yaml
+// beats the default; a key that no setting has is an error that names it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ErrInvalid means that a setting has a value which Assay cannot use, or does not exist.
+var ErrInvalid = errors.New("config: invalid setting")
+
+// Config holds every setting. The tags are the keys of assay.yaml; the environment variable of log.max_bytes is
+// ASSAY_LOG_MAX_BYTES, its flag --log-max-bytes.
+type Config struct {
+	Data      string `koanf:"data"`      // data directory
+	Namespace string `koanf:"namespace"` // UUID in which identities lie
+
+	NATS     NATS           `koanf:"nats"`
+	Log      Log            `koanf:"log"`
+	HTTP     HTTP           `koanf:"http"`
+	Registry Registry       `koanf:"registry"`
+	Gate     Gate           `koanf:"gate"`
+	Silver   Silver         `koanf:"silver"`
+	Keys     map[string]Key `koanf:"keys"` // natural keys by kind, over the built-in table
+}
+
+// NATS says which server holds the log.
+type NATS struct {
+	URL         string `koanf:"url"`         // of an outside server or cluster; empty: embedded
+	Credentials string `koanf:"credentials"` // path of a .creds file, with url
+	Config      string `koanf:"config"`      // path of a nats.conf for the embedded server; empty: the built-in one
+	Listen      string `koanf:"listen"`      // host:port of the embedded server for other NATS clients; empty: none
+}
+
+// Log bounds the log.
+type Log struct {
+	MaxBytes int64         `koanf:"max_bytes"` // of BRONZE, in bytes
+	MaxAge   time.Duration `koanf:"max_age"`   // of a frame; 0: kept until the log is full
+	Ring     bool          `koanf:"ring"`      // full: drop the oldest frames instead of refusing new ones
+	Replicas int           `koanf:"replicas"`  // copies in a cluster
+}
+
+// HTTP says where the API listens.
+type HTTP struct {
+	Listen string `koanf:"listen"` // host:port; empty: no API
+	Token  string `koanf:"token"`  // bearer token; required unless listen is a loopback address
+}
+
+// Registry says where promotions go.
+type Registry struct {
+	URL       string `koanf:"url"`
+	Kind      string `koanf:"kind"`       // coreason or mcp
+	TokenFile string `koanf:"token_file"` // path of a file that holds the bearer token
+	CAFile    string `koanf:"ca_file"`    // path of a PEM file with more certificate authorities
+}
+
+// Gate configures the forget gate.
+type Gate struct {
+	LowWatermark  uint64  `koanf:"low_watermark"`  // frames that Silver may lag behind before anything is shed
+	HighWatermark uint64  `koanf:"high_watermark"` // frames of lag at which the threshold reaches the ceiling
+	Ceiling       float64 `koanf:"ceiling"`        // highest threshold, 0 to 1; 0 turns the load gate off
+
+	// The contract of the token gate for events that carry none; a pattern of "" means none.
+	DecayThreshold    float64 `koanf:"decay_threshold"`
+	RepairMarkerRegex string  `koanf:"repair_marker_regex"`
+	MaxLookbackWindow int     `koanf:"max_lookback_window"`
+}
+
+// Silver bounds the micro-batches.
+type Silver struct {
+	Workers    int           `koanf:"workers"`
+	Partitions int           `koanf:"partitions"`
+	MaxRows    int           `koanf:"max_rows"`
+	MaxBytes   int           `koanf:"max_bytes"`
+	MaxAge     time.Duration `koanf:"max_age"`
+}
+
+// Key is the natural key of a kind: the columns that make it up, in order.
+type Key struct {
+	Components []string `koanf:"components"`
+	Exact      bool     `koanf:"exact"` // keep the case
+}
+
+// Default returns the settings of a single node.
+func Default() Config {
+	return Config{
+		Data:      "data",
+		Namespace: "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
+		Log:       Log{MaxBytes: 64 << 30, Replicas: 1},
+		HTTP:      HTTP{Listen: "127.0.0.1:7070"},
+		Registry:  Registry{Kind: "coreason"},
+		Gate:      Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
+		Silver:    Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 8 << 20, MaxAge: 25 * time.Millisecond},
+	}
+}
+
+// Validate reports every setting that cannot be used. Its errors wrap ErrInvalid.
+func (c *Config) Validate() error {
+	var errs []error
+	check := func(ok bool, key, want string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%w: %s must be %s", ErrInvalid, key, want))
+		}
+	}
+	check(c.Data != "", "data", "the path of a directory")
+	_, err := uuid.Parse(c.Namespace)
+	check(err == nil, "namespace", "a UUID")
+	check(c.Log.MaxBytes >= 1<<20, "log.max_bytes", "at least 1048576")
+	check(c.Log.MaxAge >= 0, "log.max_age", "0 or a duration such as 720h")
+	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")
+	check(c.Registry.URL == "" || isHTTP(c.Registry.URL), "registry.url", "an http or https URL")
+	check(c.Registry.Kind == "coreason" || c.Registry.Kind == "mcp", "registry.kind", "coreason or mcp")
+	check(c.Gate.Ceiling >= 0 && c.Gate.Ceiling <= 1, "gate.ceiling", "between 0 and 1")
+	check(c.Gate.HighWatermark > c.Gate.LowWatermark, "gate.high_watermark", "above gate.low_watermark")
+	check(c.Gate.DecayThreshold >= 0 && c.Gate.DecayThreshold <= 1, "gate.decay_threshold", "between 0 and 1")
+	check(c.Silver.Workers >= 1 && c.Silver.Workers <= 64, "silver.workers", "1 to 64")
+	check(c.Silver.Partitions >= 1 && c.Silver.Partitions <= 64, "silver.partitions", "1 to 64")
+	check(c.Silver.MaxRows >= 1, "silver.max_rows", "at least 1")
+	check(c.Silver.MaxBytes >= 1<<10, "silver.max_bytes", "at least 1024")
+	check(c.Silver.MaxAge > 0, "silver.max_age", "a positive duration such as 25ms")
+	return errors.Join(errs...)
+}
+
+func isHTTP(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
