@@ -1,19 +1,93 @@
 package streams
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
 
-// Sentinels of this package; wrap and test them with errors.Is.
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Sentinels of this package; test for them with errors.Is.
 var (
-	// ErrFrame means that a message of BRONZE is not a frame: its subject or a header is malformed.
+	// ErrFrame means that a frame, or a message of BRONZE, is malformed: its subject or a header is at fault.
 	ErrFrame = errors.New("streams: malformed frame")
 	// ErrLocked means that another process uses the data directory.
 	ErrLocked = errors.New("streams: data directory in use")
 	// ErrServer means that the embedded server could not start or stopped by itself.
 	ErrServer = errors.New("streams: embedded server failed")
-	// ErrFull means that the log has reached its size limit and refuses to grow.
+	// ErrConfig means that a setting is out of its range, or that a stream exists in a form that cannot become the one
+	// asked for.
+	ErrConfig = errors.New("streams: configuration refused")
+	// ErrFull means that a stream has reached its size limit, or the disk its end, and refuses to grow.
 	ErrFull = errors.New("streams: log full")
-	// ErrTooLarge means that a frame exceeds the log's message size.
-	ErrTooLarge = errors.New("streams: frame too large")
-	// ErrClosed means that the publisher or the log was closed.
-	ErrClosed = errors.New("streams: closed")
+	// ErrTooLarge means that a message exceeds the log's message size.
+	ErrTooLarge = errors.New("streams: message too large")
+	// ErrUnavailable means that the log gave no answer in time. What was published may be stored or not; publishing it
+	// again is safe.
+	ErrUnavailable = errors.New("streams: log unavailable")
+	// ErrClosed means that the publisher was closed.
+	ErrClosed = errors.New("streams: publisher closed")
 )
+
+// Error codes of the server that have no constant in nats.go. jetstreamext's list of the batch codes differs from the
+// server's for some; these are the server's (server/errors.json).
+const (
+	codeAccountResources   jetstream.ErrorCode = 10002
+	codeUnavailable        jetstream.ErrorCode = 10008
+	codeServerResources    jetstream.ErrorCode = 10023
+	codeStorageResources   jetstream.ErrorCode = 10047
+	codeStoreFailed        jetstream.ErrorCode = 10077
+	codeDuplicateInProcess jetstream.ErrorCode = 10158
+	codeTooManyRequests    jetstream.ErrorCode = 10167
+	codeBatchIncomplete    jetstream.ErrorCode = 10176
+	codeBatchDuplicate     jetstream.ErrorCode = 10201
+	codeTooManyBatches     jetstream.ErrorCode = 10210
+)
+
+// publishError gives a refusal by the log its sentinel and says what to do.
+func publishError(err error) error {
+	switch code := errorCode(err); {
+	case err == nil:
+		return nil
+	case code == jetstream.JSErrCodeStreamMessageExceedsMaximum || errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case code == codeStoreFailed && strings.Contains(err.Error(), "maximum"):
+		return fmt.Errorf("%w: raise its size limit, lower its age limit or make it a ring: %w", ErrFull, err)
+	case code == codeAccountResources || code == codeServerResources || code == codeStorageResources ||
+		code == codeStoreFailed && strings.Contains(err.Error(), "no space"):
+		return fmt.Errorf("%w: free disk space or raise max_file_store: %w", ErrFull, err)
+	case transient(err) || errors.Is(err, nats.ErrConnectionClosed):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("streams: publish: %w", err)
+}
+
+// transient reports whether the same request may succeed a moment later. After such an error it is unknown whether the
+// log stored what was published.
+func transient(err error) bool {
+	switch errorCode(err) {
+	case codeUnavailable, codeDuplicateInProcess, codeTooManyRequests, codeBatchIncomplete, codeTooManyBatches:
+		return true
+	}
+	for _, e := range []error{
+		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
+		nats.ErrReconnectBufExceeded, jetstream.ErrNoStreamResponse,
+		jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs, errAttemptTimeout,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// errorCode is the server's error code, 0 if the error did not come from it.
+func errorCode(err error) jetstream.ErrorCode {
+	var js jetstream.JetStreamError
+	if errors.As(err, &js) && js.APIError() != nil {
+		return js.APIError().ErrorCode
+	}
+	return 0
+}

@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go"
 )
@@ -59,10 +61,43 @@ type Frame struct {
 	Stream      string    // id of the source stream, for instance a session or a file
 	Position    uint64    // position of the first event in the stream, from 0
 	Count       int       // events in Body; 0 for bytes that hold none, such as an unfinished tail
-	Captured    time.Time // when the bytes were captured
+	Captured    time.Time // when the bytes were captured, read back in UTC
 	Shed        float64   // threshold of the load gate in force at capture, 0 to 1
 	Side        Side      // JSON-RPC only; "" where the capture does not know it
 	Body        []byte
+}
+
+// Limits of a frame, besides its size.
+const (
+	// SubjectBytesMax limits the subject. It stays below the 4,096 bytes that a NATS server takes for a whole protocol
+	// line; a workflow id of up to 675 bytes always fits, whatever is in it.
+	SubjectBytesMax = 2 << 10
+	// StreamBytesMax limits the id of the source stream.
+	StreamBytesMax = 4 << 10
+)
+
+// validate reports what would keep the log from storing the frame or a reader from reading it back. Errors wrap ErrFrame.
+func (f *Frame) validate() error {
+	switch {
+	case !f.Source.Valid():
+		return fmt.Errorf("%w: source %q is not sse, jsonrpc or event", ErrFrame, f.Source)
+	case f.ContentType == "" || strings.ContainsFunc(f.ContentType, unicode.IsControl):
+		return fmt.Errorf("%w: content type %q", ErrFrame, f.ContentType)
+	case len(f.Stream) > StreamBytesMax:
+		return fmt.Errorf("%w: stream id has %d bytes, the limit is %d", ErrFrame, len(f.Stream), StreamBytesMax)
+	case f.Position > math.MaxInt64:
+		return fmt.Errorf("%w: position %d is beyond 2^63-1", ErrFrame, f.Position)
+	case f.Count < 0 || f.Count > math.MaxInt32:
+		return fmt.Errorf("%w: count %d is not between 0 and 2^31-1", ErrFrame, f.Count)
+	case !(f.Shed >= 0 && f.Shed <= 1):
+		return fmt.Errorf("%w: shed threshold %v is not between 0 and 1", ErrFrame, f.Shed)
+	case f.Side != "" && f.Side != SideClient && f.Side != SideServer:
+		return fmt.Errorf("%w: side %q is neither client nor server", ErrFrame, f.Side)
+	}
+	if n := len(f.Subject()); n > SubjectBytesMax {
+		return fmt.Errorf("%w: workflow id makes a subject of %d bytes, the limit is %d", ErrFrame, n, SubjectBytesMax)
+	}
+	return nil
 }
 
 // ID is the frame's Nats-Msg-Id: stream, position and digest, so that a retry is recognised and a different frame is
@@ -112,9 +147,8 @@ func ParseFrame(subject string, h nats.Header, body []byte, seq uint64, stored t
 		f.ContentType = v
 	}
 	if v := h.Get(HeaderStream); v != "" {
-		f.Stream = UnEscapeHeader(v)
+		f.Stream = UnescapeHeader(v)
 	}
-	f.Side = Side(h.Get(HeaderSide))
 	parse := func(name string, into func(string) error) {
 		if v := h.Get(name); v != "" && err == nil {
 			if perr := into(v); perr != nil {
@@ -126,6 +160,8 @@ func ParseFrame(subject string, h nats.Header, body []byte, seq uint64, stored t
 	parse(HeaderCount, func(v string) (e error) { f.Count, e = parseCount(v); return })
 	parse(HeaderTime, func(v string) (e error) { f.Captured, e = time.Parse(time.RFC3339Nano, v); return })
 	parse(HeaderShed, func(v string) (e error) { f.Shed, e = parseThreshold(v); return })
+	parse(HeaderSide, func(v string) (e error) { f.Side, e = parseSide(v); return })
+	f.Captured = f.Captured.UTC()
 	return f, err
 }
 
@@ -140,6 +176,14 @@ func parseThreshold(v string) (float64, error) {
 		err = fmt.Errorf("not between 0 and 1")
 	}
 	return x, err
+}
+
+func parseSide(v string) (Side, error) {
+	side := Side(v)
+	if side != SideClient && side != SideServer {
+		return "", fmt.Errorf("neither %s nor %s", SideClient, SideServer)
+	}
+	return side, nil
 }
 
 // Subject returns bronze.<source>.<workflow>, the workflow escaped to one legal token.

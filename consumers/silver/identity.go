@@ -100,11 +100,15 @@ func (s *keyShape) identify(mem memory.Allocator, ns uuid.UUID) (*array.FixedSiz
 		}
 		columns = append(columns, column)
 	}
-	names, err := kernels.Join(mem, columns...)
-	if err != nil {
-		return nil, fmt.Errorf("silver: join keys: %w", err)
+	names := columns[0]
+	if !(s.form == verbatim && len(columns) == 1) { // an event's own id is its name
+		joined, err := kernels.Join(mem, columns...)
+		if err != nil {
+			return nil, fmt.Errorf("silver: join keys: %w", err)
+		}
+		defer joined.Release()
+		names = joined
 	}
-	defer names.Release()
 	uuids, err := kernels.UUIDv5(mem, ns, names)
 	if err != nil {
 		return nil, fmt.Errorf("silver: identify: %w", err)

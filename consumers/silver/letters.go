@@ -39,6 +39,17 @@ func deadLetter(e *bronze.Event) *nats.Msg {
 	return msg
 }
 
+// PromotionLetter renders a message of PROMOTION that turned out to be no promotion; seq is its sequence there.
+func PromotionLetter(workflow, eventUUID, reason string, seq uint64, body []byte) *nats.Msg {
+	msg := nats.NewMsg("dead.promotion")
+	msg.Header.Set(HeaderWorkflow, streams.EscapeHeader(workflow))
+	msg.Header.Set(HeaderEventUUID, eventUUID)
+	msg.Header.Set(HeaderReason, oneLine(reason))
+	msg.Header.Set(nats.MsgIdHdr, "promotion/"+strconv.FormatUint(seq, 10))
+	msg.Data = body
+	return msg
+}
+
 // promotion renders an event that asks for publication.
 func promotion(ns uuid.UUID, e *bronze.Event) *nats.Msg {
 	id := EventUUID(ns, e).String()
@@ -53,6 +64,9 @@ func promotion(ns uuid.UUID, e *bronze.Event) *nats.Msg {
 
 // EventUUID is the identity of one event, as Batch computes it by column.
 func EventUUID(ns uuid.UUID, e *bronze.Event) uuid.UUID {
+	if e.EventID != "" {
+		return kernels.UUID(ns, e.EventID)
+	}
 	return kernels.UUID(ns, kernels.JoinStrings(eventName(nil, e)...))
 }
 

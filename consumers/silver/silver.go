@@ -188,6 +188,9 @@ func (w *worker) take(msg jetstream.Msg) error {
 	seq := meta.Sequence.Stream
 	w.pending = append(w.pending, msg)
 	for _, e := range w.decode(msg, seq, meta.Timestamp) {
+		if len(e.Payload) > maxPayload {
+			e.Kill(fmt.Sprintf("it has %d bytes; %d are allowed", len(e.Payload), maxPayload))
+		}
 		if err := w.partitions[partition(e.WorkflowID, w.Partitions)].Append(&e); err != nil {
 			return err
 		}
@@ -200,6 +203,10 @@ func (w *worker) take(msg jetstream.Msg) error {
 	}
 	return nil
 }
+
+// maxPayload bounds the payload of a row, in bytes: a batch with it, its text and its fragments must fit into one
+// message. Capture refuses larger events already; another client of the log may not.
+const maxPayload = 16 << 20
 
 // decode returns the events of a message. One that is no frame is itself a dead event.
 func (w *worker) decode(msg jetstream.Msg, seq uint64, stored time.Time) []bronze.Event {

@@ -24,4 +24,7 @@ func (b *Budget) acquire(ctx context.Context, n int) error {
 	return b.sem.Acquire(ctx, min(int64(n), b.size))
 }
 
+// tryAcquire takes n bytes if they are there.
+func (b *Budget) tryAcquire(n int) bool { return b.sem.TryAcquire(min(int64(n), b.size)) }
+
 func (b *Budget) release(n int) { b.sem.Release(min(int64(n), b.size)) }

@@ -4,8 +4,6 @@ import "errors"
 
 // Sentinels of this package; wrap and test them with errors.Is.
 var (
-	// ErrEventTooLarge means that an event exceeds the event limit, so that no frame can carry it.
-	ErrEventTooLarge = errors.New("capture: event too large")
 	// ErrNotInput means that a file holds nothing that is known to be a recording.
 	ErrNotInput = errors.New("capture: not a recording")
 	// ErrEmpty means that a file holds no bytes.
@@ -20,6 +18,14 @@ var (
 	ErrMedia = errors.New("capture: unsupported media type")
 	// ErrBusy means that as many streams are open as the limit allows.
 	ErrBusy = errors.New("capture: too many open streams")
-	// ErrRemote means that another Assay server refused frames or could not be reached.
-	ErrRemote = errors.New("capture: server refused the frames")
+	// ErrTooLong means that the body of a request exceeds the limit on bodies.
+	ErrTooLong = errors.New("capture: body too long")
+	// ErrReplaced means that a followed file became shorter, went away or gave its name to another one.
+	ErrReplaced = errors.New("capture: file replaced")
+	// ErrURL means that a followed URL does not answer with an event stream.
+	ErrURL = errors.New("capture: no event stream")
+	// ErrRemote means that an Assay server could not be reached or did not take frames now. Sending them again is safe.
+	ErrRemote = errors.New("capture: server did not take the frames")
+	// ErrRefused means that an Assay server will not take a frame, however often it is sent.
+	ErrRefused = errors.New("capture: server refused a frame")
 )

@@ -10,16 +10,17 @@ import (
 	"path"
 	"strings"
 
+	"assay/internal/wire"
 	"assay/streams"
 )
 
 // headBytes is how much of an input is looked at to recognise it.
 const headBytes = 64 << 10
 
-// format is how the bytes of an input are to be captured.
-type format struct {
-	source      streams.Source
-	contentType string
+// recording is how the bytes of an input are to be captured.
+type recording struct {
+	source streams.Source
+	format wire.Format
 }
 
 // eventKeys are the top-level keys of which a state event or a CloudEvent has at least one.
@@ -53,29 +54,29 @@ func ignoreEOF(err error) error {
 // beside one. A source that is not empty overrules all doubt.
 //
 // The error wraps ErrNotInput.
-func recognise(name string, first []byte, source streams.Source) (format, error) {
+func recognise(name string, first []byte, source streams.Source) (recording, error) {
 	ext := strings.ToLower(path.Ext(name))
 	if source == streams.SourceSSE || source == "" && (ext == ".sse" || !isJSONExt(ext) && looksLikeSSE(first)) {
-		return format{streams.SourceSSE, streams.ContentSSE}, nil
+		return recording{streams.SourceSSE, wire.SSE}, nil
 	}
-	contentType := streams.ContentNDJSON
+	format := wire.NDJSON
 	if ext == ".json" && !startsWithJSONLine(first) {
-		contentType = streams.ContentJSON
+		format = wire.JSON
 	}
 	if source != "" {
-		return format{source, contentType}, nil
+		return recording{source, format}, nil
 	}
 	keys, found := firstObject(first)
 	switch {
 	case keys["jsonrpc"]:
-		return format{streams.SourceJSONRPC, contentType}, nil
+		return recording{streams.SourceJSONRPC, format}, nil
 	case intersects(keys, eventKeys), isJSONExt(ext) && !found:
-		return format{streams.SourceEvent, contentType}, nil
+		return recording{streams.SourceEvent, format}, nil
 	case isJSONExt(ext):
-		return format{}, fmt.Errorf("%w: its first object is neither JSON-RPC nor an event (no jsonrpc, topology_class, type,"+
+		return recording{}, fmt.Errorf("%w: its first object is neither JSON-RPC nor an event (no jsonrpc, topology_class, type,"+
 			" event_type or specversion); --source event captures it anyway", ErrNotInput)
 	default:
-		return format{}, fmt.Errorf("%w: neither its name (.sse, .ndjson, .jsonl, .json) nor its first line tells what it holds;"+
+		return recording{}, fmt.Errorf("%w: neither its name (.sse, .ndjson, .jsonl, .json) nor its first line tells what it holds;"+
 			" --source sse, jsonrpc or event says so", ErrNotInput)
 	}
 }

@@ -15,7 +15,7 @@ import (
 var ErrInvalid = errors.New("config: invalid setting")
 
 // Config holds every setting. The tags are the keys of assay.yaml; the environment variable of log.max_bytes is
-// ASSAY_LOG_MAX_BYTES, its flag --log-max-bytes.
+// ASSAY_LOG_MAX_BYTES, and Settings names its flag.
 type Config struct {
 	Data      string `koanf:"data"`      // data directory
 	Namespace string `koanf:"namespace"` // UUID in which identities lie
@@ -91,7 +91,7 @@ func Default() Config {
 	return Config{
 		Data:      "data",
 		Namespace: "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
-		Log:       Log{MaxBytes: 64 << 30, Replicas: 1},
+		Log:       Log{MaxBytes: 32 << 30, Replicas: 1},
 		HTTP:      HTTP{Listen: "127.0.0.1:7070"},
 		Registry:  Registry{Kind: "coreason"},
 		Gate:      Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},

@@ -99,14 +99,9 @@ func Env(key string) string {
 	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// Flag returns the name of a setting's flag.
-func Flag(key string) string {
-	return strings.NewReplacer(".", "-", "_", "-").Replace(key)
-}
-
 func decode(k *koanf.Koanf) (Config, error) {
 	var c Config
-	err := k.UnmarshalWithConf("", nil, koanf.UnmarshalConf{
+	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{
 		DecoderConfig: &mapstructure.DecoderConfig{
 			TagName: "koanf", Result: &c, ErrorUnused: true, WeaklyTypedInput: true,
 			DecodeHook: mapstructure.ComposeDecodeHookFunc(

@@ -1,2 +1,21 @@
-// placeholder
-pub use lance::Dataset;
+//! The native half of the sovereign store: LanceDB tables behind a small C interface.
+//!
+//! ```text
+//!   lancedb-go (Go) ──► lancedb_go.rs ──┐
+//!                                       ├──► registry ──► dataset ──► lance ──► NAME.lance/
+//!   sovereign  (Go) ──► table.rs ───────┘        one shared table per path
+//! ```
+//!
+//! A LanceDB database is a folder of `NAME.lance` datasets, so the `lance` crate is all that it takes. Two sets of
+//! C functions stand on it: those that the Go code of lancedb-go calls (`lancedb.h`) and those it lacks
+//! (`assay_native.h`). Both find their tables in one registry, so every handle sees the newest version.
+
+mod dataset;
+mod error;
+mod ffi;
+mod index;
+mod lancedb_go;
+mod maintain;
+mod query;
+mod registry;
+mod table;

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"assay/internal/api"
+	"assay/internal/config"
+	"assay/internal/metrics"
+	"assay/internal/pipeline"
+)
+
+// startAPI serves a running pipeline over HTTP.
+func startAPI(ctx context.Context, settings config.Config, running *pipeline.Pipeline, logger *slog.Logger) (*api.Server, error) {
+	return api.Start(ctx, api.Options{
+		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token,
+		View: running.View(), Ingest: running.IngestHandler(), Live: api.Live(running.Log(), logger),
+		Ready: running.Ready, Metrics: metrics.NewRegistry(running, logger), Logger: logger,
+	})
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"assay/internal/view"
+)
+
+func (p *program) recallCommand() *cobra.Command {
+	var request view.RecallRequest
+	var after, before string
+	cmd := &cobra.Command{
+		Use:     "recall QUERY…",
+		Short:   "Search the memory: by meaning, by words or by both",
+		Example: "  assay recall why did the build fail\n  assay recall --mode text --kind observation linker",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			request.Query = strings.Join(args, " ")
+			if request.After, err = parseTime("after", after); err != nil {
+				return err
+			}
+			if request.Before, err = parseTime("before", before); err != nil {
+				return err
+			}
+			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+				hits, err := v.Recall(ctx, request)
+				if err != nil {
+					return err
+				}
+				if p.json {
+					return p.printJSON(hits)
+				}
+				return p.printHits(hits)
+			})
+		},
+	}
+	addPlace(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&request.Mode, "mode", view.ModeHybrid, "hybrid, vector or text")
+	flags.IntVar(&request.Limit, "limit", view.DefaultHits, "episodes to show")
+	flags.StringVar(&request.Workflow, "workflow", "", "only this workflow")
+	flags.StringVar(&request.Agent, "agent", "", "only this agent")
+	flags.StringVar(&request.Kind, "kind", "", "only this kind of episode, such as message or observation")
+	flags.StringVar(&after, "after", "", "only from this time on (RFC 3339)")
+	flags.StringVar(&before, "before", "", "only before this time (RFC 3339)")
+	return cmd
+}
+
+func parseTime(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, fmt.Errorf("--%s %q is not a time such as 2026-01-31T12:00:00Z", flag, text)
+	}
+	return t, nil
+}
+
+func (p *program) printHits(hits []view.Hit) error {
+	if len(hits) == 0 {
+		fmt.Fprintln(p.stdout, "nothing found")
+		return nil
+	}
+	return table(p.stdout, "SCORE\tKIND\tWORKFLOW\tSTREAM\tPOSITION\tTEXT", func(row func(string, ...any)) {
+		for _, h := range hits {
+			row("%.4f\t%s\t%s\t%s\t%d\t%s", h.Score, h.Kind, h.WorkflowID, h.StreamID, h.Position, brief(h.Text, 100))
+		}
+	})
+}

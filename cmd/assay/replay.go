@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"assay/internal/pipeline"
+	"assay/internal/replay"
+	"assay/streams"
+)
+
+type replayFlags struct {
+	source, workflow string
+	subjects         []string
+	stream           string
+	fromSeq, toSeq   uint64
+	from, to         string
+	speed            float64
+	original         bool
+}
+
+func (p *program) replayCommand() *cobra.Command {
+	var flags replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Print raw events exactly as they were captured",
+		Long: "Replay prints the bytes of the log's frames, in the order of their capture: by workflow, source, subject, source\n" +
+			"stream, sequence or time. Flat out unless --original or --speed keeps the pace of the recording.",
+		Example: "  assay replay --data D --workflow sse/000\n" +
+			"  assay replay --data D --stream jsonrpc/server-memory.ndjson > copy.ndjson",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			selection, err := flags.selection()
+			if err != nil {
+				return err
+			}
+			return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
+				out := bufio.NewWriter(p.stdout)
+				if err := replay.Write(ctx, out, opened.Log(), selection); err != nil {
+					return err
+				}
+				return out.Flush()
+			})
+		},
+	}
+	addSettings(cmd, "data", "nats.url", "nats.credentials")
+	f := cmd.Flags()
+	f.StringVar(&flags.workflow, "workflow", "", "only this workflow")
+	f.StringVar(&flags.source, "source", "", "only this source: sse, jsonrpc or event")
+	f.StringVar(&flags.stream, "stream", "", "only this source stream")
+	f.StringArrayVar(&flags.subjects, "subject", nil, "only subjects that match, such as bronze.sse.>")
+	f.Uint64Var(&flags.fromSeq, "from-seq", 0, "first sequence")
+	f.Uint64Var(&flags.toSeq, "to-seq", 0, "last sequence")
+	f.StringVar(&flags.from, "from", "", "earliest time of storing (RFC 3339)")
+	f.StringVar(&flags.to, "to", "", "latest time of storing (RFC 3339)")
+	f.BoolVar(&flags.original, "original", false, "keep the pace of the recording")
+	f.Float64Var(&flags.speed, "speed", 0, "so many times the pace of the recording")
+	cmd.MarkFlagsMutuallyExclusive("subject", "workflow")
+	cmd.MarkFlagsMutuallyExclusive("subject", "source")
+	cmd.MarkFlagsMutuallyExclusive("original", "speed")
+	cmd.MarkFlagsMutuallyExclusive("from", "from-seq")
+	return cmd
+}
+
+func (f *replayFlags) selection() (s replay.Selection, err error) {
+	s.Stream, s.FromSeq, s.ToSeq, s.Speed = f.stream, f.fromSeq, f.toSeq, f.speed
+	if f.original {
+		s.Speed = 1
+	}
+	if f.speed < 0 {
+		return s, fmt.Errorf("--speed %g is not positive", f.speed)
+	}
+	if s.From, err = parseTime("from", f.from); err != nil {
+		return s, err
+	}
+	if s.To, err = parseTime("to", f.to); err != nil {
+		return s, err
+	}
+	s.Subjects = f.subjects
+	if f.workflow != "" || f.source != "" {
+		s.Subjects = []string{f.subject()}
+	}
+	if source := streams.Source(f.source); f.source != "" && !source.Valid() {
+		return s, fmt.Errorf("--source %q is none of sse, jsonrpc, event", f.source)
+	}
+	return s, nil
+}
+
+// subject is the filter for a source and a workflow, either of which may be any.
+func (f *replayFlags) subject() string {
+	source, workflow := "*", "*"
+	if f.source != "" {
+		source = f.source
+	}
+	if f.workflow != "" {
+		workflow = streams.EscapeToken(f.workflow)
+	}
+	return "bronze." + source + "." + workflow
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"assay/internal/config"
+)
+
+// program carries what all commands share: the streams and the flags that every command has.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	configFile string
+	logLevel   string
+	json       bool
+}
+
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:   "assay",
+		Short: "Durable capture, exactly-once refinement and searchable memory of what AI agents emit",
+		Long: "Assay captures what AI agents emit (Server-Sent Events, JSON-RPC, state events) in a durable log, refines it\n" +
+			"exactly once and keeps it as memory that can be searched, resumed from, replayed and audited.",
+		SilenceUsage: true, SilenceErrors: true, Version: version(),
+	}
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.configFile, "config", os.Getenv("ASSAY_CONFIG"), "settings file (default assay.yaml, if it exists)")
+	flags.StringVar(&p.logLevel, "log-level", "info", "least important log lines to show: debug, info, warn, error")
+	flags.BoolVar(&p.json, "json", false, "print JSON for scripts")
+	root.AddCommand(
+		p.runCommand(), p.replayCommand(),
+		p.rehydrateCommand(), p.recallCommand(), p.capabilitiesCommand(), p.graphCommand(), p.promotionsCommand(),
+		p.deadCommand(), p.statusCommand(), p.uuidCommand(),
+	)
+	return root.ExecuteContext(ctx)
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// logger writes lines of the chosen level to standard error.
+func (p *program) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(p.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", p.logLevel)
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level})), nil
+}
+
+// addSettings gives a command a flag for each of the settings; all if none are named.
+func addSettings(cmd *cobra.Command, keys ...string) {
+	for _, s := range config.Settings {
+		if len(keys) == 0 || slices.Contains(keys, s.Key) {
+			cmd.Flags().String(s.Flag, "", s.Usage+" ("+config.Env(s.Key)+")")
+		}
+	}
+}
+
+// settings reads the configuration with the flags given to cmd on top.
+func (p *program) settings(cmd *cobra.Command) (config.Config, error) {
+	given := map[string]any{}
+	for _, s := range config.Settings {
+		if flag := cmd.Flags().Lookup(s.Flag); flag != nil && flag.Changed {
+			given[s.Key] = flag.Value.String()
+		}
+	}
+	c, err := config.Load(p.configFile, os.Environ(), given)
+	if errors.Is(err, config.ErrInvalid) {
+		return c, fmt.Errorf("%w (see `assay %s --help` and README.md)", err, cmd.Name())
+	}
+	return c, err
+}

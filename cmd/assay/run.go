@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"assay"
+	"assay/internal/api"
+	"assay/internal/capture"
+	"assay/internal/config"
+	"assay/internal/pipeline"
+	"assay/internal/sample"
+	"assay/internal/view"
+	"assay/sovereign"
+	"assay/streams"
+)
+
+// stopTimeout is how long a clean stop may take before what is left is cut off. Nothing durable is lost by that.
+const stopTimeout = 30 * time.Second
+
+type runFlags struct {
+	ingest    []string
+	stream    string
+	workflow  string
+	source    string
+	sample    bool
+	untilIdle bool
+}
+
+func (p *program) runCommand() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run [--ingest PATH…]",
+		Short: "Run the service: log, consumers and HTTP API",
+		Long: "Run starts the embedded log (or uses the NATS server named by --nats), all consumers and the HTTP API, and serves\n" +
+			"until it is interrupted. Started again on the same data directory it goes on where it was.",
+		Example: "  assay run\n" +
+			"  assay run --data D --ingest recordings/ --until-idle --json\n" +
+			"  assay run --registry https://registry.example --log-max-age 720h",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && len(flags.ingest) == 0 {
+				return fmt.Errorf("%q: put --ingest before paths to ingest", args[0])
+			}
+			flags.ingest = append(flags.ingest, args...)
+			return p.run(cmd, flags)
+		},
+	}
+	addSettings(cmd)
+	cmd.Flags().StringArrayVar(&flags.ingest, "ingest", nil, "files and directories to ingest; more may follow as arguments")
+	cmd.Flags().StringVar(&flags.stream, "stream", "", "source stream of the ingested file (default its path)")
+	cmd.Flags().StringVar(&flags.workflow, "workflow", "", "workflow of ingested events that name none (default their file's path)")
+	cmd.Flags().StringVar(&flags.source, "source", "", "what the ingested files are: sse, jsonrpc or event (default recognised)")
+	cmd.Flags().BoolVar(&flags.sample, "sample", false, "play a generated sample session")
+	cmd.Flags().BoolVar(&flags.untilIdle, "until-idle", false, "stop when nothing is left to do and print a summary")
+	return cmd
+}
+
+func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
+	ctx := cmd.Context()
+	settings, err := p.settings(cmd)
+	if err != nil {
+		return err
+	}
+	logger, err := p.logger()
+	if err != nil {
+		return err
+	}
+	if source := streams.Source(flags.source); flags.source != "" && !source.Valid() {
+		return fmt.Errorf("--source %q is none of sse, jsonrpc, event", flags.source)
+	}
+	// A run that ends by itself answers nobody, so it takes no port unless told to.
+	if flags.untilIdle && !cmd.Flags().Changed("http-listen") {
+		settings.HTTP.Listen = ""
+	}
+	begun := time.Now()
+	service, err := p.startService(ctx, settings, logger)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err = errors.Join(err, service.stop(stopping))
+	}()
+
+	problems, err := p.feed(ctx, service.pipeline, flags)
+	if err != nil || ctx.Err() != nil {
+		return ignoreInterrupt(ctx, err)
+	}
+	if !flags.untilIdle {
+		logger.Info("serving; interrupt to stop", "api", service.url(), "data", settings.Data)
+		return service.wait(ctx)
+	}
+	summary, err := p.finish(ctx, service.pipeline)
+	if err != nil {
+		return ignoreInterrupt(ctx, err)
+	}
+	summary.Seconds = time.Since(begun).Seconds()
+	summary.Problems = problems
+	return p.printSummary(summary)
+}
+
+// ignoreInterrupt makes a clean stop of being interrupted: everything accepted is durable, and a restart goes on.
+func ignoreInterrupt(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// feed brings the files and the sample session into the log.
+func (p *program) feed(ctx context.Context, running *pipeline.Pipeline, flags runFlags) ([]view.Problem, error) {
+	var problems []view.Problem
+	if len(flags.ingest) > 0 {
+		found, err := p.ingestFiles(ctx, running, flags)
+		if err != nil {
+			return nil, err
+		}
+		problems = found
+	}
+	if flags.sample {
+		if err := p.play(ctx, running); err != nil {
+			return nil, err
+		}
+	}
+	return problems, nil
+}
+
+func (p *program) ingestFiles(ctx context.Context, running *pipeline.Pipeline, flags runFlags) ([]view.Problem, error) {
+	inputs, problems, err := capture.Find(flags.ingest, flags.stream, flags.workflow)
+	if err != nil {
+		return nil, err
+	}
+	bar := p.newBar("ingest", inputs)
+	files := running.Files()
+	files.Source = streams.Source(flags.source)
+	files.Progress = bar.add
+	_, more, err := files.Capture(ctx, inputs)
+	bar.finish()
+	if err != nil {
+		return nil, err
+	}
+	return p.report(append(problems, more...)), nil
+}
+
+// report prints what is to be said of inputs, and returns what is wrong with them for the summary.
+func (p *program) report(problems []capture.Problem) []view.Problem {
+	var reported []view.Problem
+	for _, problem := range problems {
+		fmt.Fprintln(p.stderr, "assay:", problem.Error())
+		if problem.Notice() {
+			continue
+		}
+		reported = append(reported, view.Problem{Path: problem.Path, Error: problem.Err.Error()})
+	}
+	return reported
+}
+
+// play brings the sample session in through the same recorders as any other input.
+func (p *program) play(ctx context.Context, running *pipeline.Pipeline) error {
+	for _, s := range sample.Session() {
+		fmt.Fprintf(p.stderr, "playing %s\n", s.ID)
+		if err := running.Record(ctx, streams.Source(s.Source), sample.Workflow, s.ID, s.Body); err != nil {
+			return fmt.Errorf("sample session: %w", err)
+		}
+	}
+	return nil
+}
+
+// finish waits until nothing is left to do, showing how far each layer has come.
+func (p *program) finish(ctx context.Context, running *pipeline.Pipeline) (*view.Summary, error) {
+	spinner := p.newSpinner()
+	defer spinner.finish()
+	if err := running.WaitIdle(ctx, spinner.show); err != nil {
+		return nil, err
+	}
+	return running.Summary(ctx)
+}
+
+func (p *program) printSummary(s *view.Summary) error {
+	if p.json {
+		return json.NewEncoder(p.stdout).Encode(s)
+	}
+	return printStatus(p.stdout, s)
+}
+
+// service is a pipeline with its API.
+type service struct {
+	pipeline *pipeline.Pipeline
+	api      *api.Server
+}
+
+func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger) (*service, error) {
+	running, err := openPipeline(ctx, settings, logger)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{pipeline: running}
+	if err = running.Start(ctx); err == nil && settings.HTTP.Listen != "" {
+		s.api, err = startAPI(ctx, settings, running, logger)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger) (*pipeline.Pipeline, error) {
+	return pipeline.Open(ctx, pipeline.Options{
+		Config: settings, NATSConfig: assay.NATSConfig, Logger: logger,
+		OpenStore: func(ctx context.Context, dir string) (pipeline.Store, error) {
+			return sovereign.Open(ctx, dir, sovereign.Options{})
+		},
+	})
+}
+
+// wait serves until it is interrupted or a part of the service fails.
+func (s *service) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.pipeline.Done():
+		return s.pipeline.Err()
+	}
+}
+
+// stop ends the service in two phases: first nothing more comes in, then what came in is finished.
+func (s *service) stop(ctx context.Context) error {
+	var err error
+	if s.api != nil {
+		err = s.api.Stop(ctx)
+	}
+	return errors.Join(err, s.pipeline.Close(ctx))
+}
+
+func (s *service) url() string {
+	if s.api == nil {
+		return "off"
+	}
+	return s.api.URL()
+}

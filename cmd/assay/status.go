@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"assay/internal/view"
+)
+
+func (p *program) statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how far each layer has come",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+				summary, err := v.Status(ctx)
+				if err != nil {
+					return err
+				}
+				return p.printSummary(summary)
+			})
+		},
+	}
+	addPlace(cmd)
+	return cmd
+}
+
+func printStatus(w io.Writer, s *view.Summary) error {
+	return table(w, "LAYER\tCOUNTS", func(row func(string, ...any)) {
+		row("bronze\t%d frames, %d events, %d bytes", s.Bronze.Frames, s.Bronze.Events, s.Bronze.Bytes)
+		row("silver\t%d events in %d batches, %d shed, %d dead", s.Silver.Events, s.Silver.Batches, s.Silver.Shed, s.Silver.Dead)
+		row("gold\t%d traces, %d entities, %d capabilities, %d edges", s.Gold.Traces, s.Gold.Entities, s.Gold.Capabilities, s.Gold.Edges)
+		row("promotions\t%d published, %d pending, %d rejected", s.Promotions.Published, s.Promotions.Pending, s.Promotions.Rejected)
+		for _, problem := range s.Problems {
+			row("problem\t%s: %s", problem.Path, problem.Error)
+		}
+	})
+}

@@ -1,0 +1,40 @@
+package bronze
+
+import (
+	"github.com/valyala/fastjson"
+
+	"assay/kernels"
+)
+
+func isCloudEvent(v *fastjson.Value) bool {
+	return isString(v, "specversion") && isString(v, "type") && isString(v, "source") && isString(v, "id")
+}
+
+// decodeCloudEvent decodes a CloudEvent in JSON format, all versions. Its source and id together identify it. Where it
+// belongs stands in its data or, as names of extension attributes have no underscores, in workflowid, intentid and
+// agentid.
+func decodeCloudEvent(e *Event, v *fastjson.Value) {
+	if data := v.Get("data"); is(data, fastjson.TypeObject) {
+		e.context(data)
+		e.outcome(data)
+		e.Text = memberText(data)
+	} else {
+		e.Text = string(data.GetStringBytes())
+	}
+	e.Kind = text(v, "type")
+	e.EventID = kernels.JoinStrings(text(v, "source"), text(v, "id"))
+	if t := eventTime(v.Get("time")); !t.IsZero() {
+		e.Time = t
+	}
+	for _, attribute := range []struct {
+		key  string
+		into *string
+	}{{"workflowid", &e.WorkflowID}, {"intentid", &e.IntentID}, {"agentid", &e.AgentID}} {
+		if s := text(v, attribute.key); s != "" {
+			*attribute.into = s
+		}
+	}
+	if e.AgentID == "" {
+		e.AgentID = text(v, "source")
+	}
+}

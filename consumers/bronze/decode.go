@@ -1,0 +1,206 @@
+package bronze
+
+import (
+	"crypto/sha1"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/valyala/fastjson"
+
+	"assay/internal/wire"
+	"assay/kernels"
+	"assay/streams"
+)
+
+// Option adjusts Decode.
+type Option func(*decoder)
+
+// WithContract sets the contract of the token gate for continuous observations that carry none. Without it such
+// observations are kept as they are.
+func WithContract(c kernels.Contract) Option { return func(d *decoder) { d.contract = &c } }
+
+// Decode returns the events of the frame that the log stored at sequence seq: exactly one for each, at consecutive
+// positions, none of them shed yet. It never fails: an event that cannot be decoded is dead, with a reason.
+//
+// A frame that cannot be split at all, or whose count is not that of its bytes, is one dead event.
+//
+// Event.Raw aliases the frame's body; nothing else does.
+func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
+	d := decoder{frame: f, seq: seq}
+	for _, o := range opts {
+		o(&d)
+	}
+	format, err := wire.FormatOf(f.ContentType)
+	if err != nil {
+		return d.deadFrame(err.Error())
+	}
+	if f.Count > wire.EventsMax {
+		return d.deadFrame(fmt.Sprintf("frame says %d events; more than %d do not fit", f.Count, wire.EventsMax))
+	}
+	if n := wire.Count(format, f.Body, f.Position == 0); n != f.Count {
+		return d.deadFrame(fmt.Sprintf("frame says %d events and holds %d; set %s, and end an SSE event with an empty line",
+			f.Count, n, streams.HeaderCount))
+	}
+	d.events = make([]Event, 0, f.Count)
+	d.parser = parsers.Get()
+	defer parsers.Put(d.parser)
+	if format == wire.SSE {
+		for block := range wire.ParseSSE(f.Body, f.Position == 0) {
+			d.block(block)
+		}
+	} else {
+		for text := range wire.Texts(format, f.Body, f.Position == 0) {
+			d.text(text)
+		}
+	}
+	return d.events
+}
+
+// DeadFrame returns the dead event for a message of BRONZE that is no frame: its subject or a header is malformed.
+func DeadFrame(subject string, body []byte, seq uint64, stored time.Time, err error) Event {
+	f := streams.Frame{Source: "unknown", Stream: subject, Position: seq, Captured: stored.UTC(), Body: body}
+	if parts := strings.SplitN(subject, ".", 3); len(parts) == 3 && streams.Source(parts[1]).Valid() {
+		f.Source = streams.Source(parts[1])
+	}
+	d := decoder{frame: &f, seq: seq}
+	return d.deadFrame(err.Error())[0]
+}
+
+// parsers are shared by all decoders. What a parser returns is valid until it parses again, so strings are copied.
+var parsers fastjson.ParserPool
+
+// decoder decodes one frame.
+type decoder struct {
+	frame    *streams.Frame
+	seq      uint64
+	contract *kernels.Contract
+	parser   *fastjson.Parser
+	events   []Event
+}
+
+func (d *decoder) deadFrame(reason string) []Event {
+	d.add(d.frame.Body).Kill(reason)
+	return d.events
+}
+
+// add appends the next event, whose raw bytes are given, and returns it to be filled in.
+func (d *decoder) add(raw []byte) *Event {
+	d.events = append(d.events, Event{
+		Source:     string(d.frame.Source),
+		StreamID:   valid(d.frame.Stream),
+		Position:   d.frame.Position + uint64(len(d.events)),
+		WorkflowID: valid(d.frame.Workflow),
+		CapturedAt: d.frame.Captured,
+		BronzeSeq:  d.seq,
+		Bytes:      len(raw),
+		Digest:     sha1.Sum(raw),
+
+		InputTokens:  -1,
+		OutputTokens: -1,
+		Disposition:  Kept,
+		Raw:          raw,
+	})
+	return &d.events[len(d.events)-1]
+}
+
+// Kill makes e a dead event, of which only where it came from and the reason remain.
+func (e *Event) Kill(reason string) {
+	e.Kind, e.Disposition, e.Reason = KindUnknown, Dead, valid(reason)
+}
+
+// text decodes an event of an NDJSON or JSON body.
+func (d *decoder) text(raw []byte) {
+	e := d.add(raw)
+	if at := invalidUTF8(raw); at >= 0 {
+		e.Kill("invalid UTF-8 at byte " + strconv.Itoa(at))
+		return
+	}
+	switch v := d.parse(raw); {
+	case v == nil:
+		e.Kill(whyNotJSON(raw))
+	case v.Type() != fastjson.TypeObject:
+		e.Kill("JSON " + v.Type().String() + " where an object is expected")
+	default:
+		e.Payload = string(raw)
+		d.object(e, v, "")
+		e.Sheddable = sheddable(e)
+	}
+}
+
+// block decodes an event of an SSE body.
+func (d *decoder) block(b wire.Block) {
+	e := d.add(b.Raw)
+	if at := invalidUTF8(b.Raw); at >= 0 {
+		e.Kill("invalid UTF-8 at byte " + strconv.Itoa(at))
+		return
+	}
+	name := string(b.Type)
+	v := d.parse(b.Data)
+	if elements := v.GetArray(); len(elements) == 1 {
+		v = elements[0] // a batch of one
+	}
+	switch {
+	case is(v, fastjson.TypeObject):
+		e.Payload = string(b.Data)
+		d.object(e, v, name)
+	case is(v, fastjson.TypeArray):
+		e.Payload = string(b.Data)
+		e.Kind, e.IntentID = KindSSEEvent, e.StreamID
+	default:
+		e.Payload = quote(b.Data)
+		decodePlain(e, string(b.Data), name)
+	}
+	e.Sheddable = sheddable(e)
+}
+
+// parse returns what raw, valid UTF-8, says as JSON, nil if it is none. It is strict, because the payload is handed on to
+// readers that are no more lenient than the standard.
+func (d *decoder) parse(raw []byte) *fastjson.Value {
+	// The parser comes first, because it bounds the depth, which the validator does not.
+	v, err := d.parser.ParseBytes(raw)
+	if err != nil || fastjson.ValidateBytes(raw) != nil {
+		return nil
+	}
+	return v
+}
+
+// whyNotJSON explains to the reader of a dead letter why raw was not parsed.
+func whyNotJSON(raw []byte) string {
+	var v json.RawMessage
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(raw, &v); errors.As(err, &syntax) {
+		return fmt.Sprintf("not JSON: %v at byte %d", syntax, syntax.Offset)
+	}
+	return fmt.Sprintf("JSON nested deeper than %d levels", fastjson.MaxDepth)
+}
+
+// invalidUTF8 returns the index of the first byte that is not UTF-8, -1 if there is none.
+func invalidUTF8(b []byte) int {
+	if utf8.Valid(b) {
+		return -1
+	}
+	for i := 0; i < len(b); {
+		r, size := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// quote makes a JSON string of text that is valid UTF-8.
+func quote(text []byte) string {
+	quoted, err := json.Marshal(string(text))
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return string(quoted)
+}

@@ -1,0 +1,59 @@
+package bronze
+
+// Kinds of the events of model streams. One SSE body is one answer of a model, so all of them share the stream's id as
+// their intent.
+const (
+	KindMessageStart   = "message_start"   // the model begins
+	KindTextDelta      = "text_delta"      // a piece of text, also of a refusal
+	KindReasoningDelta = "reasoning_delta" // a piece of reasoning
+	KindToolCallDelta  = "tool_call_delta" // a piece of a tool call: id and name, or arguments
+	KindMessageDelta   = "message_delta"   // usage, finish reason, bounds of parts, whole parts
+	KindMessageEnd     = "message_end"     // the model has finished
+	KindHeartbeat      = "heartbeat"       // a sign of life
+	KindStreamEnd      = "stream_end"      // the last event of a stream, [DONE]
+	KindStreamError    = "stream_error"    // the stream fails
+	KindSSEEvent       = "sse_event"       // an SSE event of unknown meaning, JSON or plain text
+)
+
+// Kinds of JSON-RPC messages.
+const (
+	KindRPCRequest      = "rpc_request"
+	KindRPCResponse     = "rpc_response"
+	KindRPCError        = "rpc_error"
+	KindRPCNotification = "rpc_notification"
+	KindRPCProgress     = "rpc_progress" // MCP's notifications/progress
+	KindRPCInvalid      = "rpc_invalid"  // has neither method nor result nor error
+)
+
+// Kinds of state events that are understood; others keep their discriminator as kind. A CloudEvent's kind is its type.
+const (
+	KindToolInvocation    = "tool_invocation"
+	KindObservation       = "observation"
+	KindPromotion         = "epistemic_promotion"
+	KindContinuous        = "continuous_observation"
+	KindContinuousState   = "ContinuousObservationState" // the same under its class name
+	KindNodeStarted       = "NodeStartedEvent"
+	KindTokenChunk        = "TokenStreamChunk"
+	KindToolExecution     = "ToolExecutionUpdate"
+	KindStateTransitioned = "StateTransitionedEvent"
+	KindEvent             = "event" // a JSON object without discriminator
+)
+
+// KindUnknown is the kind of dead events.
+const KindUnknown = "unknown"
+
+// Providers, as far as the content of an event tells them.
+const (
+	ProviderOpenAI    = "openai" // or any service that speaks OpenAI's format and does not say who it is
+	ProviderAzure     = "azure"
+	ProviderGroq      = "groq"
+	ProviderMistral   = "mistral"
+	ProviderDeepSeek  = "deepseek"
+	ProviderWriter    = "writer"
+	ProviderAnthropic = "anthropic"
+	ProviderGemini    = "gemini"
+	ProviderCohere    = "cohere"
+	ProviderWatsonx   = "watsonx"
+	ProviderReplicate = "replicate"
+	ProviderMCP       = "mcp"
+)

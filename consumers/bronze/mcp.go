@@ -1,0 +1,166 @@
+package bronze
+
+import (
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"assay/streams"
+)
+
+// What is known here of the Model Context Protocol holds for its versions 2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25
+// and 2026-07-28; the last one has no initialize and asks the client for input in results instead of by requests.
+
+// requesterOf infers which side sends a request, where the capture does not know: only these are the server's.
+func requesterOf(method string) streams.Side {
+	switch method {
+	case "roots/list", "sampling/createMessage", "elicitation/create":
+		return streams.SideServer
+	}
+	return streams.SideClient
+}
+
+// requesterFor infers which side asked for a result: the server, if it is a list of roots, a sampled message or an
+// answer to an elicitation.
+func requesterFor(result *fastjson.Value) streams.Side {
+	switch {
+	case isArray(result, "roots"),
+		isString(result, "role") && result.Exists("content") && isString(result, "model"):
+		return streams.SideServer
+	}
+	switch string(result.GetStringBytes("action")) {
+	case "accept", "decline", "cancel":
+		return streams.SideServer
+	}
+	return streams.SideClient
+}
+
+// decodeCall takes what a request says. A call of a tool is named after the tool, others after the method.
+func decodeCall(e *Event, v *fastjson.Value, method string) {
+	e.Capability = method
+	e.Provider = mcpProvider(method)
+	params := v.Get("params")
+	switch method {
+	case "tools/call":
+		if tool := text(params, "name"); tool != "" {
+			e.Capability = tool
+		}
+	case "initialize":
+		e.AgentID = textAt(params, "clientInfo", "name")
+	case "elicitation/create":
+		e.Text = text(params, "message")
+	case "sampling/createMessage":
+		e.Text = messagesText(params)
+	}
+	if client := textAt(params, "_meta", "io.modelcontextprotocol/clientInfo", "name"); client != "" {
+		e.AgentID = client
+	}
+}
+
+// decodeNotification takes what a notification says. The cancellation of a request belongs to that request, which its
+// sender has made.
+func decodeNotification(e *Event, v *fastjson.Value, method string, sender streams.Side) {
+	e.Capability = method
+	e.Provider = mcpProvider(method)
+	params := v.Get("params")
+	switch method {
+	case "notifications/progress":
+		e.Kind, e.Phase = KindRPCProgress, PhaseDelta
+		e.Text = text(params, "message")
+	case "notifications/message":
+		e.Text = text(params, "data")
+		if e.Text == "" {
+			e.Text = textAt(params, "data", "message")
+		}
+	case "notifications/cancelled":
+		if params == nil {
+			return
+		}
+		e.IntentID = rpcIntent(e, sender, scalar(params.Get("requestId")))
+		e.Phase, e.Status, e.Text = PhaseEnd, StatusCancelled, text(params, "reason")
+	}
+}
+
+// decodeResult takes what a result says. The result of a tool may be an error although the call was answered.
+func decodeResult(e *Event, result *fastjson.Value) {
+	if !is(result, fastjson.TypeObject) {
+		e.Text = string(result.GetStringBytes())
+		return
+	}
+	if isMCPResult(result) {
+		e.Provider = ProviderMCP
+	}
+	e.Text = contentText(result.Get("content"))
+	switch {
+	case isArray(result, "contents"):
+		e.Text = contentText(result.Get("contents"))
+	case isArray(result, "messages"):
+		e.Text = messagesText(result)
+	}
+	if isString(result, "role") && isString(result, "model") {
+		e.Capability, e.FinishReason = text(result, "model"), text(result, "stopReason")
+	}
+	if text(result, "resultType") == "input_required" {
+		e.FinishReason = "input_required"
+	}
+	if isTrue(result, "isError") {
+		e.Status, e.Error = StatusError, e.Text
+	}
+}
+
+// isMCPResult knows results by the members that only MCP's have.
+func isMCPResult(result *fastjson.Value) bool {
+	for _, key := range []string{
+		"content", "contents", "structuredContent", "tools", "resources", "resourceTemplates", "prompts", "roots",
+		"protocolVersion", "supportedVersions", "completion", "resultType",
+	} {
+		if result.Exists(key) {
+			return true
+		}
+	}
+	return false
+}
+
+func mcpProvider(method string) string {
+	if method == "initialize" || method == "ping" {
+		return ProviderMCP
+	}
+	family, _, _ := strings.Cut(method, "/")
+	switch family {
+	case "tools", "resources", "prompts", "notifications", "sampling", "roots", "elicitation", "completion", "logging",
+		"tasks", "server", "subscriptions":
+		return ProviderMCP
+	}
+	return ""
+}
+
+// contentText joins the texts of a content block or of a list of them, embedded resources included.
+func contentText(content *fastjson.Value) string {
+	blocks := []*fastjson.Value{content}
+	if is(content, fastjson.TypeArray) {
+		blocks = content.GetArray()
+	}
+	var texts []string
+	for _, block := range blocks {
+		if s := text(block, "text"); s != "" {
+			texts = append(texts, s)
+		} else if s := textAt(block, "resource", "text"); s != "" {
+			texts = append(texts, s)
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+// messagesText joins the texts of a prompt's messages.
+func messagesText(v *fastjson.Value) string {
+	if v == nil {
+		return ""
+	}
+	var texts []string
+	for _, message := range v.GetArray("messages") {
+		if s := contentText(message.Get("content")); s != "" {
+			texts = append(texts, s)
+		}
+	}
+	return strings.Join(texts, "\n")
+}

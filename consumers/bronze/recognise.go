@@ -1,0 +1,115 @@
+package bronze
+
+import (
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"assay/streams"
+)
+
+// object decodes a JSON object by what it says; the source that it came from does not matter. name is the value of the
+// SSE event's event field, "" outside SSE.
+func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
+	switch {
+	case v.Exists("jsonrpc"):
+		decodeJSONRPC(e, v, d.frame.Side)
+	case isCloudEvent(v):
+		decodeCloudEvent(e, v)
+	case isString(v, "topology_class"):
+		d.state(e, v)
+	case decodeModel(e, v, name):
+	case d.frame.Source != streams.SourceSSE || isStateEvent(v):
+		d.state(e, v)
+	default:
+		decodeGeneric(e, v, name)
+	}
+}
+
+// decodeModel decodes an event of a model stream, if v is one.
+func decodeModel(e *Event, v *fastjson.Value, name string) bool {
+	decode := recogniseModel(v, name)
+	if decode == nil {
+		return false
+	}
+	e.IntentID = e.StreamID
+	decode(e, v, name)
+	e.Text = e.prose()
+	return true
+}
+
+// modelDecoder fills e from v, an event of a model stream.
+type modelDecoder func(e *Event, v *fastjson.Value, name string)
+
+// recogniseModel returns the decoder of a model's event, nil if v is none.
+func recogniseModel(v *fastjson.Value, name string) modelDecoder {
+	object := string(v.GetStringBytes("object"))
+	switch {
+	case strings.HasPrefix(object, "thread."):
+		return decodeAssistants
+	case object == "response":
+		return decodeWholeResponse
+	case strings.HasPrefix(object, "chat.completion"), object == "text_completion", isArray(v, "choices"):
+		return decodeOpenAIChat
+	case isArray(v, "candidates"), v.Exists("usageMetadata"), v.Exists("promptFeedback"):
+		return decodeGemini
+	case isArray(v, "results") && v.Exists("results", "0", "generated_text"):
+		return decodeWatsonx
+	}
+	if decode := recogniseType(string(v.GetStringBytes("type")), v, name); decode != nil {
+		return decode
+	}
+	if isCohereV1(string(v.GetStringBytes("event_type"))) {
+		return decodeCohereV1
+	}
+	return nil
+}
+
+// recogniseType knows the providers that tell their events apart by a type.
+func recogniseType(typ string, v *fastjson.Value, name string) modelDecoder {
+	switch typ {
+	case "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop":
+		return decodeAnthropic
+	case "message":
+		if isArray(v, "content") && v.Exists("role") && v.Exists("stop_reason") {
+			return decodeAnthropic
+		}
+	case "ping":
+		if name == "ping" {
+			return decodeAnthropic
+		}
+	case "error":
+		switch {
+		case name != "" && isObject(v, "error"):
+			return decodeAnthropic
+		case name != "" && isString(v, "message"):
+			return decodeResponses
+		}
+	case "message-start", "content-start", "content-delta", "content-end", "tool-plan-delta", "tool-call-start",
+		"tool-call-delta", "tool-call-end", "citation-start", "citation-end", "message-end":
+		return decodeCohere
+	}
+	if strings.HasPrefix(typ, "response.") {
+		return decodeResponses
+	}
+	return nil
+}
+
+// isStateEvent tells a state event in an SSE body, where many other things have a type, by the names that only state
+// events have.
+func isStateEvent(v *fastjson.Value) bool {
+	if !isString(v, "type") && !isString(v, "event_type") {
+		return false
+	}
+	switch text(v, "type", "event_type") {
+	case KindToolInvocation, KindObservation, KindPromotion, KindContinuous, KindContinuousState,
+		KindNodeStarted, KindTokenChunk, KindToolExecution, KindStateTransitioned:
+		return true
+	}
+	for _, key := range []string{"event_cid", "event_id", "workflow_id", "intent_id", "agent_id"} {
+		if isString(v, key) {
+			return true
+		}
+	}
+	return false
+}

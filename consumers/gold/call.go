@@ -1,0 +1,46 @@
+package gold
+
+import "github.com/google/uuid"
+
+// call is what an entity adds to the metrics and the graph: a function of its state. Only entities with a capability
+// are calls, and sessions are not: their notifications ask for nothing.
+type call struct {
+	use
+	provider                         string
+	latency                          int64 // microseconds, -1 if unknown
+	bytes, inputTokens, outputTokens int64
+}
+
+// use is the part of a call that the graph shows.
+type use struct {
+	workflow, agent string
+	capability      node
+	moment          moment // of its start
+	ended           int64  // never if it has not
+	failed          bool
+}
+
+// callOf returns the call that the entity is, the zero call if it is none.
+func callOf(id uuid.UUID, e *entity) (c call) {
+	if e.capability.value == "" || e.kind == KindSession {
+		return c
+	}
+	start := e.started()
+	if start == never {
+		start = e.ended()
+	}
+	kind := NodeCapability
+	if e.kind == KindMessage {
+		kind = NodeModel
+	}
+	return call{
+		use: use{
+			workflow: e.workflow, agent: e.agent.value, capability: node{kind, e.capability.value},
+			moment: moment{start, e.firstPosition, id}, ended: e.ended(), failed: e.outcome == failed,
+		},
+		provider: e.provider.value, latency: e.latency(), bytes: e.bytes,
+		inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0),
+	}
+}
+
+func (c *call) none() bool { return c.capability.name == "" }

@@ -1,0 +1,147 @@
+package gold
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/google/uuid"
+
+	"assay/consumers/bronze"
+	"assay/consumers/silver"
+)
+
+// event is one row of Silver as Gold folds it. Its strings alias the record.
+type event struct {
+	id, entity                            uuid.UUID
+	kind, workflow, intent, agent         string
+	capability, provider, finish, failure string
+	phase                                 bronze.Phase
+	status                                bronze.Status
+	disposition                           bronze.Disposition
+	ts                                    int64 // never if the event has none
+	captured                              int64
+	stream                                string
+	position                              uint64
+	place                                 place
+	ownID                                 bool // the event brought its id along, so it may be met at several places
+	text, fragments, payload              string
+	inputTokens, outputTokens, bytes      int64 // tokens -1 if not reported
+}
+
+func (ev *event) stamp() stamp {
+	s := stamp{ts: ageless, id: ev.id}
+	if ev.ts != never {
+		s.ts = ev.ts
+	}
+	if !ev.ownID {
+		s.position = ev.position
+	}
+	return s
+}
+
+// columns reads the rows of a record of Silver.
+type columns struct {
+	id, entity                                          *array.FixedSizeBinary
+	kind, workflow, intent, agent, capability, provider *array.String
+	phase, status, stream, ownID, text, fragments       *array.String
+	payload, finish, failure, disposition               *array.String
+	ts, captured                                        *array.Timestamp
+	position, inputTokens, outputTokens, bytes          *array.Int64
+
+	lastStream     string // whose hash is known, since neighbouring rows mostly share their stream
+	lastStreamHash uint64
+}
+
+// newColumns fails with ErrBatch unless the record has Silver's schema.
+func newColumns(r arrow.Record) (c columns, err error) {
+	if !sameFields(r.Schema(), silver.Schema) {
+		return c, fmt.Errorf("%w: its schema is %v", ErrBatch, r.Schema())
+	}
+	return columns{
+		id:           column[*array.FixedSizeBinary](r, silver.ColEventUUID),
+		entity:       column[*array.FixedSizeBinary](r, silver.ColEntityUUID),
+		kind:         column[*array.String](r, silver.ColKind),
+		workflow:     column[*array.String](r, silver.ColWorkflowID),
+		intent:       column[*array.String](r, silver.ColIntentID),
+		agent:        column[*array.String](r, silver.ColAgentID),
+		capability:   column[*array.String](r, silver.ColCapability),
+		provider:     column[*array.String](r, silver.ColProvider),
+		phase:        column[*array.String](r, silver.ColPhase),
+		status:       column[*array.String](r, silver.ColStatus),
+		stream:       column[*array.String](r, silver.ColStreamID),
+		ownID:        column[*array.String](r, silver.ColEventID),
+		text:         column[*array.String](r, silver.ColText),
+		fragments:    column[*array.String](r, silver.ColFragments),
+		payload:      column[*array.String](r, silver.ColPayload),
+		finish:       column[*array.String](r, silver.ColFinishReason),
+		failure:      column[*array.String](r, silver.ColError),
+		disposition:  column[*array.String](r, silver.ColDisposition),
+		ts:           column[*array.Timestamp](r, silver.ColTS),
+		captured:     column[*array.Timestamp](r, silver.ColCapturedAt),
+		position:     column[*array.Int64](r, silver.ColPosition),
+		inputTokens:  column[*array.Int64](r, silver.ColInputTokens),
+		outputTokens: column[*array.Int64](r, silver.ColOutputTokens),
+		bytes:        column[*array.Int64](r, silver.ColBytes),
+	}, nil
+}
+
+// sameFields compares names and types: metadata and nullability make no difference to a reader.
+func sameFields(a, b *arrow.Schema) bool {
+	if a.NumFields() != b.NumFields() {
+		return false
+	}
+	for i, f := range a.Fields() {
+		if g := b.Field(i); f.Name != g.Name || !arrow.TypeEqual(f.Type, g.Type) {
+			return false
+		}
+	}
+	return true
+}
+
+func column[C arrow.Array](r arrow.Record, name string) C {
+	return r.Column(r.Schema().FieldIndices(name)[0]).(C)
+}
+
+// identify fills ev with what the event in a row is known by.
+func (c *columns) identify(row int, ev *event) {
+	ev.id, ev.ownID = uuid.UUID(c.id.Value(row)), value(c.ownID, row) != ""
+	ev.stream, ev.position = value(c.stream, row), uint64(c.position.Value(row))
+	if ev.stream != c.lastStream || row == 0 {
+		c.lastStream, c.lastStreamHash = ev.stream, hashOf(ev.stream)
+	}
+	ev.place = place{c.lastStreamHash, ev.position}
+}
+
+// read fills ev with a row.
+func (c *columns) read(row int, ev *event) {
+	*ev = event{
+		entity: uuid.UUID(c.entity.Value(row)),
+		kind:   value(c.kind, row), workflow: value(c.workflow, row), intent: value(c.intent, row),
+		agent: value(c.agent, row), capability: value(c.capability, row), provider: value(c.provider, row),
+		finish: value(c.finish, row), failure: value(c.failure, row),
+		phase: bronze.Phase(value(c.phase, row)), status: bronze.Status(value(c.status, row)),
+		disposition: bronze.Disposition(value(c.disposition, row)),
+		ts:          never, captured: int64(c.captured.Value(row)),
+		text: value(c.text, row), fragments: value(c.fragments, row), payload: value(c.payload, row),
+		inputTokens: count(c.inputTokens, row), outputTokens: count(c.outputTokens, row), bytes: c.bytes.Value(row),
+	}
+	if c.ts.IsValid(row) {
+		ev.ts = int64(c.ts.Value(row))
+	}
+	c.identify(row, ev)
+}
+
+func value(c *array.String, row int) string {
+	if c.IsNull(row) {
+		return ""
+	}
+	return c.Value(row)
+}
+
+func count(c *array.Int64, row int) int64 {
+	if c.IsNull(row) {
+		return -1
+	}
+	return c.Value(row)
+}

@@ -1,0 +1,94 @@
+package gold
+
+import (
+	"context"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+
+	"assay/internal/tables"
+)
+
+// writeEntities writes the rows of marked entities, as many as make up one write.
+func (g *Gold) writeEntities(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (taken int, err error) {
+	fresh, known := newRows(tables.Entities), newRows(tables.Entities)
+	defer fresh.Release()
+	defer known.Release()
+	intents, marked := map[uuid.UUID]uint64{}, map[uuid.UUID]bool{}
+	for size := 0; taken < len(due) && size < flushBytes; taken++ {
+		m := due[taken]
+		e, err := loadView(snapshot, m.id)
+		if err != nil {
+			return 0, err
+		}
+		if marked[m.id] || e.settled && m.key[1] == dirtyOpen {
+			continue // under another mark: marks go by workflow and by whether the entity has ended, both of which change
+		}
+		marked[m.id] = true
+		size += len(e.Request) + len(e.Result) + len(e.Text)
+		was, err := written(snapshot, dirtyReady, m.id)
+		if err != nil {
+			return 0, err
+		}
+		if was > 0 {
+			e.appendTo(known)
+			continue
+		}
+		e.appendTo(fresh)
+		intents[m.id] = 1
+	}
+	if err := g.writeViews(ctx, dirtyReady, intents, fresh, known); err != nil {
+		return 0, err
+	}
+	return taken, g.unmark(due[:taken], func(writes *pebble.Batch) error {
+		for id := range marked {
+			if err := writes.Set(markKey(dirtyEpisode, id), markValue(g.progress.generation, g.opts.Now()), nil); err != nil {
+				return stateError("write", err)
+			}
+		}
+		return nil
+	})
+}
+
+// writeViews appends fresh rows, about which it says so first, and merges known ones.
+func (g *Gold) writeViews(ctx context.Context, table byte, intents map[uuid.UUID]uint64, fresh, known *rows) error {
+	if err := g.fault(BeforeIntent); err != nil {
+		return err
+	}
+	if err := g.intend(table, intents); err != nil {
+		return err
+	}
+	if err := g.write(ctx, fresh, false); err != nil {
+		return err
+	}
+	if err := g.write(ctx, known, true); err != nil {
+		return err
+	}
+	return g.fault(AfterWrite)
+}
+
+func (e *Entity) appendTo(r *rows) {
+	r.text(e.UUID.String())
+	r.text(e.Kind)
+	r.text(e.WorkflowID)
+	r.textOrNull(e.IntentID)
+	r.textOrNull(e.AgentID)
+	r.textOrNull(e.Capability)
+	r.textOrNull(e.Provider)
+	r.text(e.Status)
+	r.instantOrNull(e.StartedAt)
+	r.instantOrNull(e.EndedAt)
+	r.integerOrNull(e.LatencyUS)
+	r.text(e.StreamID)
+	r.integer(e.FirstPosition)
+	r.integer(e.LastPosition)
+	r.integer(e.Events)
+	r.integer(e.Bytes)
+	r.integerOrNull(e.InputTokens)
+	r.integerOrNull(e.OutputTokens)
+	r.textOrNull(e.FinishReason)
+	r.textOrNull(e.Error)
+	r.textOrNull(e.Request)
+	r.textOrNull(e.Result)
+	r.textOrNull(e.Text)
+}

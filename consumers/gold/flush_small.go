@@ -1,0 +1,113 @@
+package gold
+
+import (
+	"context"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+
+	"assay/internal/tables"
+)
+
+// The metrics, the graph and the shed counters are small next to traces, and their rows change often: they are merged,
+// and deleted once what they count is gone.
+
+func (g *Gold) writeMetricRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
+	return g.mergeRows(ctx, due, tables.CapabilityMetrics, func(r *rows, id uuid.UUID) (bool, error) {
+		m, err := load(snapshot, key(keyMetric, id), decodeMetric)
+		if err != nil || m == nil {
+			return false, err
+		}
+		newMetricView(id, m).appendTo(r)
+		return true, nil
+	})
+}
+
+func (m *Metric) appendTo(r *rows) {
+	r.text(m.ID.String())
+	r.text(m.Capability)
+	r.textOrNull(m.Provider)
+	r.instant(m.Bucket)
+	r.integer(m.Calls)
+	r.integer(m.Errors)
+	r.integerOrNull(m.LatencyP50US)
+	r.integerOrNull(m.LatencyP95US)
+	r.integerOrNull(m.LatencyP99US)
+	r.integer(m.Bytes)
+	r.integer(m.InputTokens)
+	r.integer(m.OutputTokens)
+	r.integer(m.Workflows)
+}
+
+func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
+	return g.mergeRows(ctx, due, tables.UsageGraph, func(r *rows, id uuid.UUID) (found bool, err error) {
+		var e *Element
+		found, err = get(snapshot, key(keyElement, id), func(record []byte) (err error) {
+			e, err = newElementView(snapshot, id, record)
+			return err
+		})
+		if found && err == nil {
+			e.appendTo(r)
+		}
+		return found, err
+	})
+}
+
+func (e *Element) appendTo(r *rows) {
+	element := "edge"
+	if e.Relation == "" {
+		element = "node"
+	}
+	r.text(e.ID.String())
+	r.text(element)
+	r.text(e.Source)
+	r.text(e.SourceType)
+	r.textOrNull(e.Target)
+	r.textOrNull(e.TargetType)
+	r.textOrNull(e.Relation)
+	r.integer(e.Count)
+	r.integer(e.Errors)
+	r.instantOrNull(e.FirstAt)
+	r.instantOrNull(e.LastAt)
+}
+
+func (g *Gold) writeShedRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
+	return g.mergeRows(ctx, due, tables.Shed, func(r *rows, id uuid.UUID) (bool, error) {
+		s, err := load(snapshot, key(keyShed, id), decodeShed)
+		if err != nil || s == nil {
+			return false, err
+		}
+		r.text(id.String())
+		r.text(s.workflow)
+		r.text(s.kind)
+		r.integer(s.count)
+		r.integer(s.bytes)
+		return true, nil
+	})
+}
+
+// mergeRows writes the rows that build finds in the state, and deletes those that it does not find.
+func (g *Gold) mergeRows(ctx context.Context, due []mark, table string, build func(*rows, uuid.UUID) (bool, error)) (int, error) {
+	merged := newRows(table)
+	defer merged.Release()
+	var gone []uuid.UUID
+	for _, m := range due {
+		found, err := build(merged, m.id)
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			gone = append(gone, m.id)
+		}
+	}
+	if err := g.write(ctx, merged, true); err != nil {
+		return 0, err
+	}
+	if err := g.remove(ctx, table, gone); err != nil {
+		return 0, err
+	}
+	if err := g.fault(AfterWrite); err != nil {
+		return 0, err
+	}
+	return len(due), g.unmark(due, func(*pebble.Batch) error { return nil })
+}

@@ -1,0 +1,222 @@
+package gold
+
+import (
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+
+	"assay/consumers/bronze"
+)
+
+// Batch is one record of SILVER and the sequence of the message that brought it.
+type Batch struct {
+	Seq    uint64
+	Record arrow.Record
+}
+
+// folding is the folding of one group of batches: what it read, what it changed, and the writes that will commit it.
+type folding struct {
+	g          *Gold
+	writes     *pebble.Batch
+	identities map[uuid.UUID]*identity
+	entities   map[uuid.UUID]*folded
+	fragments  map[uuid.UUID][]byte // of this group's events that have ids of their own
+	sheds      map[shedKey]*shedCount
+	ledger     *ledger
+	totals     Totals
+	progress   progress
+	now        time.Time
+}
+
+// folded is an entity that the group touches.
+type folded struct {
+	*entity
+	before  call
+	changed bool
+}
+
+func (g *Gold) newFold() *folding {
+	return &folding{
+		g: g, writes: g.state.db.NewBatch(), identities: map[uuid.UUID]*identity{}, entities: map[uuid.UUID]*folded{},
+		fragments: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, ledger: newLedger(),
+		totals: g.totals, progress: g.progress, now: g.opts.Now(),
+	}
+}
+
+// event folds one event and tells whether traces is to have a row of it.
+func (f *folding) event(ev *event) (row bool, err error) {
+	known, err := f.identity(ev)
+	switch {
+	case err != nil:
+		return false, err
+	case known == nil:
+		return f.first(ev)
+	case rankDisposition(ev.disposition) > rankDisposition(known.disposition):
+		f.forget(known)
+		return f.first(ev)
+	case ev.disposition == bronze.Kept:
+		return false, f.again(ev, known)
+	default:
+		return false, nil
+	}
+}
+
+// identity returns what is known of an event, nil if it was not met before; recall must have been called.
+func (f *folding) identity(ev *event) (known *identity, err error) {
+	if known = f.identities[ev.id]; known != nil || !ev.ownID {
+		return known, nil
+	}
+	return load(f.g.state.db, key(keyOwnID, ev.id), decodeIdentity)
+}
+
+func (f *folding) remember(ev *event, known *identity) error {
+	f.identities[ev.id] = known
+	if ev.ownID {
+		return f.set(key(keyOwnID, ev.id), known.encode())
+	}
+	k := identityKey(ev)
+	return f.set(k[:], known.encode())
+}
+
+// first folds an event that was not met before.
+func (f *folding) first(ev *event) (row bool, err error) {
+	known := newIdentity(ev)
+	if err := f.remember(ev, known); err != nil {
+		return false, err
+	}
+	f.totals.Events++
+	switch ev.disposition {
+	case bronze.Kept:
+		f.totals.Traces++
+		return true, f.join(ev, known)
+	case bronze.Shed:
+		f.totals.Shed++
+		f.shed(known, +1)
+	default:
+		f.totals.Dead++
+	}
+	return false, nil
+}
+
+// forget takes an event back that had been shed or dead and now turns up kept.
+func (f *folding) forget(known *identity) {
+	f.totals.Events--
+	if known.disposition == bronze.Shed {
+		f.totals.Shed--
+		f.shed(known, -1)
+	} else {
+		f.totals.Dead--
+	}
+}
+
+func (f *folding) shed(known *identity, sign int64) {
+	s := f.sheds[known.shed]
+	if s == nil {
+		s = &shedCount{shedKey: known.shed}
+		f.sheds[known.shed] = s
+	}
+	s.count += sign
+	s.bytes += sign * known.bytes
+}
+
+// join joins a new event to its entity.
+func (f *folding) join(ev *event, known *identity) error {
+	e, err := f.entity(ev.entity)
+	if err != nil {
+		return err
+	}
+	if e.events == 0 {
+		f.totals.Entities++
+	}
+	changed := e.fold(ev)
+	e.changed = true
+	if ev.fragments != "" {
+		return f.keepFragments(ev, known)
+	}
+	if kindOf(ev.kind) == KindMessage {
+		return nil // a message is its fragments; what else its stream says is in the entity
+	}
+	if changed.request {
+		if err := f.set(bodyKey(ev.entity, slotRequest), newBody(ev).encode()); err != nil {
+			return err
+		}
+	}
+	if changed.result {
+		return f.set(bodyKey(ev.entity, slotResult), newBody(ev).encode())
+	}
+	return nil
+}
+
+// entity returns the state of an entity, a new one if it is not known.
+func (f *folding) entity(id uuid.UUID) (*folded, error) {
+	if e := f.entities[id]; e != nil {
+		return e, nil
+	}
+	known, err := load(f.g.state.db, key(keyEntity, id), decodeEntity)
+	if err != nil {
+		return nil, err
+	}
+	e := &folded{entity: known}
+	if known == nil {
+		e.entity = newEntity()
+	} else {
+		e.before = callOf(id, known)
+	}
+	f.entities[id] = e
+	return e, nil
+}
+
+func (f *folding) keepFragments(ev *event, known *identity) error {
+	if known.placed {
+		f.fragments[ev.id] = []byte(ev.fragments)
+	}
+	return f.set(fragmentsKey(ev.entity, ev.place, ev.id), []byte(ev.fragments))
+}
+
+// again joins another capture of an event: only when and where it was met may differ.
+func (f *folding) again(ev *event, known *identity) error {
+	e, err := f.entity(ev.entity)
+	if err != nil {
+		return err
+	}
+	if e.events == 0 {
+		return nil // captured again as part of another workflow, where it does not count
+	}
+	if e.meet(ev) {
+		e.changed = true
+	}
+	if !known.placed || !ev.place.before(known.place) {
+		return nil
+	}
+	e.changed = true
+	return f.move(ev, known)
+}
+
+// move brings the fragments of an event from the place where it was known to an earlier one.
+func (f *folding) move(ev *event, known *identity) error {
+	from := fragmentsKey(ev.entity, known.place, ev.id)
+	fragments, pending := f.fragments[ev.id]
+	if !pending {
+		_, err := f.g.state.get(from, func(value []byte) error {
+			fragments = append(fragments, value...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		f.fragments[ev.id] = fragments
+	}
+	if err := f.delete(from); err != nil {
+		return err
+	}
+	if err := f.set(fragmentsKey(ev.entity, ev.place, ev.id), fragments); err != nil {
+		return err
+	}
+	return f.remember(ev, newIdentity(ev))
+}
+
+func (f *folding) set(key, value []byte) error {
+	return stateError("write", f.writes.Set(key, value, nil))
+}

@@ -1,0 +1,252 @@
+package gold
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/uuid"
+
+	"assay/internal/tables"
+)
+
+// Store holds the tables.
+type Store interface {
+	// Append adds rows without looking for their keys.
+	Append(ctx context.Context, table string, rows arrow.Record) error
+	// Merge adds rows, or replaces those with the same key.
+	Merge(ctx context.Context, table string, rows arrow.Record) error
+	Delete(ctx context.Context, table string, where tables.Filter) error
+	Query(ctx context.Context, q tables.Query) (array.RecordReader, error)
+	Count(ctx context.Context, table string, where tables.Filter) (int64, error)
+}
+
+// Embedder turns texts into vectors of Dimensions numbers each.
+type Embedder interface {
+	Embed(ctx context.Context, texts []string) ([][]float32, error)
+	Model() string
+	Dimensions() int
+}
+
+// Options configure Gold.
+type Options struct {
+	Dir       string // of the state store
+	Store     Store
+	Embedder  Embedder
+	Logger    *slog.Logger
+	Namespace uuid.UUID // of the ids of derived rows
+	Epoch     string    // tells one SILVER stream from another of the same name: when it was created
+
+	MaxFetch      int           // messages folded in one commit
+	MaxFetchBytes int           // and their bytes; no message of SILVER may be larger
+	MaxAge        time.Duration // a group is folded when it is full, or its first message has waited so long
+	CacheBytes    int64         // of the state store's block cache
+	FlushEvery    time.Duration // how often Run brings the tables up to date
+	QuietAfter    time.Duration // an entity that has not ended is written once it has not changed for so long
+	StopWithin    time.Duration // what the last flush may take when Run is told to stop
+
+	FS    vfs.FS                    // where Dir lies; nil: the disk
+	Now   func() time.Time          // nil: time.Now
+	Fault func(at FaultPoint) error // for tests: an error stops Gold there as a crash would
+}
+
+// DefaultOptions returns the limits that serve both a laptop and a busy node; the caller adds Dir, Store, Embedder and
+// Logger.
+func DefaultOptions() Options {
+	return Options{
+		Namespace: uuid.MustParse("91e8f5f8-3e28-592a-ab23-5295dcf92dd7"),
+		MaxFetch:  64, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 128 << 20,
+		FlushEvery: time.Second, QuietAfter: 10 * time.Second, StopWithin: 30 * time.Second,
+		FS: vfs.Default, Now: time.Now,
+	}
+}
+
+func (o *Options) validate() error {
+	switch {
+	case o.Dir == "", o.Store == nil, o.Embedder == nil, o.Logger == nil:
+		return fmt.Errorf("%w: Dir, Store, Embedder and Logger are needed", ErrOptions)
+	case o.Embedder.Dimensions() != tables.VectorDim:
+		return fmt.Errorf("%w: the embedder has %d dimensions, the table %d", ErrOptions, o.Embedder.Dimensions(), tables.VectorDim)
+	case o.MaxFetch < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1, o.MaxAge <= 0, o.FlushEvery <= 0, o.QuietAfter <= 0, o.StopWithin <= 0:
+		return fmt.Errorf("%w: every limit must be positive", ErrOptions)
+	}
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+// FaultPoint names a step of Gold's protocols, for tests that crash it there.
+type FaultPoint string
+
+// The steps, in order.
+const (
+	BeforeAppend  FaultPoint = "before append"  // nothing of the group is stored
+	AfterAppend   FaultPoint = "after append"   // traces has the rows, the state does not know them
+	AfterCommit   FaultPoint = "after commit"   // the state has the group, SILVER does not know
+	BeforeIntent  FaultPoint = "before intent"  // rows are to be written to a table
+	AfterIntent   FaultPoint = "after intent"   // the state says that the table may have them
+	AfterWrite    FaultPoint = "after write"    // the table has them, their marks still stand
+	DuringRebuild FaultPoint = "during rebuild" // a part of traces has been folded again
+)
+
+// Gold folds SILVER. Its methods may be called from several goroutines.
+type Gold struct {
+	opts  Options
+	state *state
+
+	folding  sync.Mutex // one group at a time
+	flushing sync.Mutex // one flush at a time
+	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
+	// renewed is lost. It guards what follows.
+	committing sync.Mutex
+	progress   progress
+	totals     Totals
+	unsure     bool // an append may have reached traces without its commit
+}
+
+// Open opens the state store and reconciles traces with it: rows of a group that was appended but never committed are
+// deleted, since the group will be delivered again. Errors wrap ErrOptions, ErrState, ErrVersion, ErrStateLost or ErrStore.
+func Open(ctx context.Context, opts Options) (*Gold, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	st, err := openState(opts.Dir, opts.FS, opts.CacheBytes, stateLogger{opts.Logger})
+	if err != nil {
+		return nil, err
+	}
+	g := &Gold{opts: opts, state: st}
+	if err := g.resume(ctx); err != nil {
+		_ = st.close() // the first error says more
+		return nil, err
+	}
+	return g, nil
+}
+
+// Close closes the state store; Run must have returned.
+func (g *Gold) Close() error {
+	g.folding.Lock()
+	defer g.folding.Unlock()
+	g.flushing.Lock()
+	defer g.flushing.Unlock()
+	return g.state.close()
+}
+
+// Applied returns the greatest sequence of SILVER that was committed.
+func (g *Gold) Applied() uint64 {
+	g.committing.Lock()
+	defer g.committing.Unlock()
+	return g.progress.applied - g.progress.base
+}
+
+// Totals returns the counts as of the last commit.
+func (g *Gold) Totals() Totals {
+	g.committing.Lock()
+	defer g.committing.Unlock()
+	return g.totals
+}
+
+// resume reads how far the state has come and reconciles.
+func (g *Gold) resume(ctx context.Context) error {
+	p, err := load(g.state.db, []byte{keyProgress}, decodeProgress)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return g.begin(ctx)
+	}
+	if p.version != stateVersion {
+		return fmt.Errorf("%w: it has version %d, this program %d", ErrVersion, p.version, stateVersion)
+	}
+	totals, err := load(g.state.db, []byte{keyTotals}, decodeTotals)
+	if err != nil {
+		return err
+	}
+	g.progress = *p
+	if totals != nil {
+		g.totals = *totals
+	}
+	if err := g.reconcile(ctx); err != nil {
+		return err
+	}
+	return g.enterEpoch()
+}
+
+// begin starts a new state, unless the tables show that there was one.
+func (g *Gold) begin(ctx context.Context) error {
+	rows, err := g.opts.Store.Count(ctx, tables.Traces, tables.Filter{})
+	if err != nil {
+		return storeError("count", tables.Traces, err)
+	}
+	if rows > 0 {
+		return fmt.Errorf("%w: traces has %d rows", ErrStateLost, rows)
+	}
+	g.progress = progress{version: stateVersion, epoch: g.opts.Epoch}
+	return g.saveProgress()
+}
+
+// reconcile deletes the rows of traces that were appended and not committed.
+func (g *Gold) reconcile(ctx context.Context) error {
+	uncommitted := tables.Gt("silver_seq", int64(g.progress.applied))
+	rows, err := g.opts.Store.Count(ctx, tables.Traces, uncommitted)
+	if err != nil {
+		return storeError("count", tables.Traces, err)
+	}
+	if rows == 0 {
+		return nil
+	}
+	g.opts.Logger.Info("gold: deleting rows that were appended but not committed", "rows", rows)
+	return storeError("delete from", tables.Traces, g.opts.Store.Delete(ctx, tables.Traces, uncommitted))
+}
+
+// enterEpoch notices that SILVER was created anew and counts from one again.
+func (g *Gold) enterEpoch() error {
+	if g.progress.epoch == g.opts.Epoch {
+		return nil
+	}
+	g.opts.Logger.Info("gold: SILVER was created anew", "applied", g.progress.applied)
+	g.progress.epoch, g.progress.base = g.opts.Epoch, g.progress.applied
+	return g.saveProgress()
+}
+
+func (g *Gold) saveProgress() error {
+	return stateError("write", g.state.db.Set([]byte{keyProgress}, g.progress.encode(), pebble.Sync))
+}
+
+// fault is where a test may stop Gold.
+func (g *Gold) fault(at FaultPoint) error {
+	if g.opts.Fault == nil {
+		return nil
+	}
+	return g.opts.Fault(at)
+}
+
+func storeError(doing, table string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s %s: %w", ErrStore, doing, table, err)
+}
+
+// stateLogger passes what the state store has to say on; its chatter is of no interest to an operator.
+type stateLogger struct{ log *slog.Logger }
+
+func (l stateLogger) Infof(string, ...any) {}
+
+func (l stateLogger) Errorf(format string, args ...any) {
+	l.log.Error("gold: state store: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called where the store cannot go on, as when its log cannot be written; it must not return.
+func (l stateLogger) Fatalf(format string, args ...any) {
+	panic("gold: state store: " + fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,130 @@
+package gold
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"assay/internal/tables"
+)
+
+// deliver applies captures in groups of batches, numbered from a sequence on, and returns the next one.
+func deliver(t tester, g *Gold, seq uint64, groups ...[][]capture) uint64 {
+	t.Helper()
+	for _, group := range groups {
+		var batches []Batch
+		for _, captures := range group {
+			batches = append(batches, Batch{seq, record(captures)})
+			seq++
+		}
+		err := g.Apply(context.Background(), batches)
+		for _, b := range batches {
+			b.Record.Release()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return seq
+}
+
+// dump returns all that the state holds of events, byte for byte: everything but how far it has come and what the tables
+// lack.
+func dump(t tester, g *Gold) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, kind := range []byte{keyTotals, keyIdentity, keyOwnID, keyEntity, keyBody, keyMetric, keyWorkflow, keyElement, keyTime, keyShed} {
+		err := scan(g.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
+			all[string(k)] = string(v)
+			return true, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// drawDelivery draws an order, repetitions and cuts of captures.
+func drawDelivery(t *rapid.T, captures []capture) (groups [][][]capture) {
+	order := rapid.Permutation(captures).Draw(t, "order")
+	for range rapid.IntRange(0, 5).Draw(t, "repeats") {
+		order = append(order, order[rapid.IntRange(0, len(order)-1).Draw(t, "repeated")])
+	}
+	for len(order) > 0 {
+		var group [][]capture
+		for range rapid.IntRange(1, 3).Draw(t, "batches") {
+			n := min(rapid.IntRange(1, 8).Draw(t, "rows"), len(order))
+			if n > 0 {
+				group = append(group, order[:n])
+			}
+			order = order[n:]
+		}
+		groups = append(groups, group)
+	}
+	return groups
+}
+
+func TestFoldingDoesNotDependOnOrderCutsOrRepetition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		captures := drawCaptures(t)
+		straight, shuffled := newMemory(), newMemory()
+		a, b := open(t, testOptions(straight)), open(t, testOptions(shuffled))
+		defer a.Close()
+		defer b.Close()
+		deliver(t, a, 1, [][]capture{captures})
+		deliver(t, b, 1, drawDelivery(t, captures)...)
+		same(t, dump(t, a), dump(t, b))
+		for _, g := range []*Gold{a, b} {
+			if err := g.FlushAll(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, table := range []string{tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed} {
+			sameTable(t, straight, shuffled, table)
+		}
+		traces, err := shuffled.byKey(tables.Traces)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if totals := b.Totals(); totals.Traces != uint64(len(traces)) {
+			t.Fatalf("%d rows in traces, %d counted", len(traces), totals.Traces)
+		}
+	})
+}
+
+func same(t tester, a, b map[string]string) {
+	t.Helper()
+	for _, k := range slices.Sorted(maps.Keys(a)) {
+		if a[k] != b[k] {
+			t.Fatalf("%q is\n%q and\n%q", k, a[k], b[k])
+		}
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			t.Fatalf("%q is there once and not the other time", k)
+		}
+	}
+}
+
+func sameTable(t tester, a, b *memoryStore, table string) {
+	t.Helper()
+	rowsA, errA := a.byKey(table)
+	rowsB, errB := b.byKey(table)
+	if errA != nil || errB != nil {
+		t.Fatal(errA, errB)
+	}
+	same(t, flatten(rowsA), flatten(rowsB))
+}
+
+func flatten(rows map[string]map[string]string) map[string]string {
+	flat := map[string]string{}
+	for k, row := range rows {
+		flat[k] = fmt.Sprint(row)
+	}
+	return flat
+}

@@ -1,0 +1,123 @@
+package gold
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/google/uuid"
+)
+
+// The first byte of a key of the state store says what it is about.
+const (
+	keyProgress = 'P' // → progress
+	keyTotals   = 'T' // → totals
+
+	// What is a function of the set of events alone.
+	keyIdentity = 'i' // place, event → identity, of events that are named by their place
+	keyOwnID    = 'j' // event → identity, of events that brought an id along
+	keyEntity   = 'e' // entity → entity
+	keyBody     = 'b' // entity, slot[, place, event] → body or fragments
+	keyMetric   = 'm' // metric → metric
+	keyWorkflow = 'w' // metric, workflow → number of its calls
+	keyElement  = 'g' // element → element
+	keyTime     = 't' // element, time, position, entity → capability, for a workflow's node
+	keyShed     = 's' // shed counter → shed counter
+
+	// What the tables still lack; see flush.go.
+	keyDirty   = 'd' // table, row → mark
+	keyWritten = 'v' // table, row → that the table may have the row
+)
+
+// Slots of an entity's bodies.
+const (
+	slotRequest   = 'q' // the event that opened it
+	slotResult    = 'r' // the event that closed it, or the last that did neither
+	slotFragments = 'f' // pieces of its text, by place
+)
+
+func key(kind byte, id uuid.UUID) []byte {
+	return append(append(make([]byte, 0, 64), kind), id[:]...)
+}
+
+func bodyKey(entity uuid.UUID, slot byte) []byte {
+	return append(key(keyBody, entity), slot)
+}
+
+// place is where an event stands: its stream, by hash because the order among streams does not matter, and position.
+type place struct {
+	stream   uint64
+	position uint64
+}
+
+// hashOf is FNV-1a. Names that share a hash only lie closer together.
+func hashOf(name string) uint64 {
+	hash := uint64(14695981039346656037)
+	for i := range len(name) {
+		hash = (hash ^ uint64(name[i])) * 1099511628211
+	}
+	return hash
+}
+
+const identityKeyLen = 1 + 8 + 8 + 16
+
+// identityKey is where the identity of an event is stored: the events of a stream side by side, so that a group finds and
+// leaves them in a few stretches of the index instead of all over it.
+func identityKey(ev *event) (k [identityKeyLen]byte) {
+	k[0] = keyIdentity
+	binary.BigEndian.PutUint64(k[1:], ev.place.stream)
+	binary.BigEndian.PutUint64(k[9:], ev.place.position)
+	copy(k[17:], ev.id[:])
+	return k
+}
+
+func (p place) before(q place) bool {
+	return p.stream < q.stream || p.stream == q.stream && p.position < q.position
+}
+
+func fragmentsKey(entity uuid.UUID, at place, event uuid.UUID) []byte {
+	k := bodyKey(entity, slotFragments)
+	k = binary.BigEndian.AppendUint64(k, at.stream)
+	k = binary.BigEndian.AppendUint64(k, at.position)
+	return append(k, event[:]...)
+}
+
+// moment is the place of a call among the calls of a workflow or any other element of the graph: by time; calls of one
+// time, as those of one frame are, by position.
+type moment struct {
+	at       int64
+	position uint64
+	entity   uuid.UUID
+}
+
+// Lengths in bytes of a time key up to and including the element, and of the whole.
+const (
+	timePrefixLen = 1 + 16
+	timeKeyLen    = timePrefixLen + 8 + 8 + 16
+)
+
+func timeKey(element uuid.UUID, m moment) []byte {
+	k := key(keyTime, element)
+	k = binary.BigEndian.AppendUint64(k, uint64(m.at)^1<<63) // so that times before 1970 sort first
+	k = binary.BigEndian.AppendUint64(k, m.position)
+	return append(k, m.entity[:]...)
+}
+
+func parseMoment(timeKey []byte) (m moment) {
+	k := timeKey[timePrefixLen:]
+	m.at = int64(binary.BigEndian.Uint64(k) ^ 1<<63)
+	m.position = binary.BigEndian.Uint64(k[8:])
+	copy(m.entity[:], k[16:])
+	return m
+}
+
+// after returns the least key greater than every key that starts with the prefix.
+func after(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i] < math.MaxUint8 {
+			end[i]++
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package gold
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+)
+
+// A mark says that a table lacks a row or has it in an older state. Marks are part of the commit that makes them
+// necessary, so none is ever missing.
+const (
+	dirtyReady   = 'r' // entities that have ended, by workflow
+	dirtyOpen    = 'o' // entities that have not, by workflow
+	dirtyEpisode = 'p' // entities whose episodes are to be written
+	dirtyMetric  = 'm'
+	dirtyElement = 'g'
+	dirtyShed    = 's'
+)
+
+// mark is a mark as a flush found it.
+type mark struct {
+	id         uuid.UUID
+	key, value []byte
+}
+
+// markValue tells marks of one row apart, and when it was set.
+func markValue(generation uint64, now time.Time) []byte {
+	v := binary.BigEndian.AppendUint64(nil, generation)
+	return binary.BigEndian.AppendUint64(v, uint64(now.UnixMicro()))
+}
+
+func (m *mark) setAt() time.Time { return time.UnixMicro(int64(binary.BigEndian.Uint64(m.value[8:]))) }
+
+func markKey(table byte, id uuid.UUID) []byte { return append([]byte{keyDirty, table}, id[:]...) }
+
+// workflowMarks is the prefix of the marks of a workflow's entities. Workflows of one hash share it.
+func workflowMarks(table byte, workflow string) []byte {
+	return binary.BigEndian.AppendUint64([]byte{keyDirty, table}, hashOf(workflow))
+}
+
+func entityMark(table byte, workflow string, id uuid.UUID) []byte {
+	return append(workflowMarks(table, workflow), id[:]...)
+}
+
+// markedID is the last part of every mark's key.
+func markedID(key []byte) uuid.UUID { return uuid.UUID(key[len(key)-16:]) }
+
+func (f *folding) mark(table byte, id uuid.UUID) error {
+	return f.set(markKey(table, id), markValue(f.progress.generation, f.now))
+}
+
+func (f *folding) markEntity(id uuid.UUID, e *folded) error {
+	table := byte(dirtyOpen)
+	if e.settled() {
+		table = dirtyReady
+	}
+	return f.set(entityMark(table, e.workflow, id), markValue(f.progress.generation, f.now))
+}
+
+// marks returns up to limit marks of a table that come after a key, nil for the first.
+func marks(from pebble.Reader, table byte, last []byte, limit int) (found []mark, err error) {
+	err = scanAfter(from, []byte{keyDirty, table}, last, func(k, value []byte) (bool, error) {
+		found = append(found, mark{markedID(k), bytes.Clone(k), bytes.Clone(value)})
+		return len(found) < limit, nil
+	})
+	return found, err
+}
+
+// unmark takes marks away that are as the flush found them, and adds what else is to be written with that. It need not
+// be on disk at once: a mark that comes back only has its row written again.
+func (g *Gold) unmark(done []mark, also func(*pebble.Batch) error) error {
+	g.committing.Lock()
+	defer g.committing.Unlock()
+	writes := g.state.db.NewBatch()
+	defer writes.Close()
+	for _, m := range done {
+		same := false
+		if _, err := g.state.get(m.key, func(value []byte) error {
+			same = bytes.Equal(value, m.value)
+			return nil
+		}); err != nil {
+			return err
+		}
+		if !same {
+			continue
+		}
+		if err := writes.Delete(m.key, nil); err != nil {
+			return stateError("write", err)
+		}
+	}
+	if err := also(writes); err != nil {
+		return err
+	}
+	return stateError("commit", writes.Commit(pebble.NoSync))
+}
+
+// writtenKey is where the state remembers that a table may have a row, or an entity's episodes.
+func writtenKey(table byte, id uuid.UUID) []byte { return append([]byte{keyWritten, table}, id[:]...) }
+
+// written returns what is remembered of a row: 0 if the table certainly does not have it.
+func written(from pebble.Reader, table byte, id uuid.UUID) (n uint64, err error) {
+	_, err = get(from, writtenKey(table, id), func(value []byte) error {
+		d := decoder{rest: value}
+		n = d.uint()
+		return d.end()
+	})
+	return n, err
+}
+
+// intend makes it durable that a table may have rows, before they are written: a crash in between then leads to merging
+// them, which may be repeated, and never to appending them twice.
+func (g *Gold) intend(table byte, rows map[uuid.UUID]uint64) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	writes := g.state.db.NewBatch()
+	defer writes.Close()
+	for id, n := range rows {
+		if err := setWritten(writes, table, id, n); err != nil {
+			return err
+		}
+	}
+	return errors.Join(stateError("commit", writes.Commit(pebble.Sync)), g.fault(AfterIntent))
+}
+
+func setWritten(writes *pebble.Batch, table byte, id uuid.UUID, n uint64) error {
+	return stateError("write", writes.Set(writtenKey(table, id), binary.AppendUvarint(nil, n), nil))
+}

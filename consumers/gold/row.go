@@ -1,0 +1,71 @@
+package gold
+
+import (
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"assay/internal/tables"
+)
+
+// rows builds a record of a table, value by value in the order of its columns.
+type rows struct {
+	*array.RecordBuilder
+	table  string
+	column int
+	count  int
+}
+
+func newRows(table string) *rows {
+	return &rows{RecordBuilder: array.NewRecordBuilder(memory.DefaultAllocator, tables.ByName(table).Schema), table: table}
+}
+
+func (r *rows) next() array.Builder {
+	b := r.Field(r.column)
+	if r.column++; r.column == len(r.Fields()) {
+		r.column = 0
+		r.count++
+	}
+	return b
+}
+
+func (r *rows) text(v string) { r.next().(*array.StringBuilder).Append(v) }
+
+func (r *rows) textOrNull(v string) {
+	if v == "" {
+		r.next().AppendNull()
+		return
+	}
+	r.text(v)
+}
+
+func (r *rows) integer(v int64) { r.next().(*array.Int64Builder).Append(v) }
+
+// integerOrNull appends null for a negative number.
+func (r *rows) integerOrNull(v int64) {
+	if v < 0 {
+		r.next().AppendNull()
+		return
+	}
+	r.integer(v)
+}
+
+func (r *rows) instant(t time.Time) {
+	r.next().(*array.TimestampBuilder).Append(arrow.Timestamp(t.UnixMicro()))
+}
+
+func (r *rows) instantOrNull(t time.Time) {
+	if t.IsZero() {
+		r.next().AppendNull()
+		return
+	}
+	r.instant(t)
+}
+
+func (r *rows) vector(v []float32) {
+	b := r.next().(*array.FixedSizeListBuilder)
+	b.Append(true)
+	b.ValueBuilder().(*array.Float32Builder).AppendValues(v, nil)
+}

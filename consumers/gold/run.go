@@ -1,0 +1,184 @@
+package gold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"assay/consumers/silver"
+)
+
+// Waits of Run. A fetch that brings nothing ends after fetchWait and is asked again, so that a consumer which the server
+// has lost is noticed; a failed attempt is repeated after retryWait.
+const (
+	fetchWait = 2 * time.Second
+	retryWait = 500 * time.Millisecond
+)
+
+// Run folds the messages of a consumer of SILVER and keeps the tables up to date until ctx ends, which is no error. Then
+// it folds what was fetched and writes all that the tables still lack, for which it takes Options.StopWithin at most.
+// The consumer must want explicit acknowledgements; a message is acknowledged once it is committed.
+//
+// When the store fails, Run tries again; it returns errors that it cannot mend, which wrap ErrState or tell that the
+// consumer is gone, and what the last flush could not write.
+func (g *Gold) Run(ctx context.Context, consumer jetstream.Consumer) error {
+	draining, cancel := outlive(ctx, g.opts.StopWithin)
+	defer cancel()
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.fold(running, draining, consumer) })
+	group.Go(func() error { return g.flushRegularly(running, draining) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return g.FlushAll(draining)
+}
+
+// outlive returns a context that ends a grace period after ctx does.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(grace, func() { cancel(context.DeadlineExceeded) })
+		context.AfterFunc(longer, func() { timer.Stop() })
+	})
+	return longer, func() {
+		stop()
+		cancel(context.Canceled)
+	}
+}
+
+func (g *Gold) fold(ctx, draining context.Context, consumer jetstream.Consumer) error {
+	for ctx.Err() == nil {
+		err := g.foldFetch(ctx, draining, consumer)
+		switch {
+		case err == nil, ctx.Err() != nil && errors.Is(err, context.Canceled):
+		case errors.Is(err, ErrState):
+			return err
+		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrConsumerDeleted):
+			return fmt.Errorf("gold: the consumer is gone: %w", err)
+		default:
+			g.opts.Logger.Warn("gold: will try again", "error", err)
+			wait(ctx, retryWait)
+		}
+	}
+	return nil
+}
+
+// foldFetch folds the messages of one fetch in groups, as they arrive: while one group is folded, the next gathers.
+func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consumer) error {
+	fetching, cancel := context.WithTimeout(ctx, fetchWait)
+	defer cancel()
+	fetched, err := consumer.Fetch(g.opts.MaxFetch, jetstream.FetchContext(fetching), jetstream.FetchMaxBytes(g.opts.MaxFetchBytes))
+	if err != nil {
+		return ignoreEmpty(err)
+	}
+	age := time.NewTimer(g.opts.MaxAge)
+	defer age.Stop()
+	var pending []jetstream.Msg
+	for {
+		select {
+		case msg, more := <-fetched.Messages():
+			if !more {
+				return errors.Join(g.foldMessages(draining, pending), ignoreEmpty(fetched.Error()))
+			}
+			if len(pending) == 0 {
+				age.Reset(g.opts.MaxAge)
+			}
+			pending = append(pending, msg)
+		case <-age.C:
+			if err := g.foldMessages(draining, pending); err != nil {
+				return err
+			}
+			pending = nil
+		}
+	}
+}
+
+// ignoreEmpty passes over what a fetch reports when it simply brought nothing.
+func ignoreEmpty(err error) error {
+	if errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// foldMessages folds a group and acknowledges it; if that fails, the messages are delivered again.
+func (g *Gold) foldMessages(ctx context.Context, msgs []jetstream.Msg) error {
+	batches := make([]Batch, 0, len(msgs))
+	defer func() {
+		for _, b := range batches {
+			b.Record.Release()
+		}
+	}()
+	good := msgs[:0:0]
+	for _, msg := range msgs {
+		b, err := decodeMessage(msg)
+		if err != nil {
+			// Delivering it again would not help. Bronze has its events, and an audit finds them missing.
+			g.opts.Logger.Error("gold: message of SILVER dropped", "subject", msg.Subject(), "error", err)
+			if err := msg.TermWithReason(err.Error()); err != nil {
+				return fmt.Errorf("gold: terminate a message: %w", err)
+			}
+			continue
+		}
+		batches, good = append(batches, b), append(good, msg)
+	}
+	if len(good) == 0 {
+		return nil
+	}
+	if err := g.Apply(ctx, batches); err != nil {
+		for _, msg := range good {
+			_ = msg.NakWithDelay(retryWait) // without it they come back when their wait is over
+		}
+		return err
+	}
+	for _, msg := range good {
+		if err := msg.Ack(); err != nil {
+			return fmt.Errorf("gold: acknowledge: %w", err)
+		}
+	}
+	return nil
+}
+
+func decodeMessage(msg jetstream.Msg) (Batch, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return Batch{}, fmt.Errorf("%w: %w", ErrBatch, err)
+	}
+	record, err := silver.Decode(memory.DefaultAllocator, msg.Data())
+	if err != nil {
+		return Batch{}, fmt.Errorf("%w: %w", ErrBatch, err)
+	}
+	return Batch{Seq: meta.Sequence.Stream, Record: record}, nil
+}
+
+// flushRegularly brings the tables up to date every Options.FlushEvery. What fails is tried again the next time.
+func (g *Gold) flushRegularly(ctx, draining context.Context) error {
+	for {
+		wait(ctx, g.opts.FlushEvery)
+		if ctx.Err() != nil {
+			return nil
+		}
+		switch err := g.Flush(draining); {
+		case errors.Is(err, ErrState):
+			return err
+		case err != nil:
+			g.opts.Logger.Warn("gold: tables fall behind, will try again", "error", err)
+		}
+	}
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

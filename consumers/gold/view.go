@@ -1,0 +1,189 @@
+package gold
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+)
+
+// Entity is the current state of an entity, as the table entities shows it.
+type Entity struct {
+	UUID                                       uuid.UUID
+	Kind, WorkflowID, IntentID, AgentID        string
+	Capability, Provider                       string
+	Status                                     string    // open, ok, error, cancelled
+	StartedAt, EndedAt                         time.Time // zero if unknown
+	LatencyUS                                  int64     // -1 if unknown
+	StreamID                                   string
+	FirstPosition, LastPosition, Events, Bytes int64
+	InputTokens, OutputTokens                  int64 // -1 if unknown
+	FinishReason, Error, Request, Result, Text string
+
+	settled bool // it has ended
+}
+
+func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
+	return &Entity{
+		UUID: id, Kind: e.kind, WorkflowID: e.workflow, IntentID: e.intent, AgentID: e.agent.value,
+		Capability: e.capability.value, Provider: e.provider.value, Status: e.status(),
+		StartedAt: timeOf(e.started()), EndedAt: timeOf(e.ended()), LatencyUS: e.latency(),
+		StreamID: e.stream, FirstPosition: int64(e.firstPosition), LastPosition: int64(e.lastPosition),
+		Events: e.events, Bytes: e.bytes, InputTokens: e.inputTokens, OutputTokens: e.outputTokens,
+		FinishReason: e.finish.value, Error: e.failure.value,
+		Request: c.request.payload, Result: c.resultText(), Text: c.text(),
+		settled: e.settled(),
+	}
+}
+
+func timeOf(micros int64) time.Time {
+	if micros == never {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// Entity returns the current state of an entity, nil if it is not known.
+func (g *Gold) Entity(id uuid.UUID) (*Entity, error) {
+	snapshot := g.state.db.NewSnapshot()
+	defer snapshot.Close()
+	return loadView(snapshot, id)
+}
+
+func loadView(from pebble.Reader, id uuid.UUID) (*Entity, error) {
+	e, err := load(from, key(keyEntity, id), decodeEntity)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	c, err := loadContent(from, id)
+	if err != nil {
+		return nil, err
+	}
+	return newEntityView(id, e, c), nil
+}
+
+// MaxUnsettled bounds the answer of Unsettled.
+const MaxUnsettled = 10_000
+
+// Unsettled returns the entities of a workflow that the table does not show yet, or shows in an older state: what a
+// rehydration adds to the table.
+func (g *Gold) Unsettled(ctx context.Context, workflow string) ([]*Entity, error) {
+	snapshot := g.state.db.NewSnapshot()
+	defer snapshot.Close()
+	var found []*Entity
+	known := map[uuid.UUID]bool{}
+	for _, table := range []byte{dirtyReady, dirtyOpen} {
+		err := scan(snapshot, workflowMarks(table, workflow), func(k, _ []byte) (bool, error) {
+			id := markedID(k)
+			if known[id] {
+				return true, nil
+			}
+			known[id] = true
+			e, err := loadView(snapshot, id)
+			if err == nil && e != nil && e.WorkflowID == workflow {
+				found = append(found, e)
+			}
+			return err == nil && len(found) < MaxUnsettled && ctx.Err() == nil, err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, ctx.Err()
+}
+
+// Metric is one row of the capability metrics.
+type Metric struct {
+	ID                                       uuid.UUID
+	Capability, Provider                     string
+	Bucket                                   time.Time // start of the hour in which the calls began
+	Calls, Errors                            int64
+	LatencyP50US, LatencyP95US, LatencyP99US int64 // -1 if no latency is known
+	Bytes, InputTokens, OutputTokens         int64
+	Workflows                                int64 // distinct
+}
+
+func newMetricView(id uuid.UUID, m *metric) *Metric {
+	return &Metric{
+		ID: id, Capability: m.capability, Provider: m.provider, Bucket: timeOf(m.bucket), Calls: m.calls, Errors: m.errors,
+		LatencyP50US: m.quantile(0.50), LatencyP95US: m.quantile(0.95), LatencyP99US: m.quantile(0.99),
+		Bytes: m.bytes, InputTokens: m.inputTokens, OutputTokens: m.outputTokens, Workflows: m.workflows,
+	}
+}
+
+func (m *metric) quantile(q float64) int64 {
+	if latency, ok := m.latencies.quantile(q); ok {
+		return latency
+	}
+	return -1
+}
+
+// Metrics yields the capability metrics as of one commit, ordered by id. It stops after an error.
+func (g *Gold) Metrics() iter.Seq2[*Metric, error] {
+	return views(g, keyMetric, func(from pebble.Reader, id uuid.UUID, record []byte) (*Metric, error) {
+		m, err := decodeMetric(record)
+		if err != nil {
+			return nil, err
+		}
+		return newMetricView(id, m), nil
+	})
+}
+
+// Element is a node or an edge of the usage graph. A node has neither target nor relation.
+type Element struct {
+	ID                 uuid.UUID
+	Source, SourceType string
+	Target, TargetType string
+	Relation           string
+	Count, Errors      int64
+	FirstAt, LastAt    time.Time
+}
+
+// Graph yields the usage graph as of one commit, ordered by id. It stops after an error.
+func (g *Gold) Graph() iter.Seq2[*Element, error] { return views(g, keyElement, newElementView) }
+
+func newElementView(from pebble.Reader, id uuid.UUID, record []byte) (*Element, error) {
+	t, err := decodeTally(record)
+	if err != nil {
+		return nil, err
+	}
+	first, last, err := span(from, id)
+	return &Element{
+		ID: id, Source: t.source.name, SourceType: t.source.kind, Target: t.target.name, TargetType: t.target.kind,
+		Relation: t.relation, Count: t.count, Errors: t.errors, FirstAt: timeOf(first), LastAt: timeOf(last),
+	}, err
+}
+
+// span returns when an element was first and last used.
+func span(from pebble.Reader, id uuid.UUID) (first, last int64, err error) {
+	prefix := key(keyTime, id)
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return never, never, stateError("scan", err)
+	}
+	first, last = never, never
+	if it.First() {
+		first = parseMoment(it.Key()).at
+	}
+	if it.Last() {
+		last = parseMoment(it.Key()).at
+	}
+	return first, last, stateError("scan", it.Close())
+}
+
+// views yields what view makes of the records of one kind, as of one commit.
+func views[V any](g *Gold, kind byte, view func(pebble.Reader, uuid.UUID, []byte) (*V, error)) iter.Seq2[*V, error] {
+	return func(yield func(*V, error) bool) {
+		snapshot := g.state.db.NewSnapshot()
+		defer snapshot.Close()
+		err := scan(snapshot, []byte{kind}, func(k, record []byte) (bool, error) {
+			v, err := view(snapshot, uuid.UUID(k[1:]), record)
+			return err == nil && yield(v, nil), err
+		})
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}

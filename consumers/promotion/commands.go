@@ -1,0 +1,208 @@
+package promotion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/internal/tables"
+)
+
+// listDefault is how many publications List returns if the filter does not say.
+const listDefault = 1000
+
+// Counts are numbers of publications by state.
+type Counts struct {
+	Published int64 `json:"published"`
+	Pending   int64 `json:"pending"`
+	Rejected  int64 `json:"rejected"`
+}
+
+// Filter chooses publications; zero fields choose all.
+type Filter struct {
+	State    State
+	Workflow string
+	Limit    int // 0: 1000
+}
+
+// Status tells how a running Publisher fares.
+type Status struct {
+	Pending   int           `json:"pending"`
+	Rejected  int           `json:"rejected"`
+	OldestAge time.Duration `json:"oldest_age_ns"` // since the oldest pending one was accepted
+	Registry  string        `json:"registry,omitempty"`
+	Breaker   string        `json:"breaker"`         // closed, open, half-open
+	Until     time.Time     `json:"until,omitzero"`  // while open: when the registry is asked again
+	Attempts  uint64        `json:"attempts"`        // since start
+	Failures  uint64        `json:"failures"`        // since start, of the registry
+	Published uint64        `json:"published_by_us"` // since start
+}
+
+// Counts counts the table's rows.
+func (p *Publisher) Counts(ctx context.Context) (Counts, error) {
+	var c Counts
+	for state, n := range map[State]*int64{Published: &c.Published, Pending: &c.Pending, Rejected: &c.Rejected} {
+		count, err := p.Store.Count(ctx, tables.Promotions, tables.Eq("state", string(state)))
+		if err != nil {
+			return c, fmt.Errorf("promotion: count: %w", err)
+		}
+		*n = count
+	}
+	return c, nil
+}
+
+// List returns publications, the latest event first.
+func (p *Publisher) List(ctx context.Context, f Filter) ([]Publication, error) {
+	var where []tables.Filter
+	if f.State != "" {
+		where = append(where, tables.Eq("state", string(f.State)))
+	}
+	if f.Workflow != "" {
+		where = append(where, tables.Eq("workflow_id", f.Workflow))
+	}
+	if f.Limit <= 0 {
+		f.Limit = listDefault
+	}
+	return p.rows(ctx, tables.Query{
+		Where: tables.And(where...), Limit: f.Limit,
+		OrderBy: []tables.Order{{Column: "ts", Descending: true}, {Column: "event_uuid"}},
+	})
+}
+
+// Get returns one publication: the bucket's entry, or the row of one that is published. Errors wrap ErrUnknown.
+func (p *Publisher) Get(ctx context.Context, eventUUID string) (*Publication, error) {
+	pub, _, err := p.entry(ctx, eventUUID)
+	if !errors.Is(err, ErrUnknown) {
+		return pub, err
+	}
+	found, err := p.rows(ctx, tables.Query{Where: tables.Eq("event_uuid", eventUUID)})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrUnknown, eventUUID)
+	}
+	return &found[0], nil
+}
+
+// Retry makes a pending or rejected publication due now. Errors wrap ErrUnknown, ErrBusy or ErrPublished.
+func (p *Publisher) Retry(ctx context.Context, eventUUID string) error {
+	return p.amend(ctx, eventUUID, func(pub *Publication) {
+		pub.State, pub.NextAttempt, pub.Asked = Pending, p.Clock.Now().UTC(), false
+	})
+}
+
+// Reject gives a publication up, for the reason. Errors wrap ErrUnknown, ErrBusy or ErrPublished.
+func (p *Publisher) Reject(ctx context.Context, eventUUID, reason string) error {
+	return p.amend(ctx, eventUUID, func(pub *Publication) {
+		pub.State, pub.NextAttempt, pub.Asked, pub.LastError = Rejected, time.Time{}, false, excerpt(reason)
+	})
+}
+
+// amend changes a publication as an attempt does: lease, row, entry; so that it meets no attempt halfway.
+func (p *Publisher) amend(ctx context.Context, id string, change func(*Publication)) error {
+	pub, revision, err := p.entry(ctx, id)
+	if errors.Is(err, ErrUnknown) {
+		if done, ferr := p.finished(ctx, id); ferr != nil || done != nil {
+			return errors.Join(ferr, fmt.Errorf("%w: %s", ErrPublished, id))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if pub.Lease != nil && pub.Lease.Until.After(p.Clock.Now()) {
+		return fmt.Errorf("%w: %s", ErrBusy, id)
+	}
+	pub.Unanswered = pub.Unanswered || pub.Lease != nil
+	if revision, err = p.lease(ctx, pub, revision); err != nil {
+		return busyIfLost(err, id)
+	}
+	change(pub)
+	pub.Lease = nil
+	if err := p.merge(ctx, []*Publication{pub}); err != nil {
+		return err
+	}
+	_, err = p.update(ctx, pub, revision)
+	return busyIfLost(err, id)
+}
+
+func busyIfLost(err error, id string) error {
+	if errors.Is(err, errLost) {
+		return fmt.Errorf("%w: %s", ErrBusy, id)
+	}
+	return err
+}
+
+// entry reads the bucket's entry and its revision. Errors wrap ErrUnknown.
+func (p *Publisher) entry(ctx context.Context, id string) (*Publication, uint64, error) {
+	entry, err := p.KV.Get(ctx, id)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+		return nil, 0, fmt.Errorf("%w: %s", ErrUnknown, id)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("promotion: read entry %s: %w", id, err)
+	}
+	pub, err := decodePublication(entry.Key(), entry.Value())
+	return pub, entry.Revision(), err
+}
+
+// Changes yields each publication as it changes from now on, until ctx ends or the caller stops.
+func (p *Publisher) Changes(ctx context.Context) iter.Seq2[*Publication, error] {
+	return func(yield func(*Publication, error) bool) {
+		watcher, err := p.KV.WatchAll(ctx, jetstream.UpdatesOnly())
+		if err != nil {
+			yield(nil, fmt.Errorf("%w: %w", ErrWatch, err))
+			return
+		}
+		defer watcher.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case entry, ok := <-watcher.Updates():
+				if !ok {
+					yield(nil, ErrWatch)
+					return
+				}
+				if entry != nil && !yield(p.Get(ctx, entry.Key())) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Busy reports whether there is something that could be done now: messages in the stream, attempts in flight, or due. What
+// waits for a later attempt, for the breaker or for a registry does not count. Of use only while Run runs.
+func (p *Publisher) Busy(ctx context.Context) (bool, error) {
+	info, err := p.Stream.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("promotion: consumer: %w", err)
+	}
+	if info.NumPending > 0 || info.NumAckPending > 0 {
+		return true, nil
+	}
+	now := p.Clock.Now()
+	_, until := p.breaker.state(now)
+	return !p.queue.idle(now, p.Registry == nil || until.After(now)), nil
+}
+
+// Status reports how the Publisher fares.
+func (p *Publisher) Status() Status {
+	now := p.Clock.Now()
+	s := Status{Attempts: p.attempts.Load(), Failures: p.failures.Load(), Published: p.published.Load()}
+	var oldest time.Time
+	s.Pending, s.Rejected, oldest = p.queue.count()
+	if !oldest.IsZero() {
+		s.OldestAge = now.Sub(oldest)
+	}
+	if p.Registry != nil {
+		s.Registry = p.Registry.Name()
+	}
+	s.Breaker, s.Until = p.breaker.state(now)
+	return s
+}

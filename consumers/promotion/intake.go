@@ -1,0 +1,180 @@
+package promotion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"assay/streams"
+)
+
+// Headers of a message of PROMOTION, as the Silver consumer writes them; the workflow is escaped as in a frame.
+const (
+	HeaderEventUUID = "Assay-Event-Uuid"
+	HeaderWorkflow  = "Assay-Workflow"
+)
+
+// Limits of the intake.
+const (
+	fetchMessagesMax = 512
+	entriesInFlight  = 32              // writes of entries at a time
+	redeliveryDelay  = 2 * time.Second // of a message that could not be taken in
+)
+
+// DeadLetter is a message of PROMOTION that is no promotion.
+type DeadLetter struct {
+	Sequence  uint64 // in PROMOTION
+	EventUUID string
+	Workflow  string
+	Reason    string
+	Body      []byte
+}
+
+// arrival is a message whose promotion is valid.
+type arrival struct {
+	msg         jetstream.Msg
+	publication *Publication
+}
+
+// consume takes messages in as they come, in batches of what waits.
+func (p *Publisher) consume(ctx context.Context) error {
+	wait := Backoff{Base: localRetryDelay, Max: localRetryMax}
+	for failures := 0; ctx.Err() == nil; {
+		batch, err := p.Stream.Fetch(fetchMessagesMax, jetstream.FetchContext(ctx))
+		if err == nil {
+			err = p.drain(ctx, batch)
+		}
+		if err == nil || ctx.Err() != nil {
+			failures = 0
+			continue
+		}
+		failures++
+		p.Logger.Warn("promotion: fetching failed, trying again", "error", err)
+		_ = p.pause(ctx, wait.delay(failures)) // the loop sees that ctx ended
+	}
+	return context.Cause(ctx)
+}
+
+// drain takes in what one fetch brings: it waits for a message, then takes all that have come besides.
+func (p *Publisher) drain(ctx context.Context, batch jetstream.MessageBatch) error {
+	for first := range batch.Messages() {
+		msgs := []jetstream.Msg{first}
+		for more := true; more; {
+			select {
+			case msg, ok := <-batch.Messages():
+				if more = ok; ok {
+					msgs = append(msgs, msg)
+				}
+			default:
+				more = false
+			}
+		}
+		if err := p.accept(ctx, msgs); err != nil && ctx.Err() == nil {
+			p.Logger.Warn("promotion: messages not taken in, they will be delivered again", "error", err)
+		}
+	}
+	return batch.Error()
+}
+
+// accept moves promotions from the stream to the bucket: first a pending row in the table for those that it has not,
+// then the entry, then the acknowledgement. One that the table has as published was delivered again: it is only
+// acknowledged. What fails is left to be delivered again.
+func (p *Publisher) accept(ctx context.Context, msgs []jetstream.Msg) error {
+	arrivals, ids := p.parse(ctx, msgs)
+	if len(arrivals) == 0 {
+		return nil
+	}
+	var known map[string]State
+	err := p.persist(ctx, "reading the table", func(ctx context.Context) (err error) {
+		known, err = p.recorded(ctx, ids)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.admitRows(ctx, arrivals, known); err != nil {
+		return err
+	}
+	var entries errgroup.Group
+	entries.SetLimit(entriesInFlight)
+	for _, a := range arrivals {
+		entries.Go(func() error {
+			if known[a.publication.EventUUID] == Published {
+				return a.msg.Ack()
+			}
+			return p.enter(ctx, a)
+		})
+	}
+	return entries.Wait()
+}
+
+// parse reads the messages and buries those that are no promotions.
+func (p *Publisher) parse(ctx context.Context, msgs []jetstream.Msg) (arrivals []arrival, ids []string) {
+	for _, msg := range msgs {
+		id, workflow := msg.Headers().Get(HeaderEventUUID), streams.UnescapeHeader(msg.Headers().Get(HeaderWorkflow))
+		promotion, err := Parse(id, workflow, msg.Data())
+		if err != nil {
+			p.bury(ctx, msg, DeadLetter{EventUUID: id, Workflow: workflow, Reason: err.Error(), Body: msg.Data()})
+			continue
+		}
+		arrivals = append(arrivals, arrival{msg, newPublication(&promotion, msg.Data(), p.Clock.Now())})
+		ids = append(ids, id)
+	}
+	return arrivals, ids
+}
+
+func (p *Publisher) bury(ctx context.Context, msg jetstream.Msg, letter DeadLetter) {
+	if meta, err := msg.Metadata(); err == nil {
+		letter.Sequence = meta.Sequence.Stream
+	}
+	err := p.Dead(ctx, letter)
+	if err == nil {
+		err = msg.Term()
+	}
+	if err != nil {
+		p.Logger.Warn("promotion: dead letter not kept, trying again", "sequence", letter.Sequence, "error", err)
+		_ = msg.NakWithDelay(redeliveryDelay) // failing that, it is delivered again when the wait for an ack ends
+	}
+}
+
+// admitRows writes a pending row for each promotion that the table does not know, once.
+func (p *Publisher) admitRows(ctx context.Context, arrivals []arrival, known map[string]State) error {
+	var missing []*Publication
+	seen := map[string]bool{}
+	for _, a := range arrivals {
+		id := a.publication.EventUUID
+		if _, ok := known[id]; !ok && !seen[id] {
+			seen[id] = true
+			missing = append(missing, a.publication)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return p.persist(ctx, "writing the table", func(ctx context.Context) error { return p.merge(ctx, missing) })
+}
+
+// enter writes the entry and acknowledges the message. An entry that is there already is the promotion's, from an earlier
+// delivery.
+func (p *Publisher) enter(ctx context.Context, a arrival) error {
+	value, err := a.publication.encode()
+	if err != nil {
+		return err
+	}
+	revision, err := p.KV.Create(ctx, a.publication.EventUUID, value)
+	switch {
+	case err == nil:
+		p.queue.observe(a.publication, revision, false) // before the acknowledgement, so that Busy has no gap
+	case !errors.Is(err, jetstream.ErrKeyExists):
+		_ = a.msg.NakWithDelay(redeliveryDelay) // failing that, it is delivered again when the wait for an ack ends
+		return fmt.Errorf("promotion: write entry %s: %w", a.publication.EventUUID, err)
+	}
+	if err := a.msg.Ack(); err != nil {
+		return fmt.Errorf("promotion: acknowledge %s: %w", a.publication.EventUUID, err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package promotion
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+
+	"assay/internal/tables"
+)
+
+// Store is what the publisher needs of the store; it must be safe for concurrent use.
+type Store interface {
+	// Merge inserts rows, replacing those with the same key.
+	Merge(ctx context.Context, table string, rows arrow.Record) error
+	// Query returns rows; the caller releases the reader.
+	Query(ctx context.Context, q tables.Query) (array.RecordReader, error)
+	Count(ctx context.Context, table string, where tables.Filter) (int64, error)
+}
+
+// row is a row of the table as it is read; its publication lacks what only the bucket keeps.
+type row struct {
+	Publication
+	Payload string `col:"payload"`
+}
+
+// merge writes the publications' rows.
+func (p *Publisher) merge(ctx context.Context, publications []*Publication) error {
+	rows := encodeRows(publications)
+	defer rows.Release()
+	if err := p.Store.Merge(ctx, tables.Promotions, rows); err != nil {
+		return fmt.Errorf("promotion: merge %d rows: %w", len(publications), err)
+	}
+	return nil
+}
+
+// rows reads the publications that a query of the table finds.
+func (p *Publisher) rows(ctx context.Context, q tables.Query) ([]Publication, error) {
+	q.Table = tables.Promotions
+	reader, err := p.Store.Query(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("promotion: read the table: %w", err)
+	}
+	defer reader.Release()
+	read, err := tables.Scan[row](reader)
+	if err != nil {
+		return nil, fmt.Errorf("promotion: read the table: %w", err)
+	}
+	found := make([]Publication, len(read))
+	for i, r := range read {
+		found[i] = r.Publication
+		if r.Payload != "" {
+			found[i].Payload = json.RawMessage(r.Payload)
+		}
+	}
+	return found, nil
+}
+
+// recorded returns the states that the table has of these promotions, by event_uuid.
+func (p *Publisher) recorded(ctx context.Context, ids []string) (map[string]State, error) {
+	found, err := p.rows(ctx, tables.Query{Columns: []string{"event_uuid", "state"}, Where: tables.In("event_uuid", ids...)})
+	states := make(map[string]State, len(found))
+	for _, f := range found {
+		states[f.EventUUID] = f.State
+	}
+	return states, err
+}
+
+func encodeRows(publications []*Publication) arrow.Record {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, tables.ByName(tables.Promotions).Schema)
+	defer b.Release()
+	for _, p := range publications {
+		for i, value := range []any{
+			p.EventUUID, p.EventCID, p.Workflow, string(p.State), p.Registry, orNull(p.URN), p.Attempts, orNull(p.LastError),
+			p.Time, p.NextAttempt, p.PublishedAt, string(p.Payload),
+		} {
+			appendValue(b.Field(i), value)
+		}
+	}
+	return b.NewRecord()
+}
+
+// orNull makes the empty string the null of a column that may be null.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func appendValue(b array.Builder, value any) {
+	switch v := value.(type) {
+	case string:
+		b.(*array.StringBuilder).Append(v)
+	case int64:
+		b.(*array.Int64Builder).Append(v)
+	case time.Time:
+		if v.IsZero() {
+			b.AppendNull()
+			return
+		}
+		b.(*array.TimestampBuilder).Append(arrow.Timestamp(v.UnixMicro()))
+	default:
+		b.AppendNull()
+	}
+}

@@ -1,0 +1,107 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// zstdWindowMax bounds the memory of a zstd body's decoder.
+const zstdWindowMax = 8 << 20
+
+// body returns the body of a request, decompressed and limited.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, error) {
+	patient := &patientBody{r.Body, http.NewResponseController(w), h.opts.Idle}
+	body, err := decompress(patient, r.Header.Get("Content-Encoding"))
+	if err != nil {
+		return nil, err
+	}
+	if h.opts.BodyBytes > 0 {
+		body = &limitedBody{body, h.opts.BodyBytes}
+	}
+	if !isBinaryCloudEvent(r.Header) {
+		return body, nil
+	}
+	defer body.Close()
+	event, err := structuredCloudEvent(r.Header, body, h.opts.EventBytes)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(event)), nil
+}
+
+// patientBody is a body whose client may be silent for a while, but not for ever.
+type patientBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+	idle    time.Duration
+}
+
+func (b *patientBody) Read(p []byte) (int, error) {
+	if err := b.control.SetReadDeadline(time.Now().Add(b.idle)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return b.ReadCloser.Read(p)
+}
+
+// limitedBody fails with ErrTooLong where http.MaxBytesReader would, after decompression.
+type limitedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left+1)])
+	if b.left -= int64(n); b.left < 0 {
+		return 0, ErrTooLong
+	}
+	return n, err
+}
+
+// decompress undoes the encoding of a body, piece by piece, so that little of it is ever in memory however much comes
+// out. Errors wrap ErrMedia, or ErrRequest if the body is not what its encoding says.
+func decompress(body io.ReadCloser, encoding string) (io.ReadCloser, error) {
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "", "identity":
+		return body, nil
+	case "gzip", "x-gzip":
+		unpacked, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, malformed(err, "gzip")
+		}
+		return encodedBody{unpacked, "gzip"}, nil
+	case "zstd":
+		unpacked, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(zstdWindowMax))
+		if err != nil {
+			return nil, malformed(err, "zstd")
+		}
+		return encodedBody{unpacked.IOReadCloser(), "zstd"}, nil
+	}
+	return nil, fmt.Errorf("%w: content encoding %q is not gzip, zstd or identity", ErrMedia, encoding)
+}
+
+// encodedBody names the encoding in its errors.
+type encodedBody struct {
+	io.ReadCloser
+	encoding string
+}
+
+func (b encodedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = malformed(err, b.encoding)
+	}
+	return n, err
+}
+
+func malformed(err error, encoding string) error {
+	return fmt.Errorf("%w: the body is not whole or not %s: %w", ErrRequest, encoding, err)
+}

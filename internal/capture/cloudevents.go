@@ -1,0 +1,113 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"assay/internal/wire"
+)
+
+// cePrefix begins the headers that carry the attributes of a CloudEvent in binary mode.
+const cePrefix = "Ce-"
+
+// isBinaryCloudEvent reports whether a request carries one CloudEvent in binary mode: its attributes in headers, its
+// data in the body.
+func isBinaryCloudEvent(header http.Header) bool {
+	return header.Get(cePrefix+"Specversion") != "" && !strings.HasPrefix(header.Get("Content-Type"), "application/cloudevents")
+}
+
+// structuredCloudEvent renders an event of binary mode in structured mode, for headers are no part of a frame. It
+// always renders the same event the same way: the attributes sorted by name, then the data, whose bytes stay as they
+// came: JSON verbatim under data, other text as a string under data, all else under data_base64.
+//
+// Errors wrap ErrRequest, or wire.ErrTooLarge for data of more than limit bytes.
+func structuredCloudEvent(header http.Header, body io.Reader, limit int) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(body, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > limit {
+		return nil, fmt.Errorf("%w: the data of the CloudEvent has more than %d bytes", wire.ErrTooLarge, limit)
+	}
+	attributes, err := ceAttributes(header)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	separator := byte('{')
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		b.WriteByte(separator)
+		separator = ','
+		writeJSON(&b, name)
+		b.WriteByte(':')
+		writeJSON(&b, attributes[name])
+	}
+	writeData(&b, data, attributes["datacontenttype"])
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// ceAttributes reads the attributes from the headers.
+func ceAttributes(header http.Header) (map[string]string, error) {
+	attributes := map[string]string{}
+	for name, values := range header {
+		if suffix, ok := strings.CutPrefix(name, cePrefix); ok && len(values) > 0 {
+			attributes[strings.ToLower(suffix)] = ceValue(values[0])
+		}
+	}
+	for _, required := range []string{"id", "source", "type"} {
+		if attributes[required] == "" {
+			return nil, fmt.Errorf("%w: a CloudEvent needs the header ce-%s", ErrRequest, required)
+		}
+	}
+	if contentType := header.Get("Content-Type"); contentType != "" {
+		attributes["datacontenttype"] = contentType
+	}
+	return attributes, nil
+}
+
+// ceValue undoes the percent-encoding that the specification asks for; a value that its sender left as it was, as the Go
+// SDK does, is taken as it is.
+func ceValue(value string) string {
+	value = strings.Trim(value, `"`)
+	if decoded, err := url.PathUnescape(value); err == nil {
+		return decoded
+	}
+	return value
+}
+
+func writeData(b *bytes.Buffer, data []byte, contentType string) {
+	switch {
+	case len(data) == 0:
+	case isJSONType(contentType) && json.Valid(data):
+		b.WriteString(`,"data":`)
+		b.Write(data)
+	case !isJSONType(contentType) && utf8.Valid(data):
+		b.WriteString(`,"data":`)
+		writeJSON(b, string(data))
+	default:
+		b.WriteString(`,"data_base64":`)
+		writeJSON(b, base64.StdEncoding.EncodeToString(data))
+	}
+}
+
+// isJSONType reports whether data of this type is JSON; without a type it is.
+func isJSONType(contentType string) bool {
+	media, _, _ := mime.ParseMediaType(contentType)
+	return contentType == "" || strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json")
+}
+
+func writeJSON(b *bytes.Buffer, s string) {
+	text, _ := json.Marshal(s) // a string always has a JSON form
+	b.Write(text)
+}

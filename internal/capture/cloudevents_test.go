@@ -1,0 +1,88 @@
+package capture_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"github.com/cloudevents/sdk-go/v2/binding"
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"assay/internal/capture"
+	"assay/streams"
+)
+
+// The SDK's client sends one event in both modes; what is captured reads back as the same event.
+func TestHandlerTakesWhatTheCloudEventsSDKSends(t *testing.T) {
+	for name, data := range map[string]struct {
+		contentType string
+		data        any
+	}{
+		"json":   {cloudevents.ApplicationJSON, map[string]any{"tool": "grep", "n": 1.0}},
+		"text":   {cloudevents.TextPlain, []byte("plain \"text\"\n")},
+		"binary": {"application/octet-stream", []byte{0, 0xff, 0x80}},
+	} {
+		for mode, encoding := range map[string]func(context.Context) context.Context{
+			"binary": binding.WithForceBinary, "structured": binding.WithForceStructured,
+		} {
+			t.Run(mode+" "+name, func(t *testing.T) {
+				log := &fakeLog{}
+				server := serve(t, capture.HandlerOptions{Publisher: log})
+				sent := cloudevents.NewEvent()
+				sent.SetID("id 1")
+				sent.SetSource("/agents/é")
+				sent.SetType("com.example.call")
+				sent.SetTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+				sent.SetExtension("workflowid", "wf 100%")
+				if err := sent.SetData(data.contentType, data.data); err != nil {
+					t.Fatal(err)
+				}
+				client, err := cloudevents.NewClientHTTP(cloudevents.WithTarget(server.URL + "/v1/ingest/event/w"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if result := client.Send(encoding(context.Background()), sent); !cloudevents.IsACK(result) {
+					t.Fatal(result)
+				}
+				server.CloseClientConnections()
+				f := log.frames[0]
+				var got event.Event
+				if err := json.Unmarshal(f.Body, &got); err != nil {
+					t.Fatalf("%s: %v", f.Body, err)
+				}
+				if got.Context.String() != sent.Context.String() || !bytes.Equal(got.Data(), sent.Data()) || f.ContentType != streams.ContentJSON || f.Count != 1 {
+					t.Errorf("captured\n%s\nfrom\n%s\nas %s", got, sent, f.Body)
+				}
+			})
+		}
+	}
+}
+
+func TestHandlerRendersBinaryCloudEvents(t *testing.T) {
+	for name, test := range map[string]struct{ contentType, data, want string }{
+		"json verbatim":    {"application/json", `{ "a":1.0}`, `"datacontenttype":"application/json","id":"1","source":"s","specversion":"1.0","type":"t","data":{ "a":1.0}}`},
+		"json, unlabelled": {"", `[1]`, `"id":"1","source":"s","specversion":"1.0","type":"t","data":[1]}`},
+		"broken json":      {"application/json", `{`, `"datacontenttype":"application/json","id":"1","source":"s","specversion":"1.0","type":"t","data_base64":"` + base64.StdEncoding.EncodeToString([]byte("{")) + `"}`},
+		"text":             {"text/plain", "a\nb", `"datacontenttype":"text/plain","id":"1","source":"s","specversion":"1.0","type":"t","data":"a\nb"}`},
+		"no data":          {"", "", `"id":"1","source":"s","specversion":"1.0","type":"t"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &fakeLog{}
+			headers := []string{"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "s", "Ce-Type", "t"}
+			if test.contentType != "" {
+				headers = append(headers, "Content-Type", test.contentType)
+			}
+			if got := post(t, serve(t, capture.HandlerOptions{Publisher: log}), "event/w", strings.NewReader(test.data), headers...); got.Events != 1 {
+				t.Fatalf("%+v", got)
+			}
+			if got := string(log.frames[0].Body); got != "{"+test.want {
+				t.Errorf("%s\nwant {%s", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,130 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Defaults of a Handler.
+const (
+	// OpenStreamsMax is how many requests may be open at once.
+	OpenStreamsMax = 1024
+	// IdleMax is how long a client may be silent in the middle of a body. A client that has nothing to say keeps its
+	// stream open with a comment (SSE) or a blank line (NDJSON).
+	IdleMax = 2 * time.Minute
+	// UnfinishedBytesMax bounds the memory of unfinished events above FrameBytes, of all requests together.
+	UnfinishedBytesMax = 256 << 20
+	// closeGrace is how long what has arrived may take to become durable after its client has gone.
+	closeGrace = 10 * time.Second
+)
+
+// HandlerOptions configure a Handler; zero values take the defaults.
+type HandlerOptions struct {
+	Publisher   Publisher
+	Stored      Stored         // nil: nothing is stored
+	Shed        func() float64 // as in Options
+	OpenStreams int            // limit; default OpenStreamsMax
+	Idle        time.Duration  // limit; default IdleMax
+	EventBytes  int            // limit on one event; default EventBytesMax
+	BodyBytes   int64          // limit on one body, decompressed; 0: none, for what streams on
+}
+
+// Handler answers POST /v1/ingest/{source}/{workflow}: it captures the body as it arrives, of any length, and answers
+// with an Answer once all of it is durable, or with a Refusal. The path values source and workflow must be set.
+//
+// The request's headers, all optional:
+//
+//	Content-Type      text/event-stream, application/x-ndjson, application/json, application/cloudevents+json,
+//	                  application/cloudevents-batch+json; or ce-* headers and any type (CloudEvents' binary mode)
+//	Content-Encoding  gzip, zstd
+//	Assay-Stream      id of the source stream, percent-encoded where needed; default: a new one
+//	Assay-Position    position of the first event; default: behind what the log has of the stream
+//	Assay-Resume      true: look up what the log has of the stream and publish only the rest
+//	Assay-Side        client or server: the sender, of JSON-RPC
+//	Assay-Time        when the body was captured, RFC 3339; default: as it arrives
+//
+// A request that is sent again with the same stream and position is recognised: its events have the same identities,
+// and within the log's duplicate window, or with Assay-Resume, not even its bytes are stored twice.
+type Handler struct {
+	opts       HandlerOptions
+	open       chan struct{} // one element for each open request
+	inFlight   *Budget
+	unfinished *Budget
+}
+
+// NewHandler returns a Handler.
+func NewHandler(opts HandlerOptions) *Handler {
+	if opts.OpenStreams == 0 {
+		opts.OpenStreams = OpenStreamsMax
+	}
+	if opts.Idle == 0 {
+		opts.Idle = IdleMax
+	}
+	if opts.EventBytes == 0 {
+		opts.EventBytes = EventBytesMax
+	}
+	return &Handler{
+		opts: opts, open: make(chan struct{}, opts.OpenStreams),
+		inFlight: NewBudget(InFlightBytesMax), unfinished: NewBudget(UnfinishedBytesMax),
+	}
+}
+
+// ServeHTTP captures one body.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case h.open <- struct{}{}:
+		defer func() { <-h.open }()
+	default:
+		refuse(w, ErrBusy, nil)
+		return
+	}
+	ctx, cancel := outlive(r.Context(), closeGrace)
+	defer cancel()
+	opts, err := h.options(ctx, r)
+	if err != nil {
+		refuse(w, err, nil)
+		return
+	}
+	body, err := h.body(w, r)
+	if err != nil {
+		refuse(w, err, nil)
+		return
+	}
+	defer body.Close()
+	result, err := h.capture(ctx, opts, body)
+	answer := &Answer{opts.Stream, result.First, result.Events, result.Frames, result.Sequence}
+	if err != nil {
+		refuse(w, err, answer)
+		return
+	}
+	reply(w, http.StatusOK, answer)
+}
+
+// capture records the body. If it breaks off, its whole events are kept.
+func (h *Handler) capture(ctx context.Context, opts Options, body io.Reader) (Result, error) {
+	recorder := New(ctx, h.opts.Publisher, opts)
+	readErr := pour(recorder, body)
+	if readErr == nil {
+		return recorder.Close(ctx)
+	}
+	result, err := recorder.Abandon(ctx)
+	return result, errors.Join(readErr, err)
+}
+
+// outlive returns a context that ends some time after ctx does.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel(context.Cause(ctx))
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel(nil) }
+}

@@ -1,0 +1,67 @@
+package capture
+
+import (
+	"context"
+	"time"
+
+	"assay/internal/wire"
+	"assay/streams"
+)
+
+// Defaults and limits of a Recorder.
+const (
+	// FrameBytes is the size at which a frame is cut.
+	FrameBytes = 256 << 10
+	// FrameEventsMax is the number of events at which a frame is cut.
+	FrameEventsMax = 4096
+	// FramesWaitingMax is how many frames of one stream wait for the log before Write does.
+	FramesWaitingMax = 16
+	// EventBytesMax is the default limit on one event.
+	EventBytesMax = 16 << 20
+	// Linger is how long an event of a live source waits for more to share a frame with.
+	Linger = 5 * time.Millisecond
+)
+
+// Publisher takes frames into the log and answers when they are durable: one acknowledgement a frame, in their order.
+type Publisher interface {
+	Publish(ctx context.Context, frames ...*streams.Frame) ([]streams.Ack, error)
+}
+
+// Frames are the stored frames of a stream by Frame.ID, as Log.StreamFrames returns them.
+type Frames = map[string]streams.StoredFrame
+
+// Options say what a Recorder records and how.
+type Options struct {
+	Source   streams.Source
+	Format   wire.Format
+	Workflow string
+	Stream   string
+	Side     streams.Side // sender of the events, until Recorder.From says otherwise; "" if unknown
+
+	Position uint64         // of the first event
+	Stored   Frames         // what the log has of the stream already
+	Captured time.Time      // when the bytes were captured; zero: as each frame is cut
+	Shed     func() float64 // threshold to stamp on each frame; nil: 0
+
+	EventBytes int           // limit on one event; 0: EventBytesMax
+	Linger     time.Duration // 0: cut by size and count alone, the same frames whatever the timing
+	Budget     *Budget       // of frames in flight, shared with other recorders; nil: one of its own
+	Unfinished *Budget       // of the unfinished event, as far as it exceeds FrameBytes; nil: EventBytes is limit enough
+
+	// TooLarge, if set, is told of each event over the limit and its offset in bytes; the event is left out, its position
+	// kept free. Else such an event fails the recorder with wire.ErrTooLarge.
+	TooLarge func(position uint64, offset int64)
+	// Progress, if set, is told of bytes and events that have become durable, from one goroutine.
+	Progress func(bytes, events int)
+}
+
+// Result tells what a Recorder brought into the log.
+type Result struct {
+	First    uint64 // position of the first event
+	Next     uint64 // position after the last event
+	Events   int
+	Frames   int
+	Stored   int // of Frames, those that the log had already
+	Bytes    int64
+	Sequence uint64 // highest in the log; 0 if there are no frames
+}

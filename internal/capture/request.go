@@ -1,0 +1,121 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"assay/internal/wire"
+	"assay/streams"
+)
+
+// HeaderResume asks that what the log has already of the stream be looked up, and left out.
+const HeaderResume = "Assay-Resume"
+
+// idBytesMax bounds the ids that a request names: they become part of every frame's headers.
+const idBytesMax = 1 << 10
+
+// options reads what a request says about its body. Errors wrap ErrRequest, ErrMedia or the log's.
+func (h *Handler) options(ctx context.Context, r *http.Request) (Options, error) {
+	opts := Options{
+		Source: streams.Source(r.PathValue("source")), Workflow: r.PathValue("workflow"),
+		Shed: h.opts.Shed, EventBytes: h.opts.EventBytes, Budget: h.inFlight, Unfinished: h.unfinished,
+	}
+	if r.ContentLength < 0 {
+		opts.Linger = Linger // the body comes piece by piece; else the same body is always cut the same way
+	}
+	if !opts.Source.Valid() {
+		return opts, fmt.Errorf("%w: source %q is not sse, jsonrpc or event", ErrRequest, opts.Source)
+	}
+	if opts.Workflow == "" || len(opts.Workflow) > idBytesMax {
+		return opts, fmt.Errorf("%w: the workflow in the path has %d bytes, not 1 to %d", ErrRequest, len(opts.Workflow), idBytesMax)
+	}
+	var err error
+	if opts.Format, err = mediaFormat(r.Header, opts.Source); err != nil {
+		return opts, err
+	}
+	if err := readHeaders(r.Header, &opts); err != nil {
+		return opts, err
+	}
+	return opts, h.place(ctx, r.Header, &opts)
+}
+
+// mediaFormat returns the format of a body from its content type, by default that of the source.
+func mediaFormat(header http.Header, source streams.Source) (wire.Format, error) {
+	contentType := header.Get("Content-Type")
+	switch {
+	case isBinaryCloudEvent(header):
+		return wire.JSON, nil
+	case contentType == "" && source == streams.SourceSSE:
+		return wire.SSE, nil
+	case contentType == "":
+		return wire.NDJSON, nil
+	}
+	if _, params, _ := mime.ParseMediaType(contentType); params["charset"] != "" {
+		if charset := strings.ToLower(params["charset"]); charset != "utf-8" && charset != "us-ascii" {
+			return 0, fmt.Errorf("%w: charset %q is not UTF-8", ErrMedia, charset)
+		}
+	}
+	format, err := wire.FormatOf(contentType)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return format, nil
+}
+
+// readHeaders reads the headers that need no look at the log.
+func readHeaders(header http.Header, opts *Options) (err error) {
+	opts.Stream = header.Get(streams.HeaderStream)
+	if decoded, err := url.PathUnescape(opts.Stream); err == nil {
+		opts.Stream = decoded
+	}
+	if len(opts.Stream) > idBytesMax {
+		return fmt.Errorf("%w: header %s has more than %d bytes", ErrRequest, streams.HeaderStream, idBytesMax)
+	}
+	if v := header.Get(streams.HeaderPosition); v != "" {
+		if opts.Position, err = strconv.ParseUint(v, 10, 62); err != nil || opts.Stream == "" {
+			return fmt.Errorf("%w: header %s is %q: it must be a number, and needs %s", ErrRequest,
+				streams.HeaderPosition, v, streams.HeaderStream)
+		}
+	}
+	opts.Side = streams.Side(header.Get(streams.HeaderSide))
+	if opts.Side != "" && opts.Side != streams.SideClient && opts.Side != streams.SideServer {
+		return fmt.Errorf("%w: header %s is %q, not client or server", ErrRequest, streams.HeaderSide, opts.Side)
+	}
+	if v := header.Get(streams.HeaderTime); v != "" {
+		if opts.Captured, err = time.Parse(time.RFC3339Nano, v); err != nil {
+			return fmt.Errorf("%w: header %s is %q, not a time as in RFC 3339", ErrRequest, streams.HeaderTime, v)
+		}
+	}
+	return nil
+}
+
+// place gives the body its stream and its position, where the request leaves them to us.
+func (h *Handler) place(ctx context.Context, header http.Header, opts *Options) error {
+	if opts.Stream == "" {
+		opts.Stream = uuid.Must(uuid.NewV7()).String()
+		return nil
+	}
+	resume := header.Get(HeaderResume) == "true"
+	placed := header.Get(streams.HeaderPosition) != ""
+	if h.opts.Stored == nil || placed && !resume {
+		return nil
+	}
+	stored, err := h.opts.Stored(ctx, streams.Subject(opts.Source, opts.Workflow), opts.Stream)
+	if err != nil {
+		return fmt.Errorf("what the log has of stream %q: %w", opts.Stream, err)
+	}
+	if resume {
+		opts.Stored = stored
+		return nil
+	}
+	opts.Position = behind(stored)
+	return nil
+}

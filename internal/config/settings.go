@@ -1,0 +1,39 @@
+package config
+
+// Setting describes one setting for the command line and the documentation.
+type Setting struct {
+	Key   string
+	Flag  string // without the dashes
+	Usage string
+}
+
+// Settings lists every setting that has a flag, in the order of Config. The natural keys are a table and so have none.
+var Settings = []Setting{
+	{"data", "data", "data directory"},
+	{"namespace", "namespace", "UUID of the namespace in which identities lie"},
+	{"nats.url", "nats", "URL of an outside NATS server or cluster; without it one is embedded"},
+	{"nats.credentials", "nats-credentials", "path of a .creds file for --nats"},
+	{"nats.config", "nats-config", "path of a nats.conf for the embedded server"},
+	{"nats.listen", "nats-listen", "host:port at which the embedded server also serves other NATS clients"},
+	{"log.max_bytes", "log-max-bytes", "size at which the log refuses more, in bytes"},
+	{"log.max_age", "log-max-age", "age at which frames leave the log, such as 720h; 0 keeps them"},
+	{"log.ring", "log-ring", "true: a full log drops its oldest frames instead of refusing new ones"},
+	{"log.replicas", "log-replicas", "copies of the log in a cluster"},
+	{"http.listen", "http-listen", "host:port of the HTTP API; empty turns it off"},
+	{"http.token", "http-token", "bearer token of the HTTP API; better set ASSAY_HTTP_TOKEN"},
+	{"registry.url", "registry", "URL of the capability registry; without it promotions wait"},
+	{"registry.kind", "registry-kind", "kind of registry: coreason or mcp"},
+	{"registry.token_file", "registry-token-file", "path of a file that holds the registry's bearer token"},
+	{"registry.ca_file", "registry-ca-file", "path of a PEM file with more certificate authorities"},
+	{"gate.low_watermark", "gate-low-watermark", "lag, in frames, below which nothing is shed"},
+	{"gate.high_watermark", "gate-high-watermark", "lag, in frames, at which the shed threshold reaches its ceiling"},
+	{"gate.ceiling", "gate-ceiling", "highest shed threshold, 0 to 1; 0 turns the load gate off"},
+	{"gate.decay_threshold", "gate-decay-threshold", "threshold of the token gate for events without a contract"},
+	{"gate.repair_marker_regex", "gate-repair-marker-regex", "pattern of the token gate for events without a contract"},
+	{"gate.max_lookback_window", "gate-max-lookback-window", "window of the token gate, in tokens, for events without a contract"},
+	{"silver.workers", "silver-workers", "parallel decoders"},
+	{"silver.partitions", "silver-partitions", "subjects that Silver's batches are spread over"},
+	{"silver.max_rows", "silver-max-rows", "rows of a micro-batch"},
+	{"silver.max_bytes", "silver-max-bytes", "size of a micro-batch, in bytes"},
+	{"silver.max_age", "silver-max-age", "longest wait of a row for its micro-batch"},
+}

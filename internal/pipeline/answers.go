@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"assay/consumers/silver"
+	"assay/internal/metrics"
+	"assay/internal/view"
+	"assay/streams"
+)
+
+// maxLetters bounds one answer about dead letters.
+const maxLetters = 10_000
+
+// Summary counts what every layer holds.
+func (p *Pipeline) Summary(ctx context.Context) (*view.Summary, error) {
+	tally, err := p.log.Tally(ctx)
+	if err != nil {
+		return nil, err
+	}
+	batches, err := p.log.Silver().Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read stream SILVER: %w", err)
+	}
+	promotions, err := p.promotion.Counts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	totals := p.gold.Totals()
+	return &view.Summary{
+		Bronze: view.BronzeSummary{Frames: tally.Frames, Events: tally.Events, Bytes: tally.Bytes},
+		Silver: view.SilverSummary{
+			Events: totals.Events, Batches: batches.State.LastSeq, Shed: totals.Shed, Dead: totals.Dead,
+		},
+		Gold: view.GoldSummary{
+			Traces: totals.Traces, Entities: totals.Entities, Capabilities: totals.Capabilities, Edges: totals.Edges,
+		},
+		Promotions: view.PromotionSummary{
+			Published: uint64(promotions.Published), Pending: uint64(promotions.Pending), Rejected: uint64(promotions.Rejected),
+		},
+	}, nil
+}
+
+// letters reads what lies on DEAD.
+func (p *Pipeline) letters(ctx context.Context, limit int) ([]view.Dead, error) {
+	if limit <= 0 || limit > maxLetters {
+		limit = maxLetters
+	}
+	letters := []view.Dead{}
+	for m, err := range streams.Scan(ctx, p.log.Dead(), streams.ReplayOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		letters = append(letters, view.Dead{
+			Sequence: m.Seq, BronzeSeq: header(m, silver.HeaderBronzeSeq), Position: header(m, streams.HeaderPosition),
+			StreamID:   streams.UnescapeHeader(m.Header.Get(streams.HeaderStream)),
+			WorkflowID: streams.UnescapeHeader(m.Header.Get(silver.HeaderWorkflow)),
+			Reason:     m.Header.Get(silver.HeaderReason), Bytes: m.Bytes, At: m.Time, Raw: m.Data,
+		})
+		if len(letters) == limit {
+			break
+		}
+	}
+	return letters, nil
+}
+
+// header reads a number that this program wrote; a letter of another origin may lack it.
+func header(m streams.Message, name string) uint64 {
+	n, _ := strconv.ParseUint(m.Header.Get(name), 10, 64)
+	return n
+}
+
+// Gauges implements metrics.Source.
+func (p *Pipeline) Gauges(ctx context.Context) (metrics.Gauges, error) {
+	lag, err := p.log.SilverLag(ctx)
+	status := p.promotion.Status()
+	return metrics.Gauges{
+		SilverLag: lag, ShedThreshold: p.shed(), PromotionOldestAge: status.OldestAge,
+		PromotionAttempts: status.Attempts, BreakerOpen: status.Breaker != "closed",
+	}, err
+}
+
+// Ready reports whether the pipeline takes events in: the log answers and nothing has stopped by itself.
+func (p *Pipeline) Ready(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("processing has stopped: %w", p.err)
+	default:
+	}
+	_, err := p.log.SilverLag(ctx)
+	return err
+}
+
+// unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
+func (p *Pipeline) unsettled(ctx context.Context, workflow string) ([]view.Entity, error) {
+	live, err := p.gold.Unsettled(ctx, workflow)
+	if err != nil {
+		return nil, err
+	}
+	entities := make([]view.Entity, len(live))
+	for i, e := range live {
+		entities[i] = view.Entity{
+			EntityUUID: e.UUID.String(), Kind: e.Kind, WorkflowID: e.WorkflowID, IntentID: e.IntentID, AgentID: e.AgentID,
+			Capability: e.Capability, Provider: e.Provider, Status: e.Status, StartedAt: e.StartedAt, EndedAt: e.EndedAt,
+			LatencyUS: max(0, e.LatencyUS), StreamID: e.StreamID, FirstPosition: e.FirstPosition, LastPosition: e.LastPosition,
+			Events: e.Events, Bytes: e.Bytes, InputTokens: max(0, e.InputTokens), OutputTokens: max(0, e.OutputTokens),
+			FinishReason: e.FinishReason, Error: e.Error, Request: e.Request, Result: e.Result, Text: e.Text,
+		}
+	}
+	return entities, nil
+}

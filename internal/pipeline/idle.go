@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/internal/view"
+)
+
+// idlePoll is how often WaitIdle looks. The layers have no common signal: they may run in several processes.
+const idlePoll = 20 * time.Millisecond
+
+// showEvery is how many looks pass between two reports of progress.
+const showEvery = 10
+
+// WaitIdle returns when the log is drained, the tables are written and no promotion is left that could be tried now.
+// While it waits it reports progress to show.
+func (p *Pipeline) WaitIdle(ctx context.Context, show func(*view.Summary)) error {
+	tick := time.NewTicker(idlePoll)
+	defer tick.Stop()
+	for look := 0; ; look++ {
+		busy, err := p.busy(ctx)
+		if err != nil || !busy {
+			return err
+		}
+		if look%showEvery == 0 {
+			summary, err := p.Summary(ctx)
+			if err != nil {
+				return err
+			}
+			show(summary)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.done:
+			return p.err
+		case <-tick.C:
+		}
+	}
+}
+
+// busy asks each layer in the order in which work moves through them, so that none is missed between two questions.
+func (p *Pipeline) busy(ctx context.Context) (bool, error) {
+	for _, stream := range []func(context.Context) (jetstream.Consumer, error){p.log.SilverConsumer, p.log.GoldConsumer} {
+		consumer, err := stream(ctx)
+		if err != nil {
+			return false, err
+		}
+		if busy, err := consumerBusy(ctx, consumer); busy || err != nil {
+			return busy, err
+		}
+	}
+	if busy, err := p.promotion.Busy(ctx); busy || err != nil {
+		return busy, err
+	}
+	return false, p.gold.FlushAll(ctx)
+}
+
+func consumerBusy(ctx context.Context, c jetstream.Consumer) (bool, error) {
+	info, err := c.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read consumer: %w", err)
+	}
+	return info.NumPending > 0 || info.NumAckPending > 0, nil
+}

@@ -1,0 +1,48 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"assay/internal/capture"
+	"assay/internal/wire"
+	"assay/streams"
+)
+
+// Files returns what captures files into this pipeline's log.
+func (p *Pipeline) Files() *capture.Files {
+	return &capture.Files{Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed}
+}
+
+// Record brings one whole source stream into the log and returns when it is durable. What the log has of it already is
+// passed over.
+func (p *Pipeline) Record(ctx context.Context, source streams.Source, workflow, stream string, body []byte) error {
+	stored, err := p.log.StreamFrames(ctx, streams.Subject(source, workflow), stream)
+	if err != nil {
+		return err
+	}
+	format := wire.NDJSON
+	if source == streams.SourceSSE {
+		format = wire.SSE
+	}
+	recorder := capture.New(ctx, p.publisher, capture.Options{
+		Source: source, Format: format, Workflow: workflow, Stream: stream, Stored: stored, Shed: p.shed,
+	})
+	_, writeErr := recorder.Write(body)
+	_, err = recorder.Close(ctx)
+	return errors.Join(writeErr, err)
+}
+
+// shed is the threshold of the load gate to stamp on frames; before anything runs there is no lag to measure.
+func (p *Pipeline) shed() float64 {
+	if p.stamp == nil {
+		return 0
+	}
+	return p.stamp.Threshold()
+}
+
+// IngestHandler answers POST /v1/ingest/{source}/{workflow}.
+func (p *Pipeline) IngestHandler() http.Handler {
+	return capture.NewHandler(capture.HandlerOptions{Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed})
+}

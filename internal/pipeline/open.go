@@ -1,0 +1,191 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/bronze"
+	"assay/consumers/gold"
+	"assay/consumers/promotion"
+	"assay/consumers/silver"
+	"assay/internal/config"
+	"assay/kernels"
+	"assay/streams"
+)
+
+// Directories inside the data directory.
+const (
+	stateDir = "state"     // Gold's state store
+	storeDir = "sovereign" // the LanceDB database
+)
+
+// openLog starts the embedded server or connects to an outside one, and defines the streams.
+func (p *Pipeline) openLog(ctx context.Context) (err error) {
+	c := p.opts.Config
+	cfg := streams.DefaultConfig()
+	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Ring, c.Log.Replicas
+	if c.NATS.URL == "" {
+		p.server, err = streams.StartServer(ctx, streams.ServerConfig{
+			DataDir: c.Data, Config: p.opts.NATSConfig, ConfigFile: c.NATS.Config, Listen: c.NATS.Listen,
+			MaxStoreBytes: cfg.StoreBytes(), Logger: p.opts.Logger,
+		})
+		if err != nil {
+			return err
+		}
+		p.conn, err = p.server.Connect()
+	} else {
+		p.conn, err = p.connect()
+	}
+	if err != nil {
+		return err
+	}
+	if p.log, err = streams.Open(ctx, p.conn, cfg); err != nil {
+		return err
+	}
+	for _, d := range p.log.Damage() {
+		p.opts.Logger.Error("the log has lost messages: a checksum failed when it was opened; restore them from a mirror, or"+
+			" ingest their sources again", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes)
+	}
+	p.publisher = p.log.NewPublisher(streams.PublisherConfig{})
+	return nil
+}
+
+// connect reaches the outside server. Once connected, it keeps trying to stay so.
+func (p *Pipeline) connect() (*nats.Conn, error) {
+	options := []nats.Option{nats.Name("assay"), nats.MaxReconnects(-1)}
+	if file := p.opts.Config.NATS.Credentials; file != "" {
+		options = append(options, nats.UserCredentials(file))
+	}
+	conn, err := nats.Connect(p.opts.Config.NATS.URL, options...)
+	if err != nil {
+		return nil, fmt.Errorf("no NATS server at %s: check --nats, or leave it out to embed one: %w", p.opts.Config.NATS.URL, err)
+	}
+	return conn, nil
+}
+
+// openStore opens the tables and the state that they are views of.
+func (p *Pipeline) openStore(ctx context.Context) (err error) {
+	data := p.opts.Config.Data
+	if p.store, err = p.opts.OpenStore(ctx, filepath.Join(data, storeDir)); err != nil {
+		return err
+	}
+	info, err := p.log.Silver().Info(ctx)
+	if err != nil {
+		return fmt.Errorf("read stream SILVER: %w", err)
+	}
+	options := gold.DefaultOptions()
+	options.Dir, options.Store, options.Embedder, options.Logger = filepath.Join(data, stateDir), p.store, p.embedder, p.opts.Logger
+	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
+	if options.Namespace, err = uuid.Parse(p.opts.Config.Namespace); err != nil {
+		return err
+	}
+	p.gold, err = gold.Open(ctx, options)
+	return err
+}
+
+// openConsumers prepares what processes the log.
+func (p *Pipeline) openConsumers(ctx context.Context) error {
+	if err := p.openSilver(); err != nil {
+		return err
+	}
+	return p.openPromotion(ctx)
+}
+
+func (p *Pipeline) openSilver() error {
+	c := p.opts.Config
+	keys, err := NaturalKeys(c)
+	if err != nil {
+		return err
+	}
+	options := silver.DefaultOptions()
+	options.Decode = decoder(c.Gate)
+	options.Keys, options.Publish, options.Logger = keys, p.log.PublishMsgs, p.opts.Logger
+	options.Workers, options.Partitions = c.Silver.Workers, c.Silver.Partitions
+	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, c.Silver.MaxBytes, c.Silver.MaxAge
+	if options.Namespace, err = uuid.Parse(c.Namespace); err != nil {
+		return err
+	}
+	p.silver, err = silver.New(options)
+	return err
+}
+
+// openPromotion prepares publishing, without a registry if none is configured: promotions then wait.
+func (p *Pipeline) openPromotion(ctx context.Context) error {
+	c := p.opts.Config.Registry
+	var registry promotion.Registry
+	if c.URL != "" {
+		var err error
+		registry, err = promotion.Open(c.Kind, promotion.Endpoint{URL: c.URL, TokenFile: c.TokenFile, TokenEnv: registryTokenEnv, CAFile: c.CAFile})
+		if err != nil {
+			return err
+		}
+	}
+	consumer, err := p.log.PromotionConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	instance, err := p.instance()
+	if err != nil {
+		return err
+	}
+	p.promotion, err = promotion.New(promotion.Options{
+		Stream: consumer, KV: p.log.Publications(), Store: p.store, Registry: registry,
+		Dead: p.buryPromotion, Instance: instance, Logger: p.opts.Logger,
+	})
+	return err
+}
+
+// registryTokenEnv holds the registry's bearer token where no file does.
+const registryTokenEnv = "ASSAY_REGISTRY_TOKEN"
+
+// instance names this data directory among the processes that share a log. The name outlives a restart, so that the
+// leases of attempts which a crash interrupted are its own again.
+func (p *Pipeline) instance() (string, error) {
+	file := filepath.Join(p.opts.Config.Data, "instance")
+	name, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		name = []byte(uuid.NewString())
+		err = os.WriteFile(file, name, 0o600)
+	}
+	if err != nil {
+		return "", fmt.Errorf("name this instance: %w", err)
+	}
+	return string(name), nil
+}
+
+// buryPromotion keeps a message of PROMOTION that is no promotion with the other dead letters.
+func (p *Pipeline) buryPromotion(ctx context.Context, d promotion.DeadLetter) error {
+	return p.log.PublishMsgs(ctx, silver.PromotionLetter(d.Workflow, d.EventUUID, d.Reason, d.Sequence, d.Body))
+}
+
+// decoder is the decoding of frames with both gates.
+func decoder(gate config.Gate) func(f *streams.Frame, seq uint64) []bronze.Event {
+	var options []bronze.Option
+	if gate.RepairMarkerRegex != "" {
+		options = append(options, bronze.WithContract(kernels.Contract{
+			DecayThreshold: gate.DecayThreshold, RepairMarker: gate.RepairMarkerRegex, MaxLookback: gate.MaxLookbackWindow,
+		}))
+	}
+	return func(f *streams.Frame, seq uint64) []bronze.Event {
+		events := bronze.Decode(f, seq, options...)
+		bronze.LoadGate(events, f.Shed)
+		return events
+	}
+}
+
+// NaturalKeys is the table of natural keys: the built-in one with what the settings add.
+func NaturalKeys(c config.Config) (*bronze.Keys, error) {
+	extra := map[string]bronze.Key{}
+	for kind, k := range c.Keys {
+		extra[kind] = bronze.Key{Components: k.Components, Exact: k.Exact}
+	}
+	return bronze.NewKeys(extra)
+}

@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/gold"
+	"assay/consumers/promotion"
+	"assay/consumers/silver"
+	"assay/internal/config"
+	"assay/internal/embed"
+	"assay/internal/view"
+	"assay/streams"
+)
+
+// Store is the sovereign store, as all parts together need it.
+type Store interface {
+	gold.Store
+	promotion.Store
+	EnsureIndexes(ctx context.Context) error
+	Optimise(ctx context.Context, table string) error
+	Close() error
+}
+
+// Options configure a Pipeline.
+type Options struct {
+	Config     config.Config
+	NATSConfig []byte // of the embedded server, unless Config names a file
+	Logger     *slog.Logger
+	// OpenStore opens the store in a directory. It is called once the data directory is locked.
+	OpenStore func(ctx context.Context, dir string) (Store, error)
+}
+
+// Pipeline is a running Assay.
+type Pipeline struct {
+	opts   Options
+	server *streams.Server // nil with an outside server
+	conn   *nats.Conn
+
+	log       *streams.Log
+	publisher *streams.Publisher
+	store     Store
+	embedder  embed.Hashing
+	gold      *gold.Gold
+	promotion *promotion.Publisher
+	silver    *silver.Silver
+	stamp     *streams.Stamp
+
+	stop context.CancelFunc // ends what Start started
+	done chan struct{}
+	err  error // of the group, once done is closed
+}
+
+// Open opens everything without processing anything. Unless it fails, Close must be called.
+func Open(ctx context.Context, opts Options) (*Pipeline, error) {
+	p := &Pipeline{opts: opts}
+	for _, open := range []func(context.Context) error{p.openLog, p.openStore, p.openConsumers} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
+		}
+	}
+	return p, nil
+}
+
+// View answers questions about what the pipeline holds.
+func (p *Pipeline) View() view.View {
+	return &view.Local{
+		Store: p.store, Embedder: p.embedder,
+		Unsettled: p.unsettled, Letters: p.letters, Summary: p.Summary,
+	}
+}
+
+// Log is the log that the pipeline works on.
+func (p *Pipeline) Log() *streams.Log { return p.log }

@@ -1,0 +1,66 @@
+// Package replay writes what the log holds back out, byte for byte as it was captured.
+package replay
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"assay/streams"
+)
+
+// Selection says what to replay and how fast.
+type Selection struct {
+	Subjects       []string // filters on subjects; none: all
+	Stream         string   // only this source stream; "": all
+	FromSeq, ToSeq uint64
+	From, To       time.Time
+	Speed          float64 // times the pace of the recording; 0: flat out
+}
+
+// pauseMax is the longest wait between two frames: a night between two sessions is not replayed.
+const pauseMax = 10 * time.Second
+
+// Write writes the bodies of the selected frames to w, in the order of the log.
+func Write(ctx context.Context, w io.Writer, log *streams.Log, s Selection) error {
+	var last time.Time
+	options := streams.ReplayOptions{Subjects: s.Subjects, FromSeq: s.FromSeq, ToSeq: s.ToSeq, From: s.From, To: s.To}
+	for stored, err := range log.Replay(ctx, options) {
+		if err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+		frame := stored.Frame
+		if s.Stream != "" && frame.Stream != s.Stream {
+			continue
+		}
+		if err := pause(ctx, w, s.Speed, last, frame.Captured); err != nil {
+			return err
+		}
+		last = frame.Captured
+		if _, err := w.Write(frame.Body); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	return nil
+}
+
+// pause waits as long as the recording did between two frames, speeded up. What was written before goes out first.
+func pause(ctx context.Context, w io.Writer, speed float64, last, next time.Time) error {
+	if speed == 0 || last.IsZero() || !next.After(last) {
+		return nil
+	}
+	if buffered, ok := w.(interface{ Flush() error }); ok {
+		if err := buffered.Flush(); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	wait := time.NewTimer(min(pauseMax, time.Duration(float64(next.Sub(last))/speed)))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,151 @@
+package kernels
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"math"
+	"strconv"
+	"testing"
+
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"pgregory.net/rapid"
+)
+
+func TestValue(t *testing.T) {
+	for key, want := range map[string]uint32{
+		"0:uh": 0xeeb0bf9c, "1:um": 0xbd277843, "2:er": 0x01d51f00, "7:héllo": 0xfa7c213d,
+	} {
+		if got := Value([]byte(key)); got != want {
+			t.Errorf("Value(%q) = %#08x, want %#08x", key, got, want)
+		}
+	}
+}
+
+func TestSheds(t *testing.T) {
+	for _, c := range []struct {
+		value     uint32
+		threshold float64
+		want      bool
+	}{
+		{0, 0, false}, {0, math.SmallestNonzeroFloat64, true}, {1 << 31, 0.5, false}, {1<<31 - 1, 0.5, true},
+		{math.MaxUint32, 1, false}, {math.MaxUint32 - 1, 1, true}, {math.MaxUint32, 1.1, true},
+		{0, math.NaN(), false}, {0, -1, false},
+	} {
+		if got := Sheds(c.value, c.threshold); got != c.want {
+			t.Errorf("Sheds(%#x, %v) = %v", c.value, c.threshold, got)
+		}
+	}
+}
+
+func TestLoadGateIsLoadShedsPerRow(t *testing.T) {
+	checked(t, func(t *rapid.T, mem memory.Allocator) {
+		rows := drawRows(t)
+		streams, tokens := drawTexts(t, rows, "streams"), drawTexts(t, rows, "tokens")
+		positions := rapid.SliceOfN(rapid.Ptr(rapid.Int64Min(0), true), rows, rows).Draw(t, "positions")
+		thresholds := rapid.SliceOfN(rapid.Ptr(rapid.Float64Range(-0.2, 1.2), true), rows, rows).Draw(t, "thresholds")
+		sheddable := rapid.SliceOfN(rapid.Ptr(rapid.Bool(), true), rows, rows).Draw(t, "sheddable")
+
+		stream, token := textsColumn(t, mem, streams), textsColumn(t, mem, tokens)
+		position := sliced(t, array.NewInt64Builder(mem), rows, func(b *array.Int64Builder, row int) {
+			if positions[row] == nil {
+				b.AppendNull()
+			} else {
+				b.Append(*positions[row])
+			}
+		}).(*array.Int64)
+		threshold := sliced(t, array.NewFloat64Builder(mem), rows, func(b *array.Float64Builder, row int) {
+			if thresholds[row] == nil {
+				b.AppendNull()
+			} else {
+				b.Append(*thresholds[row])
+			}
+		}).(*array.Float64)
+		may := sliced(t, array.NewBooleanBuilder(mem), rows, func(b *array.BooleanBuilder, row int) {
+			if sheddable[row] == nil {
+				b.AppendNull()
+			} else {
+				b.Append(*sheddable[row])
+			}
+		}).(*array.Boolean)
+		defer release(stream, token, position, threshold, may)
+
+		shed, err := LoadGate(mem, stream, position, token, threshold, may)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shed.Release()
+		for row := range rows {
+			want := false
+			if streams[row] != nil && positions[row] != nil && thresholds[row] != nil && sheddable[row] != nil && *sheddable[row] {
+				text := ""
+				if tokens[row] != nil {
+					text = *tokens[row]
+				}
+				want = LoadSheds(*streams[row], uint64(*positions[row]), text, *thresholds[row])
+			}
+			if shed.IsNull(row) || shed.Value(row) != want {
+				t.Fatalf("row %d: shed = %v, want %v", row, shed.Value(row), want)
+			}
+		}
+		if rows > 0 {
+			shorter := array.NewSlice(token, 1, int64(rows)).(*array.String)
+			defer shorter.Release()
+			if _, err := LoadGate(mem, stream, position, shorter, threshold, may); !errors.Is(err, ErrLength) {
+				t.Fatalf("columns of different length: %v", err)
+			}
+		}
+	})
+}
+
+// About the share of events is shed that the threshold says.
+func TestLoadGateShedsItsShare(t *testing.T) {
+	const events = 100_000
+	for _, threshold := range []float64{0.1, 0.5, 0.9} {
+		shed := 0
+		for position := range uint64(events) {
+			if LoadSheds("session", position, "token", threshold) {
+				shed++
+			}
+		}
+		if share := float64(shed) / events; math.Abs(share-threshold) > 0.01 {
+			t.Errorf("threshold %v sheds %v", threshold, share)
+		}
+	}
+}
+
+// Strips pad messages and read digests themselves, so they are held against sha1.Sum for all lengths around blocks.
+func TestStripIsSHA1(t *testing.T) {
+	const lengths = 5*sha1.BlockSize + 1
+	message := func(row int) []byte {
+		text := make([]byte, row)
+		for i := range text {
+			text[i] = byte(i*7 + row)
+		}
+		return text
+	}
+	for s := newStrip(lengths); s.next(); {
+		for row := s.first; row < s.last; row++ {
+			s.text = append(s.text, message(row)...)
+			s.end()
+		}
+		for row := s.first; row < s.last; row++ {
+			want := sha1.Sum(message(row))
+			if got := s.digest(row); row == 0 && got != nil || row > 0 && string(got) != string(want[:]) {
+				t.Errorf("digest of %d bytes = %x, want %x", row, got, want)
+			}
+		}
+	}
+}
+
+func FuzzValue(f *testing.F) {
+	f.Add("0:uh")
+	f.Fuzz(func(t *testing.T, key string) {
+		digest := sha1.Sum([]byte(key))
+		want, err := strconv.ParseUint(hex.EncodeToString(digest[:])[:8], 16, 32)
+		if got := Value([]byte(key)); err != nil || got != uint32(want) {
+			t.Errorf("Value(%q) = %#x, want %#x", key, got, want)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package sovereign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lancedb/lancedb-go/pkg/contracts"
+
+	"assay/internal/tables"
+)
+
+// Index describes an index of a table as it is.
+type Index struct {
+	Name          string
+	Column        string
+	Type          string // as LanceDB calls it
+	RowsUnindexed int64  // rows that queries scan because the index does not have them yet; Optimise adds them
+}
+
+// EnsureIndexes builds the indexes of tables.All that are missing: those on scalar columns once a table has rows, those on
+// vectors once there are Options.VectorIndexRows; those on text are there from the beginning, since they decide what
+// counts as a word. Reads and writes go on meanwhile.
+func (s *Store) EnsureIndexes(ctx context.Context) error {
+	var errs []error
+	for _, definition := range tables.All {
+		errs = append(errs, s.ensureIndexes(ctx, s.tables[definition.Name]))
+	}
+	return errors.Join(errs...)
+}
+
+// Indexes lists the indexes of a table.
+func (s *Store) Indexes(ctx context.Context, table string) ([]Index, error) {
+	t, err := s.table(table)
+	if err != nil {
+		return nil, fmt.Errorf("indexes of %s: %w", table, err)
+	}
+	found, err := do(ctx, s.calls, t.native.indexes, func([]nativeIndex) {})
+	if err != nil {
+		return nil, fmt.Errorf("indexes of %s: %w", table, err)
+	}
+	var indexes []Index
+	for _, index := range found {
+		if len(index.Columns) == 1 {
+			indexes = append(indexes, Index{index.Name, index.Columns[0], index.Type, index.RowsUnindexed})
+		}
+	}
+	return indexes, nil
+}
+
+func (s *Store) ensureIndexes(ctx context.Context, t *openTable) error {
+	found, err := s.Indexes(ctx, t.Name)
+	if err != nil {
+		return err
+	}
+	for _, index := range t.Indexes {
+		if slices.ContainsFunc(found, func(f Index) bool { return f.Column == index.Column }) {
+			continue
+		}
+		err := s.on(ctx, "index column "+index.Column+" of", t.Name, func(t *openTable) error {
+			return t.ensureIndex(ctx, index, s.opts.VectorIndexRows)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ensureIndex builds an index if there are enough rows for it.
+func (t *openTable) ensureIndex(ctx context.Context, index tables.Index, vectorRows int64) error {
+	rowsMin := int64(1)
+	switch index.Kind {
+	case tables.FullText:
+		rowsMin = 0
+	case tables.Vector:
+		rowsMin = vectorRows
+	}
+	rows, err := t.native.count(index.Column + " IS NOT NULL")
+	if err != nil || rows < rowsMin {
+		return err
+	}
+	switch index.Kind {
+	case tables.BTree:
+		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeBTree)
+	case tables.Bitmap:
+		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeBitmap)
+	case tables.FullText:
+		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeFts)
+	default: // lancedb-go's call cannot choose the cosine distance
+		return t.native.createVectorIndex(index.Column)
+	}
+}

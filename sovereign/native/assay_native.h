@@ -1,0 +1,92 @@
+// The C interface of the native library, for what lancedb-go's own lancedb.h lacks.
+//
+// Strings are UTF-8, given by address and length. A handle may be used by several threads at once. Every call that
+// returns an assay_status leaves its out parameters alone unless the code is ASSAY_OK.
+
+#ifndef ASSAY_NATIVE_H
+#define ASSAY_NATIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ArrowArray;
+struct ArrowSchema;
+
+// The version of this interface is the name of this function, so that an archive that does not fit fails to link.
+void assay_native_abi_1(void);
+
+typedef enum assay_code {
+	ASSAY_OK = 0,
+	ASSAY_INVALID = 1,   // an argument makes no sense: a filter that does not parse, a column that is not there
+	ASSAY_NOT_FOUND = 2, // there is no such table
+	ASSAY_EXISTS = 3,    // the table exists already
+	ASSAY_SCHEMA = 4,    // the rows do not fit the table
+	ASSAY_CONFLICT = 5,  // other writers kept committing first
+	ASSAY_IO = 6,        // a file could not be read or written
+	ASSAY_INTERNAL = 7   // a bug, for example a panic
+} assay_code;
+
+typedef struct assay_status {
+	int32_t code;  // an assay_code
+	char *message; // null if ASSAY_OK; else to be freed with assay_string_free
+} assay_status;
+
+void assay_string_free(char *text);
+
+typedef struct assay_table assay_table;
+
+// Opens the table NAME.lance in the folder DIR at its newest version.
+assay_status assay_table_open(const char *dir, size_t dir_len, const char *name, size_t name_len, assay_table **out);
+void assay_table_close(assay_table *table);
+
+// Adds rows without looking at keys. Takes over ROWS and SCHEMA.
+assay_status assay_table_append(const assay_table *table, struct ArrowArray *rows, struct ArrowSchema *schema);
+
+// Writes rows over those with the same value of the string column KEY, and adds the others. Takes over ROWS and SCHEMA.
+assay_status assay_table_merge(const assay_table *table, const char *key, size_t key_len, struct ArrowArray *rows,
+                               struct ArrowSchema *schema);
+
+// Deletes the rows for which PREDICATE (SQL) holds.
+assay_status assay_table_delete(const assay_table *table, const char *predicate, size_t predicate_len,
+                                uint64_t *deleted);
+
+// Counts the rows for which FILTER (SQL) holds; all if it is empty.
+assay_status assay_table_count(const assay_table *table, const char *filter, size_t filter_len, uint64_t *count);
+
+// A query under way. It is used by one thread at a time.
+typedef struct assay_rows assay_rows;
+
+// Starts a query on the newest version; QUERY is JSON as the type Query in src/query.rs describes it. Fills SCHEMA, which
+// the caller releases.
+assay_status assay_table_query(const assay_table *table, const char *query, size_t query_len,
+                               struct ArrowSchema *schema, assay_rows **out);
+
+// Reads the next rows into BATCH, which the caller releases, and sets MORE; at the end clears MORE and leaves BATCH alone.
+assay_status assay_rows_next(assay_rows *rows, struct ArrowArray *batch, bool *more);
+void assay_rows_free(assay_rows *rows);
+
+// Builds an IVF-PQ index with cosine distance on a column of vectors, in place of an older one.
+assay_status assay_table_create_vector_index(const assay_table *table, const char *column, size_t column_len);
+
+// Lists the indexes as JSON: [{"name", "columns", "index_type", "rows_unindexed"}]. Free with assay_string_free.
+assay_status assay_table_indexes(const assay_table *table, char **json);
+
+typedef struct assay_optimise_options {
+	uint64_t target_rows;        // fragments with fewer rows are merged until they have about as many
+	uint64_t rows_max;           // most rows rewritten by one call
+	uint64_t versions_age_max_s; // older versions are forgotten
+} assay_optimise_options;
+
+typedef struct assay_optimise_stats {
+	uint64_t fragments_removed;
+	uint64_t fragments_added;
+	uint64_t versions_removed;
+	uint64_t bytes_removed;
+} assay_optimise_stats;
+
+// One bounded round of upkeep: merges small fragments, brings indexes up to date, forgets old versions.
+assay_status assay_table_optimise(const assay_table *table, const assay_optimise_options *options,
+                                  assay_optimise_stats *stats);
+
+#endif

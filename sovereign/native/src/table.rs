@@ -1,0 +1,200 @@
+//! The C functions of `assay_native.h`: what lancedb-go lacks.
+//!
+//! Every function is called with pointers as that header describes them; this is what makes the `unsafe` here sound.
+
+use std::ffi::c_char;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
+use arrow_array::{Array, RecordBatch, StructArray};
+use arrow_schema::Schema;
+use lance_linalg::distance::DistanceType;
+
+use crate::dataset::Table;
+use crate::error::{Error, Result};
+use crate::ffi::{Status, c_string, free_c_string, guard, reference, str_from_parts};
+use crate::maintain::{Options, Stats};
+use crate::query::{Query, Rows};
+use crate::registry::{block_on, open};
+
+/// `assay_table` in C: a handle on a shared table.
+pub struct Handle(Arc<Table>);
+
+/// Its name is the version of this interface. It rises with every incompatible change, so that Go code and an archive
+/// that do not fit fail to link.
+#[unsafe(no_mangle)]
+pub extern "C" fn assay_native_abi_1() {}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_string_free(text: *mut c_char) {
+    unsafe { free_c_string(text) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_open(
+    dir: *const c_char,
+    dir_len: usize,
+    name: *const c_char,
+    name_len: usize,
+    out: *mut *mut Handle,
+) -> Status {
+    guard(|| {
+        let (dir, name) = unsafe { (str_from_parts(dir, dir_len)?, str_from_parts(name, name_len)?) };
+        let table = block_on(open(Path::new(dir), name))?;
+        unsafe { *out = Box::into_raw(Box::new(Handle(table))) };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_close(table: *mut Handle) {
+    if !table.is_null() {
+        drop(unsafe { Box::from_raw(table) });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_append(
+    table: *const Handle,
+    rows: *mut FFI_ArrowArray,
+    schema: *mut FFI_ArrowSchema,
+) -> Status {
+    guard(|| {
+        let rows = unsafe { import(rows, schema)? };
+        block_on(unsafe { reference(table)? }.0.append(vec![rows]))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_merge(
+    table: *const Handle,
+    key: *const c_char,
+    key_len: usize,
+    rows: *mut FFI_ArrowArray,
+    schema: *mut FFI_ArrowSchema,
+) -> Status {
+    guard(|| {
+        let rows = unsafe { import(rows, schema)? };
+        let key = unsafe { str_from_parts(key, key_len)? };
+        block_on(unsafe { reference(table)? }.0.merge(key, rows))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_delete(
+    table: *const Handle,
+    predicate: *const c_char,
+    predicate_len: usize,
+    deleted: *mut u64,
+) -> Status {
+    guard(|| {
+        let predicate = unsafe { str_from_parts(predicate, predicate_len)? };
+        unsafe { *deleted = block_on(reference(table)?.0.delete(predicate))? };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_count(
+    table: *const Handle,
+    filter: *const c_char,
+    filter_len: usize,
+    count: *mut u64,
+) -> Status {
+    guard(|| {
+        let filter = unsafe { str_from_parts(filter, filter_len)? };
+        unsafe { *count = block_on(reference(table)?.0.count(filter))? };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_query(
+    table: *const Handle,
+    query: *const c_char,
+    query_len: usize,
+    schema: *mut FFI_ArrowSchema,
+    out: *mut *mut Rows,
+) -> Status {
+    guard(|| {
+        let query: Query = serde_json::from_str(unsafe { str_from_parts(query, query_len)? })?;
+        let rows = block_on(unsafe { reference(table)? }.0.query(&query))?;
+        unsafe {
+            schema.write(FFI_ArrowSchema::try_from(rows.schema.as_ref())?);
+            *out = Box::into_raw(Box::new(rows));
+        }
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_rows_next(rows: *mut Rows, batch: *mut FFI_ArrowArray, more: *mut bool) -> Status {
+    guard(|| {
+        let rows = unsafe { rows.as_mut() }.ok_or_else(|| Error::invalid("a handle is null"))?;
+        let next = block_on(rows.next())?;
+        unsafe { *more = next.is_some() };
+        if let Some(next) = next {
+            let data = StructArray::from(next).into_data();
+            unsafe { batch.write(FFI_ArrowArray::new(&data)) };
+        }
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_rows_free(rows: *mut Rows) {
+    if !rows.is_null() {
+        drop(unsafe { Box::from_raw(rows) });
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_create_vector_index(
+    table: *const Handle,
+    column: *const c_char,
+    column_len: usize,
+) -> Status {
+    guard(|| {
+        let column = unsafe { str_from_parts(column, column_len)? };
+        let table = &unsafe { reference(table)? }.0;
+        block_on(table.create_index(column, "ivf_pq", DistanceType::Cosine, None))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_indexes(table: *const Handle, json: *mut *mut c_char) -> Status {
+    guard(|| {
+        let indexes = block_on(unsafe { reference(table)? }.0.indexes())?;
+        unsafe { *json = c_string(serde_json::to_string(&indexes)?) };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_optimise(
+    table: *const Handle,
+    options: *const Options,
+    stats: *mut Stats,
+) -> Status {
+    guard(|| {
+        let options = unsafe { reference(options)? };
+        unsafe { *stats = block_on(reference(table)?.0.optimise(options))? };
+        Ok(())
+    })
+}
+
+/// Takes the rows over from C. Nothing is copied, but everything is checked: an offset out of range or a string that is
+/// not UTF-8 must be an error here, not undefined behaviour in a kernel later.
+unsafe fn import(rows: *mut FFI_ArrowArray, schema: *mut FFI_ArrowSchema) -> Result<RecordBatch> {
+    if rows.is_null() || schema.is_null() {
+        return Err(Error::invalid("the rows or their schema are null"));
+    }
+    let (rows, schema) = unsafe { (FFI_ArrowArray::from_raw(rows), FFI_ArrowSchema::from_raw(schema)) };
+    let fields = Schema::try_from(&schema)?;
+    let mut data = unsafe { from_ffi(rows, &schema)? };
+    data.align_buffers();
+    data.validate_full()?;
+    let (_, columns, _) = StructArray::from(data).into_parts();
+    Ok(RecordBatch::try_new(Arc::new(fields), columns)?)
+}

@@ -1,0 +1,191 @@
+package sovereign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/lancedb/lancedb-go/pkg/contracts"
+	"github.com/lancedb/lancedb-go/pkg/lancedb"
+
+	"assay/internal/tables"
+)
+
+// Options tunes a store. The zero value stands for the defaults.
+type Options struct {
+	// FragmentRows is the number of rows that Optimise aims at for a fragment. Default 1 Mi.
+	FragmentRows int64
+	// OptimiseRowsMax limits the rows that one Optimise rewrites. Default 8 Mi.
+	OptimiseRowsMax int64
+	// VersionAgeMax is the age at which Optimise forgets a version of a table. A query that runs longer than this may
+	// find its files gone. Default 10 minutes.
+	VersionAgeMax time.Duration
+	// VectorIndexRows is the number of vectors from which on EnsureIndexes indexes them; fewer are scanned. Default 200,000.
+	VectorIndexRows int64
+}
+
+func (o Options) withDefaults() Options {
+	if o.FragmentRows == 0 {
+		o.FragmentRows = 1 << 20
+	}
+	if o.OptimiseRowsMax == 0 {
+		o.OptimiseRowsMax = 8 << 20
+	}
+	if o.VersionAgeMax == 0 {
+		o.VersionAgeMax = 10 * time.Minute
+	}
+	if o.VectorIndexRows == 0 {
+		o.VectorIndexRows = 200_000
+	}
+	return o
+}
+
+// Store is an open LanceDB database with the tables of Assay. It may be used by several goroutines at once.
+//
+// Every method returns as soon as its context ends, with the context's cause; a write may then have been done or not, and
+// Close waits for it.
+type Store struct {
+	dir        string
+	opts       Options
+	calls      *calls
+	connection contracts.IConnection
+	tables     map[string]*openTable
+}
+
+// openTable is a table through lancedb-go and through the native calls.
+type openTable struct {
+	tables.Table
+	lance  contracts.ITable
+	native *nativeTable
+}
+
+// Open opens the database in the folder dir, creating the folder and the tables that are missing. It fails with ErrSchema
+// if a table has other columns than this version of Assay expects.
+func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	s := &Store{dir: dir, opts: opts.withDefaults(), calls: newCalls(), tables: make(map[string]*openTable)}
+	if err := s.await(ctx, func() error { return s.open(ctx) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", dir, err), s.Close())
+	}
+	return s, nil
+}
+
+// Path returns the folder of the database.
+func (s *Store) Path() string { return s.dir }
+
+// Close waits for the calls under way and closes the store. Readers that Query returned fail from then on.
+func (s *Store) Close() error {
+	if !s.calls.close() {
+		return nil
+	}
+	var errs []error
+	for _, t := range s.tables {
+		t.native.close()
+		errs = append(errs, t.lance.Close())
+	}
+	if s.connection != nil {
+		errs = append(errs, s.connection.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) open(ctx context.Context) error {
+	connection, err := lancedb.Connect(ctx, s.dir, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	s.connection = connection
+	names, err := connection.TableNames(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	exists := make(map[string]bool, len(names))
+	for _, name := range names {
+		exists[name] = true
+	}
+	for _, definition := range tables.All {
+		if err := s.add(ctx, definition, exists[definition.Name]); err != nil {
+			return fmt.Errorf("table %s: %w", definition.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) add(ctx context.Context, definition tables.Table, exists bool) error {
+	lance, err := s.lanceTable(ctx, definition, exists)
+	if err != nil {
+		return err
+	}
+	native, err := openNative(s.dir, definition.Name)
+	if err != nil {
+		return errors.Join(err, lance.Close())
+	}
+	t := &openTable{Table: definition, lance: lance, native: native}
+	s.tables[definition.Name] = t
+	if exists {
+		return nil
+	}
+	return s.ensureIndexes(ctx, t)
+}
+
+func (s *Store) lanceTable(ctx context.Context, definition tables.Table, exists bool) (contracts.ITable, error) {
+	if !exists {
+		schema, err := lancedb.NewSchema(definition.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInternal, err)
+		}
+		lance, err := s.connection.CreateTable(ctx, definition.Name, schema)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrIO, err)
+		}
+		return lance, nil
+	}
+	lance, err := s.connection.OpenTable(ctx, definition.Name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	found, err := lance.Schema(ctx)
+	if err == nil {
+		err = checkSchema(found, definition.Schema)
+	}
+	if err != nil {
+		return nil, errors.Join(err, lance.Close())
+	}
+	return lance, nil
+}
+
+// table returns an open table by its name.
+func (s *Store) table(name string) (*openTable, error) {
+	t, ok := s.tables[name]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", ErrNotFound, name)
+	}
+	return t, nil
+}
+
+// on runs call on a table; doing says in the error what was tried.
+func (s *Store) on(ctx context.Context, doing, table string, call func(*openTable) error) error {
+	t, err := s.table(table)
+	if err == nil {
+		err = s.await(ctx, func() error { return call(t) })
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", doing, table, err)
+	}
+	return nil
+}
+
+// await runs a call that has no result.
+func (s *Store) await(ctx context.Context, call func() error) error {
+	_, err := do(ctx, s.calls, withoutResult(call), func(struct{}) {})
+	return err
+}
+
+func withoutResult(call func() error) func() (struct{}, error) {
+	return func() (struct{}, error) { return struct{}{}, call() }
+}

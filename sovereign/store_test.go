@@ -1,0 +1,310 @@
+package sovereign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"go.uber.org/goleak"
+
+	"assay/internal/tables"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestOpenCreatesTheTables(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	for _, table := range tables.All {
+		if n, err := store.Count(t.Context(), table.Name, tables.Filter{}); n != 0 || err != nil {
+			t.Errorf("%s has %d rows, error %v", table.Name, n, err)
+		}
+	}
+}
+
+// A folder's name is not a URL: whatever characters it has, it is found again.
+func TestOpenAnyFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a b%20ü#?&", "store")
+	store := openStore(t, dir)
+	appendRows(t, store, tables.Shed, 3)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "shed.lance")); err != nil {
+		t.Fatal(err)
+	}
+	expectCount(t, openStore(t, dir), tables.Shed, tables.Filter{}, 3)
+}
+
+func TestReopenKeepsRows(t *testing.T) {
+	dir := t.TempDir()
+	store := openStore(t, dir)
+	for _, table := range tables.All {
+		appendRows(t, store, table.Name, 10)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatalf("closing twice: %v", err)
+	}
+	store = openStore(t, dir)
+	for _, table := range tables.All {
+		expectCount(t, store, table.Name, tables.Filter{}, 10)
+	}
+}
+
+// Two stores on one folder in one process see each other's writes.
+func TestStoresShareTables(t *testing.T) {
+	dir := t.TempDir()
+	one, other := openStore(t, dir), openStore(t, dir)
+	appendRows(t, one, tables.Shed, 5)
+	expectCount(t, other, tables.Shed, tables.Filter{}, 5)
+	appendRows(t, other, tables.Shed, 5)
+	expectCount(t, one, tables.Shed, tables.Filter{}, 10)
+}
+
+func TestUseAfterClose(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	appendRows(t, store, tables.Shed, 1)
+	rows, err := store.Query(t.Context(), tables.Query{Table: tables.Shed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Release()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rows.Next() || !errors.Is(rows.Err(), ErrClosed) {
+		t.Errorf("reading after Close: %v, want ErrClosed", rows.Err())
+	}
+	if _, err := store.Count(t.Context(), tables.Shed, tables.Filter{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("counting after Close: %v, want ErrClosed", err)
+	}
+}
+
+func TestEndedContext(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	cause := errors.New("the caller went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	rows := sampleRows(t, tables.Shed, 0, 1)
+	for name, call := range map[string]func() error{
+		"append": func() error { return store.Append(ctx, tables.Shed, rows) },
+		"merge":  func() error { return store.Merge(ctx, tables.Shed, rows) },
+		"delete": func() error { return store.Delete(ctx, tables.Shed, tables.Filter{}) },
+		"count":  func() error { _, err := store.Count(ctx, tables.Shed, tables.Filter{}); return err },
+		"query":  func() error { _, err := store.Query(ctx, tables.Query{Table: tables.Shed}); return err },
+		"upkeep": func() error { return store.Optimise(ctx, tables.Shed) },
+	} {
+		if err := call(); !errors.Is(err, cause) {
+			t.Errorf("%s: %v, want the context's cause", name, err)
+		}
+	}
+}
+
+func TestUnknownTable(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	if _, err := store.Count(t.Context(), "nothing", tables.Filter{}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+func TestCheckSchema(t *testing.T) {
+	text := func(name string) arrow.Field { return arrow.Field{Name: name, Type: arrow.BinaryTypes.String} }
+	number := func(name string) arrow.Field { return arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64} }
+	wanted := []arrow.Field{text("a"), number("b")}
+	for name, found := range map[string][]arrow.Field{
+		"a column is missing":    {text("a")},
+		"a column too many":      {text("a"), number("b"), text("c")},
+		"another name":           {text("a"), number("c")},
+		"another type":           {text("a"), text("b")},
+		"another nullability":    {text("a"), {Name: "b", Type: arrow.PrimitiveTypes.Int64, Nullable: true}},
+		"columns in wrong order": {number("b"), text("a")},
+	} {
+		err := checkSchema(arrow.NewSchema(found, nil), arrow.NewSchema(wanted, nil))
+		if !errors.Is(err, ErrSchema) {
+			t.Errorf("%s: got %v, want ErrSchema", name, err)
+		}
+	}
+	if err := checkSchema(arrow.NewSchema(wanted, nil), arrow.NewSchema(wanted, nil)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenRefusesAnotherSchema(t *testing.T) {
+	dir := t.TempDir()
+	if err := openStore(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	shed := filepath.Join(dir, "shed.lance")
+	if err := os.RemoveAll(shed); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, "usage_graph.lance"), shed); err != nil {
+		t.Fatal(err)
+	}
+	store, err := Open(t.Context(), dir, Options{})
+	if !errors.Is(err, ErrSchema) {
+		t.Errorf("got %v, want ErrSchema", err)
+	}
+	if store != nil {
+		t.Error("got a store beside the error")
+	}
+}
+
+func openStore(t testing.TB, dir string) *Store {
+	t.Helper()
+	store, err := Open(t.Context(), dir, Options{VectorIndexRows: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+// checkedAllocator fails the test if what it allocates is not released by its end.
+func checkedAllocator(t testing.TB) memory.Allocator {
+	checked := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	t.Cleanup(func() { checked.AssertSize(t, 0) })
+	return checked
+}
+
+// sampleRows makes count rows of a table. Row i, counted from first, has the same values every time; text columns hold
+// "<column>-<i>", numbers i, times i seconds, and every fifth nullable value is null.
+func sampleRows(t testing.TB, table string, first, count int) arrow.Record {
+	t.Helper()
+	builder := array.NewRecordBuilder(checkedAllocator(t), tables.ByName(table).Schema)
+	defer builder.Release()
+	for c, field := range builder.Schema().Fields() {
+		for i := first; i < first+count; i++ {
+			if field.Nullable && (i+c)%5 == 0 {
+				builder.Field(c).AppendNull()
+				continue
+			}
+			appendSample(t, builder.Field(c), field.Name, i)
+		}
+	}
+	rows := builder.NewRecord()
+	t.Cleanup(rows.Release)
+	return rows
+}
+
+func appendSample(t testing.TB, builder array.Builder, column string, i int) {
+	switch b := builder.(type) {
+	case *array.StringBuilder:
+		b.Append(fmt.Sprintf("%s-%d", column, i))
+	case *array.Int64Builder:
+		b.Append(int64(i))
+	case *array.TimestampBuilder:
+		b.Append(arrow.Timestamp(int64(i) * int64(time.Second/time.Microsecond)))
+	case *array.FixedSizeListBuilder:
+		b.Append(true)
+		b.ValueBuilder().(*array.Float32Builder).AppendValues(sampleVector(i), nil)
+	default:
+		t.Fatalf("no sample for a %T", builder)
+	}
+}
+
+func sampleVector(i int) []float32 {
+	random := rand.New(rand.NewPCG(uint64(i), 0))
+	vector := make([]float32, tables.VectorDim)
+	for d := range vector {
+		vector[d] = float32(random.NormFloat64())
+	}
+	return vector
+}
+
+func appendRows(t testing.TB, store *Store, table string, count int) {
+	t.Helper()
+	if err := store.Append(t.Context(), table, sampleRows(t, table, 0, count)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectCount(t testing.TB, store *Store, table string, where tables.Filter, want int64) {
+	t.Helper()
+	got, err := store.Count(t.Context(), table, where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("%s: %d rows where %s, want %d", table, got, where.SQL(), want)
+	}
+}
+
+// readAll runs a query and returns its rows as one record.
+func readAll(t testing.TB, store *Store, q tables.Query) arrow.Record {
+	t.Helper()
+	reader, err := store.Query(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Release()
+	var batches []arrow.Record
+	for reader.Next() {
+		reader.Record().Retain()
+		batches = append(batches, reader.Record())
+	}
+	if reader.Err() != nil {
+		t.Fatal(reader.Err())
+	}
+	return joinBatches(t, reader.Schema(), batches)
+}
+
+func joinBatches(t testing.TB, schema *arrow.Schema, batches []arrow.Record) arrow.Record {
+	t.Helper()
+	table := array.NewTableFromRecords(schema, batches)
+	defer table.Release()
+	for _, batch := range batches {
+		batch.Release()
+	}
+	columns := make([]arrow.Array, schema.NumFields())
+	for i := range columns {
+		chunks := table.Column(i).Data().Chunks()
+		if len(chunks) == 0 {
+			columns[i] = array.MakeArrayOfNull(memory.DefaultAllocator, schema.Field(i).Type, 0)
+			continue
+		}
+		column, err := array.Concatenate(chunks, memory.DefaultAllocator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns[i] = column
+	}
+	rows := array.NewRecord(schema, columns, table.NumRows())
+	t.Cleanup(rows.Release)
+	return rows
+}
+
+// texts returns the values of a text column, "" for null.
+func texts(rows arrow.Record, column string) []string {
+	values := rows.Column(rows.Schema().FieldIndices(column)[0]).(*array.String)
+	list := make([]string, values.Len())
+	for i := range list {
+		if values.IsValid(i) {
+			list[i] = values.Value(i)
+		}
+	}
+	return list
+}
+
+func filesIn(t testing.TB, store *Store, folder string) int {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(store.Path(), folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}

@@ -1,0 +1,150 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// openStreams defines the streams.
+//
+// BRONZE is the truth and keeps its frames. SILVER and PROMOTION are buffers: a work queue keeps a message until its
+// consumer has acknowledged it, also while there is no consumer, and then frees the space; full, they refuse, so that
+// nothing that is not processed yet is dropped and the writer waits. DEAD drops its oldest letters when full, because
+// processing goes on whatever happens; their frames are in BRONZE.
+func (l *Log) openStreams(ctx context.Context, cfg Config) error {
+	for _, def := range []struct {
+		into  *jetstream.Stream
+		name  string
+		apply func(*jetstream.StreamConfig)
+	}{
+		{&l.bronze, StreamBronze, func(s *jetstream.StreamConfig) {
+			s.Subjects = []string{"bronze.>"}
+			s.MaxBytes, s.MaxAge = cfg.MaxBytes, cfg.MaxAge
+			s.AllowAtomicPublish = true
+			if cfg.Ring {
+				s.Discard = jetstream.DiscardOld
+			}
+			if cfg.Compress {
+				s.Compression = jetstream.S2Compression
+			}
+		}},
+		{&l.silver, StreamSilver, func(s *jetstream.StreamConfig) {
+			s.Subjects = []string{"silver.>"}
+			s.MaxBytes, s.Retention = silverBytesMax, jetstream.WorkQueuePolicy
+		}},
+		{&l.dead, StreamDead, func(s *jetstream.StreamConfig) {
+			s.Subjects = []string{"dead.>"}
+			s.MaxBytes, s.Discard = deadBytesMax, jetstream.DiscardOld
+		}},
+		{&l.promotion, StreamPromotion, func(s *jetstream.StreamConfig) {
+			s.Subjects = []string{"promotion.>"}
+			s.MaxBytes, s.Retention = promotionBytesMax, jetstream.WorkQueuePolicy
+		}},
+	} {
+		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) {
+			s.Storage = jetstream.FileStorage
+			s.Replicas = cfg.Replicas
+			s.Retention = jetstream.LimitsPolicy
+			s.Discard = jetstream.DiscardNew
+			s.MaxAge = 0
+			s.Compression = jetstream.NoCompression
+			s.Duplicates = cfg.DuplicateWindow
+			s.AllowDirect = true
+			s.PersistMode = jetstream.DefaultPersistMode // async would override sync_interval
+			def.apply(s)
+		})
+		if err != nil {
+			return err
+		}
+		*def.into = stream
+	}
+	if !l.bronze.CachedInfo().Config.AllowAtomicPublish {
+		return fmt.Errorf("%w: server %s has no atomic batch publishing; use nats-server 2.15.2 or later", ErrConfig,
+			l.nc.ConnectedServerVersion())
+	}
+	return nil
+}
+
+// define creates the stream, or updates it if applying the definition to what it is changes anything.
+func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
+	stream, err := l.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		cfg := jetstream.StreamConfig{Name: name}
+		apply(&cfg)
+		stream, err = l.js.CreateStream(ctx, cfg)
+	} else if err == nil {
+		was := stream.CachedInfo().Config
+		cfg := was
+		if apply(&cfg); !reflect.DeepEqual(was, cfg) {
+			stream, err = l.js.UpdateStream(ctx, cfg)
+		}
+	}
+	if err != nil {
+		return nil, refused("stream "+name, err)
+	}
+	return stream, l.noteDamage(ctx, stream)
+}
+
+// noteDamage asks for the stream's details, because the server leaves losses out of the short answer.
+func (l *Log) noteDamage(ctx context.Context, stream jetstream.Stream) error {
+	info, err := stream.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return fmt.Errorf("streams: state of %s: %w", stream.CachedInfo().Config.Name, err)
+	}
+	if lost := info.State.Lost; lost != nil {
+		l.damage = append(l.damage, Damage{Stream: info.Config.Name, Sequences: lost.Msgs, Bytes: lost.Bytes})
+	}
+	return nil
+}
+
+// openConsumers defines the durable consumers. All acknowledge each message by itself: workers share them, and a work
+// queue takes nothing else.
+func (l *Log) openConsumers(ctx context.Context, cfg Config) error {
+	for _, def := range []struct {
+		stream jetstream.Stream
+		name   string
+	}{
+		{l.bronze, ConsumerSilver},
+		{l.silver, ConsumerGold},
+		{l.promotion, ConsumerPromotion},
+	} {
+		_, err := def.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable:       def.name,
+			AckPolicy:     jetstream.AckExplicitPolicy,
+			AckWait:       cfg.AckWait,
+			MaxAckPending: cfg.MaxAckPending,
+		})
+		if err != nil {
+			return refused("consumer "+def.name, err)
+		}
+	}
+	return nil
+}
+
+func (l *Log) openBuckets(ctx context.Context, cfg Config) error {
+	for _, def := range []struct {
+		into     *jetstream.KeyValue
+		name     string
+		maxBytes int64
+	}{
+		{&l.publications, BucketPublications, publicationsBytesMax},
+		{&l.state, BucketState, stateBytesMax},
+	} {
+		kv, err := l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket:   def.name,
+			History:  1,
+			MaxBytes: def.maxBytes,
+			Storage:  jetstream.FileStorage,
+			Replicas: cfg.Replicas,
+		})
+		if err != nil {
+			return refused("bucket "+def.name, err)
+		}
+		*def.into = kv
+	}
+	return nil
+}

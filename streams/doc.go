@@ -1,0 +1,17 @@
+// Package streams is the log: an embedded NATS server, the streams, consumers and buckets on it, and the ways in and out.
+//
+//	Publish ──► queue ──► atomic batch ──► BRONZE ──► consumer silver ──► SILVER ──► consumer gold
+//	(frames of             (one sync)        │                              ▲
+//	 all callers)                            ├──► Replay, Tally             └── PublishMsgs ──► DEAD, PROMOTION
+//	                                         └──► SilverLag ──► Stamp ──► Frame.Shed
+//
+// A Frame is one message of BRONZE: consecutive events of one source stream, as the bytes came. Publisher stores frames
+// and answers when they are on disk (or, with replicas, on a majority). Everything above BRONZE is derived from it and can
+// be rebuilt.
+//
+// StartServer and Open are separate, because a Log works on an outside cluster just as well:
+//
+//	server, err := streams.StartServer(ctx, streams.ServerConfig{DataDir: dir, Config: assay.NATSConfig})
+//	nc, err := server.Connect()
+//	log, err := streams.Open(ctx, nc, streams.DefaultConfig())
+package streams

@@ -1,0 +1,83 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Stored is a frame of the log.
+type Stored struct {
+	Frame *Frame
+	Seq   uint64
+	Time  time.Time // when the log stored it, in UTC
+}
+
+// Replay reads frames of BRONZE in the order of their sequence, exactly as they were captured.
+//
+// An error that wraps ErrFrame concerns the one message of Seq, which a foreign client has published malformed; the
+// reader may go on. Other errors are Scan's and end it.
+func (l *Log) Replay(ctx context.Context, opts ReplayOptions) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		for m, err := range Scan(ctx, l.bronze, opts) {
+			if err != nil {
+				yield(Stored{}, err)
+				return
+			}
+			frame, err := ParseFrame(m.Subject, m.Header, m.Data, m.Seq, m.Time)
+			if err != nil {
+				err = fmt.Errorf("sequence %d: %w", m.Seq, err)
+			}
+			if !yield(Stored{Frame: frame, Seq: m.Seq, Time: m.Time}, err) {
+				return
+			}
+		}
+	}
+}
+
+// StoredFrame is where a frame of a source stream is in the log.
+type StoredFrame struct {
+	Position uint64
+	Count    int
+	Seq      uint64
+}
+
+// StreamFrames returns which frames of a source stream the log has under a subject, by Frame.ID. So a file that is ingested
+// again, however much later, can leave out what is there. It takes one request if there is nothing under the subject, and
+// otherwise reads the subject's headers. Errors are Scan's.
+func (l *Log) StreamFrames(ctx context.Context, subject, stream string) (map[string]StoredFrame, error) {
+	_, err := l.bronze.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, scanError(err)
+	}
+	frames := make(map[string]StoredFrame)
+	for m, err := range Scan(ctx, l.bronze, ReplayOptions{Subjects: []string{subject}, HeadersOnly: true}) {
+		if err != nil {
+			return nil, err
+		}
+		f, err := ParseFrame(m.Subject, m.Header, nil, m.Seq, m.Time)
+		id := m.Header.Get(nats.MsgIdHdr)
+		if err != nil || id == "" || f.Stream != stream {
+			continue // a foreign client's, or another stream's of the workflow
+		}
+		frames[UnescapeHeader(id)] = StoredFrame{Position: f.Position, Count: f.Count, Seq: m.Seq}
+	}
+	return frames, nil
+}
+
+// parseUint reads a number of a header, or returns what to take it for.
+func parseUint(v string, otherwise uint64) uint64 {
+	if n, err := strconv.ParseUint(v, 10, 63); err == nil {
+		return n
+	}
+	return otherwise
+}
