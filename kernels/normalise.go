@@ -19,7 +19,8 @@ import (
 // normal form would not be one, and its own normal form another. White space is what Python's str.isspace says, so it
 // includes U+001C to U+001F, and lower case is that of the whole word, so a final Σ becomes ς.
 //
-// Characters follow the Unicode version of the Go release. Bytes that are not UTF-8 stay as they are.
+// Characters follow the Unicode version of the Go release. Bytes that are not UTF-8 stay as they are. More than 30
+// combining marks in a row are broken up by U+034F, Unicode's stream-safe format, which Python does not do.
 func NormaliseString(s string, exact bool) string {
 	var buf [128]byte
 	n := normaliser{exact: exact}

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -95,6 +96,7 @@ func TestFastPathIsTheDefinition(t *testing.T) {
 func FuzzNormalise(f *testing.F) {
 	f.Add("  Café ΟΔΟΣ İ H\u0331 ")
 	f.Add("\xff\x80É")
+	f.Add("E" + strings.Repeat("\u0301", 70) + "Σ")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, exact := range []bool{false, true} {
 			form := NormaliseString(text, exact)

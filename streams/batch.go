@@ -13,9 +13,9 @@ import (
 )
 
 // batchFramesMin is the size from which an atomic batch is worth its price on a single node: the server gives every batch a
-// store of its own on disk, which takes as long as about 16 messages by themselves with a sync each (BenchmarkCommit).
+// store of its own on disk, which takes as long as about 24 messages by themselves with a sync each (BenchmarkCommit).
 // With replicas the batch is kept in memory and spares round trips, so that two messages are enough.
-const batchFramesMin = 16
+const batchFramesMin = 24
 
 const (
 	// attemptTimeout limits the wait for one answer of the log; a slow disk may take seconds for a sync.
@@ -31,7 +31,7 @@ var errAttemptTimeout = errors.New("streams: no answer from the log")
 // store writes messages in their order. On an error the acknowledgements are those of the first messages, which are
 // stored nonetheless.
 func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg) ([]Ack, error) {
-	if alone := p.log.bronze.CachedInfo().Config.Replicas == 1; len(msgs) < 2 || alone && len(msgs) < batchFramesMin {
+	if len(msgs) < 2 || p.log.cfg.Replicas == 1 && len(msgs) < batchFramesMin {
 		return p.storeSingly(ctx, msgs)
 	}
 	acks, err := p.storeBatch(ctx, msgs)

@@ -15,7 +15,8 @@ import (
 // consumer has acknowledged it, also while there is no consumer, and then frees the space; full, they refuse, so that
 // nothing that is not processed yet is dropped and the writer waits. DEAD drops its oldest letters when full, because
 // processing goes on whatever happens; their frames are in BRONZE.
-func (l *Log) openStreams(ctx context.Context, cfg Config) error {
+func (l *Log) openStreams(ctx context.Context) error {
+	l.damage = nil
 	for _, def := range []struct {
 		into  *jetstream.Stream
 		name  string
@@ -23,12 +24,12 @@ func (l *Log) openStreams(ctx context.Context, cfg Config) error {
 	}{
 		{&l.bronze, StreamBronze, func(s *jetstream.StreamConfig) {
 			s.Subjects = []string{"bronze.>"}
-			s.MaxBytes, s.MaxAge = cfg.MaxBytes, cfg.MaxAge
+			s.MaxBytes, s.MaxAge = l.cfg.MaxBytes, l.cfg.MaxAge
 			s.AllowAtomicPublish = true
-			if cfg.Ring {
+			if l.cfg.Ring {
 				s.Discard = jetstream.DiscardOld
 			}
-			if cfg.Compress {
+			if l.cfg.Compress {
 				s.Compression = jetstream.S2Compression
 			}
 		}},
@@ -47,12 +48,12 @@ func (l *Log) openStreams(ctx context.Context, cfg Config) error {
 	} {
 		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) {
 			s.Storage = jetstream.FileStorage
-			s.Replicas = cfg.Replicas
+			s.Replicas = l.cfg.Replicas
 			s.Retention = jetstream.LimitsPolicy
 			s.Discard = jetstream.DiscardNew
 			s.MaxAge = 0
 			s.Compression = jetstream.NoCompression
-			s.Duplicates = cfg.DuplicateWindow
+			s.Duplicates = l.cfg.DuplicateWindow
 			s.AllowDirect = true
 			s.PersistMode = jetstream.DefaultPersistMode // async would override sync_interval
 			def.apply(s)
@@ -103,7 +104,7 @@ func (l *Log) noteDamage(ctx context.Context, stream jetstream.Stream) error {
 
 // openConsumers defines the durable consumers. All acknowledge each message by itself: workers share them, and a work
 // queue takes nothing else.
-func (l *Log) openConsumers(ctx context.Context, cfg Config) error {
+func (l *Log) openConsumers(ctx context.Context) error {
 	for _, def := range []struct {
 		stream jetstream.Stream
 		name   string
@@ -115,8 +116,8 @@ func (l *Log) openConsumers(ctx context.Context, cfg Config) error {
 		_, err := def.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable:       def.name,
 			AckPolicy:     jetstream.AckExplicitPolicy,
-			AckWait:       cfg.AckWait,
-			MaxAckPending: cfg.MaxAckPending,
+			AckWait:       l.cfg.AckWait,
+			MaxAckPending: l.cfg.MaxAckPending,
 		})
 		if err != nil {
 			return refused("consumer "+def.name, err)
@@ -125,7 +126,7 @@ func (l *Log) openConsumers(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-func (l *Log) openBuckets(ctx context.Context, cfg Config) error {
+func (l *Log) openBuckets(ctx context.Context) error {
 	for _, def := range []struct {
 		into     *jetstream.KeyValue
 		name     string
@@ -139,7 +140,7 @@ func (l *Log) openBuckets(ctx context.Context, cfg Config) error {
 			History:  1,
 			MaxBytes: def.maxBytes,
 			Storage:  jetstream.FileStorage,
-			Replicas: cfg.Replicas,
+			Replicas: l.cfg.Replicas,
 		})
 		if err != nil {
 			return refused("bucket "+def.name, err)

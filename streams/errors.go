@@ -35,6 +35,7 @@ var (
 // server's for some; these are the server's (server/errors.json).
 const (
 	codeAccountResources   jetstream.ErrorCode = 10002
+	codeNoPeers            jetstream.ErrorCode = 10005 // also while a cluster is starting
 	codeUnavailable        jetstream.ErrorCode = 10008
 	codeServerResources    jetstream.ErrorCode = 10023
 	codeStorageResources   jetstream.ErrorCode = 10047
@@ -68,7 +69,8 @@ func publishError(err error) error {
 // log stored what was published.
 func transient(err error) bool {
 	switch errorCode(err) {
-	case codeUnavailable, codeDuplicateInProcess, codeTooManyRequests, codeBatchIncomplete, codeTooManyBatches:
+	case codeNoPeers, codeUnavailable, codeDuplicateInProcess, codeTooManyRequests, codeBatchIncomplete,
+		codeTooManyBatches:
 		return true
 	}
 	for _, e := range []error{

@@ -29,13 +29,18 @@ const (
 // so that none blocks the consumer, and below what the server lets wait for one client (max_pending).
 const FetchBytesMax = 32 << 20
 
-// requestTimeout limits a request to the log's API where the caller's context sets no earlier end.
-const requestTimeout = 10 * time.Second
+const (
+	// requestTimeout limits a request to the log's API where the caller's context sets no earlier end.
+	requestTimeout = 10 * time.Second
+	// openTimeout is how long Open retries each of its steps, as a cluster that is starting has no leader yet.
+	openTimeout = 30 * time.Second
+)
 
 // Log is the log: streams, consumers and buckets, defined as this version of Assay wants them.
 type Log struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	cfg    Config
 	damage []Damage
 
 	bronze, silver, dead, promotion jetstream.Stream
@@ -65,9 +70,12 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("streams: open: %w", err)
 	}
-	l := &Log{nc: nc, js: js}
-	for _, step := range []func(context.Context, Config) error{l.openStreams, l.openConsumers, l.openBuckets} {
-		if err := step(ctx, cfg); err != nil {
+	l := &Log{nc: nc, js: js, cfg: cfg}
+	for _, step := range []func(context.Context) error{l.openStreams, l.openConsumers, l.openBuckets} {
+		_, err := retry(ctx, openTimeout, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, step(ctx)
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -130,7 +138,8 @@ func refused(what string, err error) error {
 		switch api.APIError().ErrorCode {
 		case codeStorageResources, codeServerResources, codeAccountResources:
 			return fmt.Errorf("%w: no room for %s: raise max_file_store or lower the log's limits: %w", ErrConfig, what, err)
-		case codeUnavailable:
+		}
+		if transient(err) {
 			return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)
 		}
 		return fmt.Errorf("%w: %s exists otherwise or cannot be had: change the setting back, or remove %[2]s: %w",

@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -187,9 +188,10 @@ func (p *Publisher) gather() (batch []*entry, closed bool) {
 		}
 		n++
 	}
-	batch = p.queue[:n:n]
+	batch = slices.Clone(p.queue[:n])
+	clear(p.queue[:n]) // lets go of the bodies as soon as they are written
 	if p.queue = p.queue[n:]; len(p.queue) == 0 {
-		p.queue = nil // lets go of the array
+		p.queue = nil
 	}
 	return batch, p.closed
 }

@@ -98,10 +98,16 @@ func TestSentFramesKeepTheirOrder(t *testing.T) {
 }
 
 func TestDuplicatesAreRecognised(t *testing.T) {
+	for name, size := range map[string]int{"singly": 10, "batch": 3 * batchFramesMin} {
+		t.Run(name, func(t *testing.T) { testDuplicates(t, size) })
+	}
+}
+
+func testDuplicates(t *testing.T, size int) {
 	n := startNode(t, t.TempDir(), smallConfig())
 	p := n.publisher(t, PublisherConfig{})
 	ctx := testContext(t)
-	frames := testFrames("s", 10)
+	frames := testFrames("s", size)
 	if _, err := p.Publish(ctx, frames[3], frames[5]); err != nil {
 		t.Fatal(err)
 	}
@@ -112,18 +118,19 @@ func TestDuplicatesAreRecognised(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, ack := range acks {
-		if want := i == 3 || i == 5 || i == 10; ack.Duplicate != want || ack.Seq == 0 {
+		if want := i == 3 || i == 5 || i == size; ack.Duplicate != want || ack.Seq == 0 {
 			t.Errorf("frame %d: %+v; want duplicate %v", i, ack, want)
 		}
 	}
-	if acks[3].Seq != 1 || acks[5].Seq != 2 || acks[10].Seq != acks[7].Seq {
+	if acks[3].Seq != 1 || acks[5].Seq != 2 || acks[size].Seq != acks[7].Seq {
 		t.Errorf("duplicates are not told where they are: %+v", acks)
 	}
-	if got := len(replayAll(t, n.Log)); got != 11 {
-		t.Errorf("%d frames stored; want 11", got)
+	if got := len(replayAll(t, n.Log)); got != size+1 {
+		t.Errorf("%d frames stored; want %d", got, size+1)
 	}
-	if stats := p.Stats(); stats.Duplicates != 3 || stats.Frames != 14 {
-		t.Errorf("%+v; want 14 frames, 3 of them duplicates", stats)
+	stats := p.Stats()
+	if stats.Duplicates != 3 || stats.Frames != uint64(size+4) || (stats.Batches > 0) != (size >= batchFramesMin) {
+		t.Errorf("%+v; want %d frames, 3 of them duplicates", stats, size+4)
 	}
 }
 

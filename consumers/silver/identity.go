@@ -3,7 +3,6 @@ package silver
 import (
 	"fmt"
 
-	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/google/uuid"
@@ -65,7 +64,7 @@ func (k *keyColumns) identify(mem memory.Allocator, ns uuid.UUID, ids *array.Fix
 		}
 		uuids, err := s.identify(mem, ns)
 		if err != nil {
-			return err
+			return fmt.Errorf("silver: identify: %w", err)
 		}
 		for i, row := range s.rows {
 			copy(all[16*row:], uuids.Value(i))
@@ -82,46 +81,23 @@ func (k *keyColumns) identify(mem memory.Allocator, ns uuid.UUID, ids *array.Fix
 }
 
 func (s *keyShape) identify(mem memory.Allocator, ns uuid.UUID) (*array.FixedSizeBinary, error) {
-	columns := make([]*array.String, 0, len(s.components))
-	defer func() {
-		for _, c := range columns {
-			c.Release()
-		}
-	}()
-	for _, b := range s.components {
-		column := b.NewStringArray()
-		if s.form != verbatim {
-			normal, err := normalise(mem, column, s.form == exactCase)
-			column.Release()
-			if err != nil {
-				return nil, err
-			}
-			column = normal
-		}
-		columns = append(columns, column)
+	columns := make([]*array.String, len(s.components))
+	for i, b := range s.components {
+		columns[i] = b.NewStringArray()
+		defer columns[i].Release()
 	}
-	names := columns[0]
-	if !(s.form == verbatim && len(columns) == 1) { // an event's own id is its name
-		joined, err := kernels.Join(mem, columns...)
-		if err != nil {
-			return nil, fmt.Errorf("silver: join keys: %w", err)
-		}
-		defer joined.Release()
-		names = joined
+	switch {
+	case s.form != verbatim:
+		return kernels.Identify(mem, ns, s.form == exactCase, columns...)
+	case len(columns) == 1: // an event's own id is its name
+		return kernels.UUIDv5(mem, ns, columns[0])
 	}
-	uuids, err := kernels.UUIDv5(mem, ns, names)
+	names, err := kernels.Join(mem, columns...)
 	if err != nil {
-		return nil, fmt.Errorf("silver: identify: %w", err)
+		return nil, err
 	}
-	return uuids, nil
-}
-
-func normalise(mem memory.Allocator, column arrow.Array, exact bool) (*array.String, error) {
-	normal, err := kernels.Normalise(mem, column, exact)
-	if err != nil {
-		return nil, fmt.Errorf("silver: normalise keys: %w", err)
-	}
-	return normal, nil
+	defer names.Release()
+	return kernels.UUIDv5(mem, ns, names)
 }
 
 func (k *keyColumns) release() {

@@ -19,7 +19,7 @@ const zstdWindowMax = 8 << 20
 // body returns the body of a request, decompressed and limited.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, error) {
 	patient := &patientBody{r.Body, http.NewResponseController(w), h.opts.Idle}
-	body, err := decompress(patient, r.Header.Get("Content-Encoding"))
+	body, err := Decompress(patient, r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +65,9 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// decompress undoes the encoding of a body, piece by piece, so that little of it is ever in memory however much comes
+// Decompress undoes the encoding of a body, piece by piece, so that little of it is ever in memory however much comes
 // out. Errors wrap ErrMedia, or ErrRequest if the body is not what its encoding says.
-func decompress(body io.ReadCloser, encoding string) (io.ReadCloser, error) {
+func Decompress(body io.ReadCloser, encoding string) (io.ReadCloser, error) {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
 		return body, nil

@@ -73,6 +73,9 @@ func (c *cutter) cut() *piece {
 	if len(c.opts.Stored) > 0 {
 		p.stored = c.opts.Stored[p.frame.ID()].Seq
 	}
+	if c.opts.Positions != nil {
+		p.frame.Position = c.opts.Positions.take(c.count)
+	}
 	c.position += uint64(c.count)
 	c.count = 0
 	c.body = make([]byte, 0, min(len(c.body), FrameBytes)) // the next frame is likely as large

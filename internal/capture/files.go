@@ -103,7 +103,7 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 }
 
 func (c *fileCapture) recognise(in Input, reader *bufio.Reader) (recording, error) {
-	first, err := head(reader)
+	first, err := Head(reader)
 	if errors.Is(err, io.EOF) {
 		return recording{}, fmt.Errorf("%w: it has no bytes", ErrEmpty)
 	}

@@ -46,7 +46,7 @@ func (l *Live) Follow(ctx context.Context, in Input) (Result, error) {
 // lines recognises and captures r, whose error is ctx's once that has ended.
 func (l *Live) lines(ctx context.Context, in Input, r io.Reader) (Result, error) {
 	reader := bufio.NewReaderSize(r, headBytes)
-	first, err := head(reader)
+	first, err := Head(reader)
 	if err != nil {
 		return Result{}, ignoreEnd(ctx, err)
 	}

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"assay/internal/wire"
@@ -38,10 +39,11 @@ type Options struct {
 	Stream   string
 	Side     streams.Side // sender of the events, until Recorder.From says otherwise; "" if unknown
 
-	Position uint64         // of the first event
-	Stored   Frames         // what the log has of the stream already
-	Captured time.Time      // when the bytes were captured; zero: as each frame is cut
-	Shed     func() float64 // threshold to stamp on each frame; nil: 0
+	Position  uint64         // of the first event
+	Positions *Positions     // if set, gives the positions instead: of a stream that several recorders record
+	Stored    Frames         // what the log has of the stream already
+	Captured  time.Time      // when the bytes were captured; zero: as each frame is cut
+	Shed      func() float64 // threshold to stamp on each frame; nil: 0
 
 	EventBytes int           // limit on one event; 0: EventBytesMax
 	Linger     time.Duration // 0: cut by size and count alone, the same frames whatever the timing
@@ -54,6 +56,12 @@ type Options struct {
 	// Progress, if set, is told of bytes and events that have become durable, from one goroutine.
 	Progress func(bytes, events int)
 }
+
+// Positions counts the events of a stream that several recorders record at once, such as the requests and answers of a
+// session. Each frame gets its position as it is cut.
+type Positions struct{ next atomic.Uint64 }
+
+func (p *Positions) take(n int) uint64 { return p.next.Add(uint64(n)) - uint64(n) }
 
 // Result tells what a Recorder brought into the log.
 type Result struct {

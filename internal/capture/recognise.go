@@ -26,9 +26,9 @@ type recording struct {
 // eventKeys are the top-level keys of which a state event or a CloudEvent has at least one.
 var eventKeys = map[string]bool{"topology_class": true, "type": true, "event_type": true, "specversion": true}
 
-// head returns the first bytes of r without consuming them: up to headBytes, or less once it has a whole line that is
+// Head returns the first bytes of r without consuming them: up to headBytes, or less once it has a whole line that is
 // not blank, so that a pipe whose writer pauses is recognised by what it has sent. It returns io.EOF for an empty input.
-func head(r *bufio.Reader) ([]byte, error) {
+func Head(r *bufio.Reader) ([]byte, error) {
 	for n := 1; ; n = r.Buffered() + 1 {
 		b, err := r.Peek(min(n, headBytes))
 		if len(b) == 0 {
@@ -79,6 +79,14 @@ func recognise(name string, first []byte, source streams.Source) (recording, err
 		return recording{}, fmt.Errorf("%w: neither its name (.sse, .ndjson, .jsonl, .json) nor its first line tells what it holds;"+
 			" --source sse, jsonrpc or event says so", ErrNotInput)
 	}
+}
+
+// SourceOf tells from the first bytes of a JSON body whether it is JSON-RPC.
+func SourceOf(first []byte) streams.Source {
+	if keys, _ := firstObject(first); keys["jsonrpc"] {
+		return streams.SourceJSONRPC
+	}
+	return streams.SourceEvent
 }
 
 func isJSONExt(ext string) bool { return ext == ".ndjson" || ext == ".jsonl" || ext == ".json" }

@@ -50,6 +50,11 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	if p.log, err = streams.Open(ctx, p.conn, cfg); err != nil {
 		return err
 	}
+	if p.server != nil { // nobody else consumes what is embedded here
+		if err := p.log.Redeliver(ctx); err != nil {
+			return err
+		}
+	}
 	for _, d := range p.log.Damage() {
 		p.opts.Logger.Error("the log has lost messages: a checksum failed when it was opened; restore them from a mirror, or"+
 			" ingest their sources again", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes)

@@ -139,7 +139,7 @@ func (s *Spool) forward() {
 	defer close(s.done)
 	for {
 		for _, f := range s.files {
-			if err := s.drain(f); err != nil {
+			if err := s.drain(f); err != nil && (s.ctx.Err() != nil || f == s.own) {
 				return
 			}
 		}
@@ -153,7 +153,7 @@ func (s *Spool) forward() {
 	}
 }
 
-// drain sends the frames of a file until none is left. Its error is the end of ctx, or a disk that cannot be read.
+// drain sends the frames of a file until none is left. Its error is the end of ctx, or a file that cannot be read.
 func (s *Spool) drain(f *file) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = retryMin, retryMax

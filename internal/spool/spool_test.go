@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,22 +110,22 @@ func TestSpoolSendsOnInOrder(t *testing.T) {
 // While the log is away nothing waits for it, and nothing is lost.
 func TestSpoolOutlastsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		away := true
+		var back atomic.Bool
+		var attempts atomic.Int32
 		log := &fakeLog{gate: func(context.Context, *streams.Frame) error {
-			if away {
-				return capture.ErrRemote
+			if back.Load() {
+				return nil
 			}
-			return nil
+			return capture.ErrRemote
 		}}
-		attempts := 0
-		s := open(t, t.TempDir(), log, spool.Options{Report: func(error) { attempts++ }})
+		s := open(t, t.TempDir(), log, spool.Options{Report: func(error) { attempts.Add(1) }})
 		publish(t, s, 0, 50)
 		time.Sleep(time.Hour)
-		if attempts < 10 || attempts > 500 {
-			t.Errorf("%d attempts in an hour", attempts)
+		if n := attempts.Load(); n < 10 || n > 500 {
+			t.Errorf("%d attempts in an hour", n)
 		}
 		publish(t, s, 50, 100)
-		away = false
+		back.Store(true)
 		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}

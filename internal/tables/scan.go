@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -10,7 +11,8 @@ import (
 
 // Scan reads all rows of r into structs. Fields are matched to columns by their tag `col`; a null leaves the field at
 // its zero value, a column without a field is passed over. Fields may be string, int64, float32, float64, bool or
-// time.Time. The caller releases r and bounds the rows by the query's Limit.
+// time.Time; strings are copied, since the buffers of r end with it. The caller releases r and bounds the rows by the
+// query's Limit.
 func Scan[T any](r array.RecordReader) ([]T, error) {
 	var rows []T
 	for r.Next() {
@@ -60,9 +62,9 @@ func scanColumn[T any](rows []T, field []int, column arrow.Array) error {
 func setter(column arrow.Array) (func(field reflect.Value, row int), error) {
 	switch c := column.(type) {
 	case *array.String:
-		return func(f reflect.Value, i int) { f.SetString(c.Value(i)) }, nil
+		return func(f reflect.Value, i int) { f.SetString(strings.Clone(c.Value(i))) }, nil
 	case *array.LargeString:
-		return func(f reflect.Value, i int) { f.SetString(c.Value(i)) }, nil
+		return func(f reflect.Value, i int) { f.SetString(strings.Clone(c.Value(i))) }, nil
 	case *array.Int64:
 		return func(f reflect.Value, i int) { f.SetInt(c.Value(i)) }, nil
 	case *array.Int32:

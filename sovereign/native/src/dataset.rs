@@ -1,5 +1,6 @@
 //! A table shared by all its handles: writers one after the other, readers on snapshots.
 
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use lance::dataset::{InsertBuilder, MergeInsertBuilder, UpdateBuilder, WhenMatch
 use lance::dataset::{WriteMode, WriteParams};
 use tokio::sync::Mutex;
 
+use crate::durable::sync_changes;
 use crate::error::{Code, Error, Result};
 
 /// Attempts of one write when other processes, or maintenance, commit to the same table at the same time.
@@ -24,17 +26,23 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 /// one at a time; reads take a snapshot and wait for nobody.
 pub struct Table {
     name: String,
+    path: PathBuf,
     current: RwLock<Arc<Dataset>>,
     writer: Mutex<()>,
+    /// The newest version that is known to be on disk.
+    durable: Mutex<Arc<Dataset>>,
     pub(crate) maintenance: Mutex<()>,
 }
 
 impl Table {
-    pub fn new(name: &str, dataset: Dataset) -> Self {
+    pub fn new(name: &str, path: PathBuf, dataset: Dataset) -> Self {
+        let dataset = Arc::new(dataset);
         Self {
             name: name.to_owned(),
-            current: RwLock::new(Arc::new(dataset)),
+            path,
+            current: RwLock::new(dataset.clone()),
             writer: Mutex::new(()),
+            durable: Mutex::new(dataset),
             maintenance: Mutex::new(()),
         }
     }
@@ -44,7 +52,17 @@ impl Table {
         self.current.read().expect("no panic while locked").clone()
     }
 
-    /// Makes a version that was just committed or loaded the newest, unless a newer one is known.
+    /// Takes over a version that was committed here: shows it to readers and waits until it is on disk.
+    pub async fn adopt(&self, dataset: Arc<Dataset>) -> Result<()> {
+        self.publish(dataset);
+        let mut durable = self.durable.lock().await;
+        let newest = self.snapshot(); // with what others committed meanwhile, on which this version may stand
+        sync_changes(&self.path, &durable, &newest).await?;
+        *durable = newest;
+        Ok(())
+    }
+
+    /// Shows a version that was committed or loaded to readers, unless they have a newer one.
     pub fn publish(&self, dataset: Arc<Dataset>) {
         let mut current = self.current.write().expect("no panic while locked");
         if dataset.version().version > current.version().version {
@@ -69,8 +87,7 @@ impl Table {
             .execute(rows)
             .await
             .map_err(|err| self.schema_error(err))?;
-        self.publish(Arc::new(dataset));
-        Ok(())
+        self.adopt(Arc::new(dataset)).await
     }
 
     /// Writes rows over those with the same value of `key`, and adds the others. No two of the rows may share a key.
@@ -85,8 +102,7 @@ impl Table {
             .try_build()?;
         let (dataset, _) =
             job.execute_batches(vec![rows]).await.map_err(|err| self.schema_error(err))?;
-        self.publish(dataset);
-        Ok(())
+        self.adopt(dataset).await
     }
 
     /// Deletes the rows for which `predicate` holds and returns their number.
@@ -97,7 +113,7 @@ impl Table {
             .retry_timeout(RETRY_TIMEOUT)
             .execute()
             .await?;
-        self.publish(deleted.new_dataset);
+        self.adopt(deleted.new_dataset).await?;
         Ok(deleted.num_deleted_rows)
     }
 
@@ -113,8 +129,7 @@ impl Table {
         for (column, expression) in columns {
             update = update.set(column, expression)?;
         }
-        self.publish(update.build()?.execute().await?.new_dataset);
-        Ok(())
+        self.adopt(update.build()?.execute().await?.new_dataset).await
     }
 
     /// The number of rows for which `filter` holds, or of all rows if it is empty.

@@ -48,8 +48,7 @@ impl Table {
         let mut dataset = (*self.snapshot()).clone();
         let (index_type, params) = params_for(&dataset, column, kind, distance)?;
         dataset.create_index(&[column], index_type, name, params.as_ref(), true).await?;
-        self.publish(Arc::new(dataset));
-        Ok(())
+        self.adopt(Arc::new(dataset)).await
     }
 
     /// The indexes of the newest version.

@@ -69,7 +69,7 @@ impl Table {
                 Err(err) if err.code == Code::Conflict => self.refresh().await?,
                 Err(err) => return Err(err),
                 Ok(metrics) => {
-                    self.publish(Arc::new(dataset));
+                    self.adopt(Arc::new(dataset)).await?;
                     return Ok(metrics);
                 }
             }
@@ -96,7 +96,7 @@ impl Table {
                 Err(err) if err.code == Code::Conflict => self.refresh().await?,
                 Err(err) => return Err(err),
                 Ok(()) => {
-                    self.publish(Arc::new(dataset));
+                    self.adopt(Arc::new(dataset)).await?;
                     return Ok(());
                 }
             }

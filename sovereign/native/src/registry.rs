@@ -13,6 +13,7 @@ use lance::session::Session;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::dataset::Table;
+use crate::durable::sync_created;
 use crate::error::{Code, Error, Result};
 
 /// Pages of indexes kept in memory, for all tables together.
@@ -65,7 +66,7 @@ pub async fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<()> {
         WriteParams { mode: WriteMode::Create, session: Some(SESSION.clone()), ..Default::default() };
     let no_rows = RecordBatchIterator::new([], schema);
     Dataset::write(no_rows, uri(&path)?, Some(params)).await?;
-    Ok(())
+    sync_created(&path).await
 }
 
 /// Deletes a table with its files. Handles still open on it fail from then on.
@@ -119,7 +120,7 @@ fn register(path: PathBuf, name: &str, dataset: Dataset) -> Arc<Table> {
         table.publish(Arc::new(dataset));
         return table;
     }
-    let table = Arc::new(Table::new(name, dataset));
+    let table = Arc::new(Table::new(name, path.clone(), dataset));
     tables.insert(path, Arc::downgrade(&table));
     table
 }
