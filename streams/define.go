@@ -5,23 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// openStreams defines the streams.
+// streamDefinition is a stream and what it differs in from the others.
+type streamDefinition struct {
+	into  *jetstream.Stream
+	name  string
+	apply func(*jetstream.StreamConfig)
+}
+
+// streams defines the streams.
 //
 // BRONZE is the truth and keeps its frames. SILVER and PROMOTION are buffers: a work queue keeps a message until its
 // consumer has acknowledged it, also while there is no consumer, and then frees the space; full, they refuse, so that
 // nothing that is not processed yet is dropped and the writer waits. DEAD drops its oldest letters when full, because
 // processing goes on whatever happens; their frames are in BRONZE.
-func (l *Log) openStreams(ctx context.Context) error {
-	l.damage = nil
-	for _, def := range []struct {
-		into  *jetstream.Stream
-		name  string
-		apply func(*jetstream.StreamConfig)
-	}{
+func (l *Log) streams() []streamDefinition {
+	return []streamDefinition{
 		{&l.bronze, StreamBronze, func(s *jetstream.StreamConfig) {
 			s.Subjects = []string{"bronze.>"}
 			s.MaxBytes, s.MaxAge = l.cfg.MaxBytes, l.cfg.MaxAge
@@ -45,7 +48,12 @@ func (l *Log) openStreams(ctx context.Context) error {
 			s.Subjects = []string{"promotion.>"}
 			s.MaxBytes, s.Retention = promotionBytesMax, jetstream.WorkQueuePolicy
 		}},
-	} {
+	}
+}
+
+func (l *Log) openStreams(ctx context.Context) error {
+	l.damage = nil
+	for _, def := range l.streams() {
 		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) {
 			s.Storage = jetstream.FileStorage
 			s.Replicas = l.cfg.Replicas
@@ -126,6 +134,9 @@ func (l *Log) openConsumers(ctx context.Context) error {
 	return nil
 }
 
+// markerTTL is how long a bucket remembers that a key was deleted, so that one that is empty does not grow.
+const markerTTL = time.Hour
+
 func (l *Log) openBuckets(ctx context.Context) error {
 	for _, def := range []struct {
 		into     *jetstream.KeyValue
@@ -141,6 +152,8 @@ func (l *Log) openBuckets(ctx context.Context) error {
 			MaxBytes: def.maxBytes,
 			Storage:  jetstream.FileStorage,
 			Replicas: l.cfg.Replicas,
+
+			LimitMarkerTTL: markerTTL,
 		})
 		if err != nil {
 			return refused("bucket "+def.name, err)

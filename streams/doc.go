@@ -1,9 +1,9 @@
 // Package streams is the log: an embedded NATS server, the streams, consumers and buckets on it, and the ways in and out.
 //
-//	Publish ──► queue ──► atomic batch ──► BRONZE ──► consumer silver ──► SILVER ──► consumer gold
-//	(frames of             (one sync)        │                              ▲
-//	 all callers)                            ├──► Replay, Tally             └── PublishMsgs ──► DEAD, PROMOTION
-//	                                         └──► SilverLag ──► Stamp ──► Frame.Shed
+//	Publish ──► queue ──► atomic batch ──► BRONZE ──► silver ──► SILVER ──► gold
+//	(frames of all         (one sync)       │         (consumer)  ▲         (consumer)
+//	 callers)                               ├──► Replay, Tally    └── PublishMsgs ──► DEAD, PROMOTION
+//	                                        └──► SilverLag ──► Stamp ──► Frame.Shed
 //
 // A Frame is one message of BRONZE: consecutive events of one source stream, as the bytes came. Publisher stores frames
 // and answers when they are on disk (or, with replicas, on a majority). Everything above BRONZE is derived from it and can

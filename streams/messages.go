@@ -19,7 +19,8 @@ const (
 // PublishMsgs writes messages to SILVER, DEAD or PROMOTION and returns when all are durable. Each should have a
 // Nats-Msg-Id, so that publishing it again is recognised.
 //
-// On an error some may be stored; publish all again. Errors wrap ErrTooLarge, ErrFull or ErrUnavailable, or are the context's.
+// On an error some may be stored; publish all again. Errors wrap ErrTooLarge, ErrFull or ErrUnavailable, or are the
+// context's.
 func (l *Log) PublishMsgs(ctx context.Context, msgs ...*nats.Msg) error {
 	for len(msgs) > 0 {
 		n := min(len(msgs), messagesInFlightMax)

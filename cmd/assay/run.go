@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,6 +75,11 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 	}
 	if source := streams.Source(flags.source); flags.source != "" && !source.Valid() {
 		return fmt.Errorf("--source %q is none of sse, jsonrpc, event", flags.source)
+	}
+	for _, path := range flags.ingest {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("--ingest: there is no %s", path)
+		}
 	}
 	// A run that ends by itself answers nobody, so it takes no port unless told to.
 	if flags.untilIdle && !cmd.Flags().Changed("http-listen") {

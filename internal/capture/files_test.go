@@ -206,3 +206,23 @@ func TestFilesStopWhenTheLogRefuses(t *testing.T) {
 		t.Errorf("%v, want ErrFull", err)
 	}
 }
+
+// Whatever a file holds, its bytes are captured exactly, or it is named among the problems.
+func FuzzFilesTakeAnything(f *testing.F) {
+	for _, seed := range []string{"data: 1\n\n", "\ufeff{\"jsonrpc\":\"2.0\"}\n", "[{}]", "[1,\n{\"type\":1", "\r\r\n:", "\x00"} {
+		for ext := range byte(5) {
+			f.Add([]byte(seed), ext)
+		}
+	}
+	f.Fuzz(func(t *testing.T, content []byte, ext byte) {
+		name := "a" + []string{".sse", ".ndjson", ".jsonl", ".json", ".txt"}[ext%5]
+		log := &fakeLog{}
+		total, problems := captureFiles(t, &capture.Files{Publisher: log}, tree(t, map[string]string{name: string(content)}))
+		switch {
+		case len(problems) == 0 && !bytes.Equal(body(t, log.frames), content):
+			t.Errorf("captured %q", joined(log))
+		case len(problems) > 0 && (total.Frames > 0 || !problems[0].Notice()):
+			t.Errorf("%+v, %v", total, problems)
+		}
+	})
+}

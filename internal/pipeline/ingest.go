@@ -46,3 +46,6 @@ func (p *Pipeline) shed() float64 {
 func (p *Pipeline) IngestHandler() http.Handler {
 	return capture.NewHandler(capture.HandlerOptions{Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed})
 }
+
+// Publisher takes frames into the log.
+func (p *Pipeline) Publisher() *streams.Publisher { return p.publisher }
