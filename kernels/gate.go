@@ -17,10 +17,8 @@ import (
 // SHA-1 of its bytes, as a number. Its distribution is uniform, and anyone can compute it.
 func Value(key []byte) uint32 {
 	digest := sha1.Sum(key)
-	return valueOf(digest[:])
+	return binary.BigEndian.Uint32(digest[:])
 }
-
-func valueOf(digest []byte) uint32 { return binary.BigEndian.Uint32(digest) }
 
 // Sheds reports whether an item is shed whose key has this value. A threshold of 0 sheds nothing, above 1 everything,
 // and NaN nothing; at exactly 1 the one value 0xFFFFFFFF stays.
@@ -61,12 +59,20 @@ func LoadGate(
 			s.end()
 		}
 		for row := s.first; row < s.last; row++ {
-			if digest := s.digest(row); digest != nil && Sheds(valueOf(digest), threshold.Value(row)) {
-				bitutil.SetBit(bits.Bytes(), row)
+			if key := s.message(row); len(key) > 0 {
+				bits.Bytes()[row/8] |= bit(Sheds(Value(key), threshold.Value(row))) << (row % 8)
 			}
 		}
 	}
 	return array.NewBoolean(rows, bits, nil, 0), nil
+}
+
+// bit is 1 for true. Unlike a branch on a decision to shed, it cannot be predicted wrongly.
+func bit(b bool) (n byte) {
+	if b {
+		n = 1
+	}
+	return n
 }
 
 // loadEvents are the columns that the load gate looks at.

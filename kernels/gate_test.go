@@ -115,30 +115,6 @@ func TestLoadGateShedsItsShare(t *testing.T) {
 	}
 }
 
-// Strips pad messages and read digests themselves, so they are held against sha1.Sum for all lengths around blocks.
-func TestStripIsSHA1(t *testing.T) {
-	const lengths = 5*sha1.BlockSize + 1
-	message := func(row int) []byte {
-		text := make([]byte, row)
-		for i := range text {
-			text[i] = byte(i*7 + row)
-		}
-		return text
-	}
-	for s := newStrip(lengths); s.next(); {
-		for row := s.first; row < s.last; row++ {
-			s.text = append(s.text, message(row)...)
-			s.end()
-		}
-		for row := s.first; row < s.last; row++ {
-			want := sha1.Sum(message(row))
-			if got := s.digest(row); row == 0 && got != nil || row > 0 && string(got) != string(want[:]) {
-				t.Errorf("digest of %d bytes = %x, want %x", row, got, want)
-			}
-		}
-	}
-}
-
 func FuzzValue(f *testing.F) {
 	f.Add("0:uh")
 	f.Fuzz(func(t *testing.T, key string) {

@@ -17,7 +17,7 @@ var Namespace = uuid.MustParse("91e8f5f8-3e28-592a-ab23-5295dcf92dd7")
 func UUID(namespace uuid.UUID, name string) (id uuid.UUID) {
 	var buf [128]byte
 	digest := sha1.Sum(append(append(buf[:0], namespace[:]...), name...))
-	putUUID(id[:], digest[:])
+	putUUID(id[:], &digest)
 	return id
 }
 

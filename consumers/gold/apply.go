@@ -142,8 +142,8 @@ func (f *folding) finish() error {
 func (g *Gold) commit(f *folding) error {
 	g.committing.Lock()
 	defer g.committing.Unlock()
-	if err := f.writes.Commit(pebble.Sync); err != nil {
-		return stateError("commit", err)
+	if err := commit(f.writes, pebble.Sync); err != nil {
+		return err
 	}
 	g.progress, g.totals = f.progress, f.totals
 	return nil

@@ -18,6 +18,4 @@ var (
 	ErrBatch = errors.New("gold: malformed batch")
 	// ErrEmbed means that the embedder failed; episodes wait for the next attempt.
 	ErrEmbed = errors.New("gold: embedding failed")
-	// ErrClosed means that Gold was closed.
-	ErrClosed = errors.New("gold: closed")
 )

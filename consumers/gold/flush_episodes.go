@@ -92,7 +92,8 @@ func (g *Gold) episodeRows(ctx context.Context, told []retelling) (fresh, known 
 	if err != nil {
 		return nil, nil, err
 	}
-	fresh, known = newRows(tables.Episodes), newRows(tables.Episodes)
+	dimensions := g.opts.Embedder.Dimensions()
+	fresh, known = newEpisodeRows(dimensions), newEpisodeRows(dimensions)
 	for _, t := range told {
 		for i, e := range t.episodes {
 			r := fresh
@@ -118,8 +119,8 @@ func (g *Gold) embed(ctx context.Context, texts []string) ([][]float32, error) {
 		return nil, fmt.Errorf("%w: %d vectors for %d texts", ErrEmbed, len(vectors), len(texts))
 	}
 	for _, v := range vectors {
-		if len(v) != tables.VectorDim {
-			return nil, fmt.Errorf("%w: a vector of %d numbers, %d expected", ErrEmbed, len(v), tables.VectorDim)
+		if want := g.opts.Embedder.Dimensions(); len(v) != 0 && len(v) != want {
+			return nil, fmt.Errorf("%w: a vector of %d numbers, %d expected", ErrEmbed, len(v), want)
 		}
 	}
 	return vectors, nil
@@ -137,9 +138,14 @@ func (g *Gold) appendEpisode(r *rows, of *Entity, e episode, vector []float32) {
 	r.integer(of.position(e.kind))
 	r.integer(e.chunk)
 	r.text(e.text)
-	r.vector(vector)
+	r.vectorOrNull(vector)
+	if len(vector) == 0 {
+		r.textOrNull("")
+		r.integerOrNull(-1)
+		return
+	}
 	r.text(g.opts.Embedder.Model())
-	r.integer(tables.VectorDim)
+	r.integer(int64(len(vector)))
 }
 
 // happened is when an episode of the entity took place: calls when they were made, all else when it was complete.

@@ -27,7 +27,8 @@ type Store interface {
 	Count(ctx context.Context, table string, where tables.Filter) (int64, error)
 }
 
-// Embedder turns texts into vectors of Dimensions numbers each.
+// Embedder turns texts into vectors of Dimensions numbers each. Flushing waits for it, so it must be fast; one that is not
+// returns nil vectors at once, and whoever owns it fills them in later.
 type Embedder interface {
 	Embed(ctx context.Context, texts []string) ([][]float32, error)
 	Model() string
@@ -71,8 +72,8 @@ func (o *Options) validate() error {
 	switch {
 	case o.Dir == "", o.Store == nil, o.Embedder == nil, o.Logger == nil:
 		return fmt.Errorf("%w: Dir, Store, Embedder and Logger are needed", ErrOptions)
-	case o.Embedder.Dimensions() != tables.VectorDim:
-		return fmt.Errorf("%w: the embedder has %d dimensions, the table %d", ErrOptions, o.Embedder.Dimensions(), tables.VectorDim)
+	case o.Embedder.Dimensions() < 1:
+		return fmt.Errorf("%w: the embedder's vectors have no dimension", ErrOptions)
 	case o.MaxFetch < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1, o.MaxAge <= 0, o.FlushEvery <= 0, o.QuietAfter <= 0, o.StopWithin <= 0:
 		return fmt.Errorf("%w: every limit must be positive", ErrOptions)
 	}
@@ -90,13 +91,12 @@ type FaultPoint string
 
 // The steps, in order.
 const (
-	BeforeAppend  FaultPoint = "before append"  // nothing of the group is stored
-	AfterAppend   FaultPoint = "after append"   // traces has the rows, the state does not know them
-	AfterCommit   FaultPoint = "after commit"   // the state has the group, SILVER does not know
-	BeforeIntent  FaultPoint = "before intent"  // rows are to be written to a table
-	AfterIntent   FaultPoint = "after intent"   // the state says that the table may have them
-	AfterWrite    FaultPoint = "after write"    // the table has them, their marks still stand
-	DuringRebuild FaultPoint = "during rebuild" // a part of traces has been folded again
+	BeforeAppend FaultPoint = "before append" // nothing of the group is stored
+	AfterAppend  FaultPoint = "after append"  // traces has the rows, the state does not know them
+	AfterCommit  FaultPoint = "after commit"  // the state has the group, SILVER does not know
+	BeforeIntent FaultPoint = "before intent" // rows are to be written to a table
+	AfterIntent  FaultPoint = "after intent"  // the state says that the table may have them
+	AfterWrite   FaultPoint = "after write"   // the table has them, their marks still stand
 )
 
 // Gold folds SILVER. Its methods may be called from several goroutines.
@@ -219,7 +219,12 @@ func (g *Gold) enterEpoch() error {
 }
 
 func (g *Gold) saveProgress() error {
-	return stateError("write", g.state.db.Set([]byte{keyProgress}, g.progress.encode(), pebble.Sync))
+	writes := g.state.db.NewBatch()
+	defer writes.Close()
+	if err := writes.Set([]byte{keyProgress}, g.progress.encode(), nil); err != nil {
+		return stateError("write", err)
+	}
+	return commit(writes, pebble.Sync)
 }
 
 // fault is where a test may stop Gold.
@@ -235,18 +240,4 @@ func storeError(doing, table string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s %s: %w", ErrStore, doing, table, err)
-}
-
-// stateLogger passes what the state store has to say on; its chatter is of no interest to an operator.
-type stateLogger struct{ log *slog.Logger }
-
-func (l stateLogger) Infof(string, ...any) {}
-
-func (l stateLogger) Errorf(format string, args ...any) {
-	l.log.Error("gold: state store: " + fmt.Sprintf(format, args...))
-}
-
-// Fatalf is called where the store cannot go on, as when its log cannot be written; it must not return.
-func (l stateLogger) Fatalf(format string, args ...any) {
-	panic("gold: state store: " + fmt.Sprintf(format, args...))
 }

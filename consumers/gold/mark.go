@@ -3,7 +3,6 @@ package gold
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -95,7 +94,7 @@ func (g *Gold) unmark(done []mark, also func(*pebble.Batch) error) error {
 	if err := also(writes); err != nil {
 		return err
 	}
-	return stateError("commit", writes.Commit(pebble.NoSync))
+	return commit(writes, pebble.NoSync)
 }
 
 // writtenKey is where the state remembers that a table may have a row, or an entity's episodes.
@@ -124,7 +123,10 @@ func (g *Gold) intend(table byte, rows map[uuid.UUID]uint64) error {
 			return err
 		}
 	}
-	return errors.Join(stateError("commit", writes.Commit(pebble.Sync)), g.fault(AfterIntent))
+	if err := commit(writes, pebble.Sync); err != nil {
+		return err
+	}
+	return g.fault(AfterIntent)
 }
 
 func setWritten(writes *pebble.Batch, table byte, id uuid.UUID, n uint64) error {

@@ -18,8 +18,15 @@ type rows struct {
 	count  int
 }
 
-func newRows(table string) *rows {
-	return &rows{RecordBuilder: array.NewRecordBuilder(memory.DefaultAllocator, tables.ByName(table).Schema), table: table}
+func newRows(table string) *rows { return newRowsOf(table, tables.ByName(table).Schema) }
+
+// newEpisodeRows builds episodes whose vectors have that many dimensions.
+func newEpisodeRows(dimensions int) *rows {
+	return newRowsOf(tables.Episodes, tables.EpisodesSchema(dimensions))
+}
+
+func newRowsOf(table string, schema *arrow.Schema) *rows {
+	return &rows{RecordBuilder: array.NewRecordBuilder(memory.DefaultAllocator, schema), table: table}
 }
 
 func (r *rows) next() array.Builder {
@@ -64,8 +71,13 @@ func (r *rows) instantOrNull(t time.Time) {
 	r.instant(t)
 }
 
-func (r *rows) vector(v []float32) {
+// vectorOrNull appends null for an empty vector.
+func (r *rows) vectorOrNull(v []float32) {
 	b := r.next().(*array.FixedSizeListBuilder)
+	if len(v) == 0 {
+		b.AppendNull()
+		return
+	}
 	b.Append(true)
 	b.ValueBuilder().(*array.Float32Builder).AppendValues(v, nil)
 }

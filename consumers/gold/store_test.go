@@ -2,6 +2,7 @@ package gold
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -20,7 +21,7 @@ import (
 type memoryStore struct {
 	mu     sync.Mutex
 	tables map[string][]map[string]string
-	fail   func(call string) error // before each call, if set
+	fail   func(call string) (before, after error) // of each call, if set
 	calls  map[string]int
 }
 
@@ -28,53 +29,44 @@ func newMemory() *memoryStore {
 	return &memoryStore{tables: map[string][]map[string]string{}, calls: map[string]int{}}
 }
 
-func (m *memoryStore) enter(call, table string) error {
-	m.calls[call+" "+table]++
-	if m.fail == nil {
-		return nil
+// do does a call, unless it is to fail before.
+func (m *memoryStore) do(call, table string, work func()) error {
+	var before, after error
+	if m.fail != nil {
+		before, after = m.fail(call + " " + table)
 	}
-	return m.fail(call + " " + table)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[call+" "+table]++
+	if before == nil {
+		work()
+	}
+	return errors.Join(before, after)
 }
 
 func (m *memoryStore) Append(_ context.Context, table string, rows arrow.Record) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.enter("append", table); err != nil {
-		return err
-	}
 	if !rows.Schema().Equal(tables.ByName(table).Schema) {
 		return fmt.Errorf("%s: schema %v", table, rows.Schema())
 	}
-	m.tables[table] = append(m.tables[table], texts(rows)...)
-	return nil
+	return m.do("append", table, func() { m.tables[table] = append(m.tables[table], texts(rows)...) })
 }
 
 func (m *memoryStore) Merge(_ context.Context, table string, rows arrow.Record) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.enter("merge", table); err != nil {
-		return err
-	}
-	key := tables.ByName(table).Key
-	for _, row := range texts(rows) {
-		same := func(r map[string]string) bool { return r[key] == row[key] }
-		if i := slices.IndexFunc(m.tables[table], same); i >= 0 {
-			m.tables[table][i] = row
-		} else {
-			m.tables[table] = append(m.tables[table], row)
+	return m.do("merge", table, func() {
+		key := tables.ByName(table).Key
+		for _, row := range texts(rows) {
+			same := func(r map[string]string) bool { return r[key] == row[key] }
+			if i := slices.IndexFunc(m.tables[table], same); i >= 0 {
+				m.tables[table][i] = row
+			} else {
+				m.tables[table] = append(m.tables[table], row)
+			}
 		}
-	}
-	return nil
+	})
 }
 
 func (m *memoryStore) Delete(_ context.Context, table string, where tables.Filter) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.enter("delete", table); err != nil {
-		return err
-	}
-	m.tables[table] = slices.DeleteFunc(m.tables[table], holds(where))
-	return nil
+	return m.do("delete", table, func() { m.tables[table] = slices.DeleteFunc(m.tables[table], holds(where)) })
 }
 
 func (m *memoryStore) Query(_ context.Context, q tables.Query) (array.RecordReader, error) {
@@ -82,17 +74,14 @@ func (m *memoryStore) Query(_ context.Context, q tables.Query) (array.RecordRead
 }
 
 func (m *memoryStore) Count(_ context.Context, table string, where tables.Filter) (n int64, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.enter("count", table); err != nil {
-		return 0, err
-	}
-	for _, row := range m.tables[table] {
-		if holds(where)(row) {
-			n++
+	err = m.do("count", table, func() {
+		for _, row := range m.tables[table] {
+			if holds(where)(row) {
+				n++
+			}
 		}
-	}
-	return n, nil
+	})
+	return n, err
 }
 
 // byKey returns the rows of a table by key and fails on a key that is there twice.

@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/consumers/silver"
 )
 
 // bed is what outlives a Publisher: a NATS server with the stream and the bucket, and the store.
@@ -41,7 +43,9 @@ func newBed(t *testing.T) *bed {
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	b := &bed{t: t, server: s, store: newMemoryStore()}
 	b.js = b.connect().js
-	_, err = b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "PROMOTION", Subjects: []string{"promotion.>"}})
+	_, err = b.js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "PROMOTION", Subjects: []string{"promotion.>"}, Retention: jetstream.WorkQueuePolicy,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,8 +189,8 @@ func (b *bed) send(from, to int) {
 func (b *bed) sendRaw(id string, body []byte) {
 	b.t.Helper()
 	msg := nats.NewMsg("promotion.wf")
-	msg.Header.Set(HeaderEventUUID, id)
-	msg.Header.Set(HeaderWorkflow, "wf")
+	msg.Header.Set(silver.HeaderEventUUID, id)
+	msg.Header.Set(silver.HeaderWorkflow, "wf")
 	msg.Data = body
 	if _, err := b.js.PublishMsgAsync(msg); err != nil {
 		b.t.Fatal(err)

@@ -150,25 +150,29 @@ func (p *Publisher) entry(ctx context.Context, id string) (*Publication, uint64,
 	return pub, entry.Revision(), err
 }
 
-// Changes yields each publication as it changes from now on, until ctx ends or the caller stops.
+// Changes yields what is pending and rejected, then each publication as it changes, until ctx ends or the caller stops.
 func (p *Publisher) Changes(ctx context.Context) iter.Seq2[*Publication, error] {
 	return func(yield func(*Publication, error) bool) {
-		watcher, err := p.KV.WatchAll(ctx, jetstream.UpdatesOnly())
+		watcher, err := p.KV.WatchAll(ctx)
 		if err != nil {
 			yield(nil, fmt.Errorf("%w: %w", ErrWatch, err))
 			return
 		}
 		defer watcher.Stop()
+		start := true
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case entry, ok := <-watcher.Updates():
-				if !ok {
+				switch {
+				case !ok:
 					yield(nil, ErrWatch)
 					return
-				}
-				if entry != nil && !yield(p.Get(ctx, entry.Key())) {
+				case entry == nil: // the mark between what was there and what comes
+					start = false
+				case start && entry.Operation() != jetstream.KeyValuePut: // published before
+				case !yield(p.Get(ctx, entry.Key())):
 					return
 				}
 			}

@@ -9,13 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"assay/consumers/silver"
 	"assay/streams"
-)
-
-// Headers of a message of PROMOTION, as the Silver consumer writes them; the workflow is escaped as in a frame.
-const (
-	HeaderEventUUID = "Assay-Event-Uuid"
-	HeaderWorkflow  = "Assay-Workflow"
 )
 
 // Limits of the intake.
@@ -115,7 +110,8 @@ func (p *Publisher) accept(ctx context.Context, msgs []jetstream.Msg) error {
 // parse reads the messages and buries those that are no promotions.
 func (p *Publisher) parse(ctx context.Context, msgs []jetstream.Msg) (arrivals []arrival, ids []string) {
 	for _, msg := range msgs {
-		id, workflow := msg.Headers().Get(HeaderEventUUID), streams.UnescapeHeader(msg.Headers().Get(HeaderWorkflow))
+		id := msg.Headers().Get(silver.HeaderEventUUID)
+		workflow := streams.UnescapeHeader(msg.Headers().Get(silver.HeaderWorkflow))
 		promotion, err := Parse(id, workflow, msg.Data())
 		if err != nil {
 			p.bury(ctx, msg, DeadLetter{EventUUID: id, Workflow: workflow, Reason: err.Error(), Body: msg.Data()})

@@ -44,9 +44,9 @@ type serverJSON struct {
 	Meta        map[string]json.RawMessage `json:"_meta"`
 }
 
-// NewMCP returns the registry at the endpoint, publishing under the namespace, in reverse DNS form; "" takes the
-// namespace that is open to anonymous publishers. Errors wrap ErrOptions.
-func NewMCP(e Endpoint, namespace string) (*MCP, error) {
+// NewMCP returns the registry at the endpoint. Errors wrap ErrOptions.
+func NewMCP(e Endpoint) (*MCP, error) {
+	namespace := e.Namespace
 	if namespace == "" {
 		namespace = mcpAnonymous
 	}

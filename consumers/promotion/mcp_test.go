@@ -138,7 +138,7 @@ func TestMCPRejects(t *testing.T) {
 func TestTokenIsReadAgain(t *testing.T) {
 	s := newMCPStub(t)
 	file := filepath.Join(t.TempDir(), "token")
-	r, err := NewMCP(Endpoint{URL: s.URL, TokenFile: file}, "com.example")
+	r, err := NewMCP(Endpoint{URL: s.URL, TokenFile: file, Namespace: "com.example"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,17 @@ package promotion
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
 )
 
 func TestPublishes(t *testing.T) {
@@ -143,18 +147,20 @@ func TestCommands(t *testing.T) {
 	p, stop := b.start(b.options(s.registry(t)))
 	b.settle(p)
 	ctx := t.Context()
-	if err := p.Retry(ctx, eventID(0)); err != nil {
-		t.Fatal(err)
-	}
 	for pub, err := range p.Changes(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if pub.EventUUID != eventID(0) {
+			continue
+		}
 		if pub.State == Published {
 			break
 		}
-		if b.settle(p); b.counts(p).Published == 1 {
-			break
+		if pub.State == Rejected && pub.Lease == nil {
+			if err := p.Retry(ctx, eventID(0)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := p.Retry(ctx, eventID(0)); !errors.Is(err, ErrPublished) {
@@ -173,6 +179,45 @@ func TestCommands(t *testing.T) {
 	stop()
 	if got := b.counts(p); got != (Counts{Published: 1, Rejected: 2}) {
 		t.Errorf("counts are %+v", got)
+	}
+}
+
+// flakyStore fails a number of times before it works.
+type flakyStore struct {
+	Store
+	mu       sync.Mutex
+	failures int
+}
+
+func (f *flakyStore) Merge(ctx context.Context, table string, rows arrow.Record) error {
+	f.mu.Lock()
+	f.failures--
+	failing := f.failures >= 0
+	f.mu.Unlock()
+	if failing {
+		return errors.New("disk full")
+	}
+	return f.Store.Merge(ctx, table, rows)
+}
+
+// While the store takes nothing, nothing is acknowledged or forgotten; once it does, everything arrives.
+func TestStoreAway(t *testing.T) {
+	b, clock := newBed(t), newManualClock()
+	s := newStub(t, wellBehaved)
+	o := b.options(s.registry(t))
+	o.Clock, o.Store, o.Logger = clock, &flakyStore{Store: b.store, failures: 50}, nil
+	b.send(0, 3)
+	p, stop := b.start(o)
+	for b.counts(p).Published < 3 {
+		clock.advance(localRetryMax)
+	}
+	b.settle(p)
+	stop()
+	if requests, _ := s.count(); requests != 3 {
+		t.Errorf("%d requests for 3 promotions", requests)
+	}
+	if left := b.entries(); len(left) != 0 {
+		t.Errorf("entries left: %v", left)
 	}
 }
 

@@ -33,7 +33,7 @@ func Open(kind string, e Endpoint) (Registry, error) {
 	case KindCoReason:
 		return NewCoReason(e)
 	case KindMCP:
-		return NewMCP(e, "")
+		return NewMCP(e)
 	default:
 		return nil, fmt.Errorf("%w: registry kind %q is neither %s nor %s", ErrOptions, kind, KindCoReason, KindMCP)
 	}

@@ -35,6 +35,7 @@ type Endpoint struct {
 	TokenEnv  string // environment variable that holds it, read for each request if there is no file; "" for none
 	CAFile    string // PEM file with certificate authorities to trust besides the system's; "" for none
 	Proxy     string // URL of a proxy; "" takes HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+	Namespace string // under which an MCP Registry lists servers, in reverse DNS form; "" takes the anonymous one
 }
 
 // transport sends requests to one registry.

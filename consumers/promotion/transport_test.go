@@ -24,7 +24,7 @@ func TestEndpoints(t *testing.T) {
 	if _, err := Open("other", Endpoint{URL: "http://r"}); !errors.Is(err, ErrOptions) {
 		t.Errorf("another kind: %v", err)
 	}
-	if _, err := NewMCP(Endpoint{URL: "http://r"}, "com/example"); !errors.Is(err, ErrOptions) {
+	if _, err := NewMCP(Endpoint{URL: "http://r", Namespace: "com/example"}); !errors.Is(err, ErrOptions) {
 		t.Errorf("a namespace with a slash: %v", err)
 	}
 	r, err := Open(KindCoReason, Endpoint{URL: "https://user:pass@r.example/prefix/"})

@@ -50,8 +50,8 @@ func PromotionLetter(workflow, eventUUID, reason string, seq uint64, body []byte
 	return msg
 }
 
-// promotion renders an event that asks for publication.
-func promotion(ns uuid.UUID, e *bronze.Event) *nats.Msg {
+// PromotionMessage renders an event that asks for publication as the message of PROMOTION that says so.
+func PromotionMessage(ns uuid.UUID, e *bronze.Event) *nats.Msg {
 	id := EventUUID(ns, e).String()
 	msg := nats.NewMsg("promotion." + streams.EscapeToken(e.WorkflowID))
 	msg.Header.Set(HeaderEventUUID, id)

@@ -95,7 +95,7 @@ type worker struct {
 func (s *Silver) newWorker() *worker {
 	w := &worker{Options: &s.opts}
 	for range s.opts.Partitions {
-		w.partitions = append(w.partitions, NewBatch(memory.DefaultAllocator, s.opts.Namespace, s.opts.Keys))
+		w.partitions = append(w.partitions, s.opts.NewBatch())
 	}
 	return w
 }
@@ -185,12 +185,10 @@ func (w *worker) take(msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("silver: message without metadata: %w", err)
 	}
-	seq := meta.Sequence.Stream
 	w.pending = append(w.pending, msg)
-	for _, e := range w.decode(msg, seq, meta.Timestamp) {
-		if len(e.Payload) > maxPayload {
-			e.Kill(fmt.Sprintf("it has %d bytes; %d are allowed", len(e.Payload), maxPayload))
-		}
+	for _, e := range w.Events(streams.Message{
+		Subject: msg.Subject(), Header: msg.Headers(), Data: msg.Data(), Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+	}) {
 		if err := w.partitions[partition(e.WorkflowID, w.Partitions)].Append(&e); err != nil {
 			return err
 		}
@@ -198,23 +196,10 @@ func (w *worker) take(msg jetstream.Msg) error {
 		case e.Disposition == bronze.Dead:
 			w.letters = append(w.letters, deadLetter(&e))
 		case e.Kind == bronze.KindPromotion:
-			w.letters = append(w.letters, promotion(w.Namespace, &e))
+			w.letters = append(w.letters, PromotionMessage(w.Namespace, &e))
 		}
 	}
 	return nil
-}
-
-// maxPayload bounds the payload of a row, in bytes: a batch with it, its text and its fragments must fit into one
-// message. Capture refuses larger events already; another client of the log may not.
-const maxPayload = 16 << 20
-
-// decode returns the events of a message. One that is no frame is itself a dead event.
-func (w *worker) decode(msg jetstream.Msg, seq uint64, stored time.Time) []bronze.Event {
-	frame, err := streams.ParseFrame(msg.Subject(), msg.Headers(), msg.Data(), seq, stored)
-	if err != nil {
-		return []bronze.Event{bronze.DeadFrame(msg.Subject(), msg.Data(), seq, stored, err)}
-	}
-	return w.Decode(frame, seq)
 }
 
 // flush publishes what was gathered and then acknowledges the frames that it came from. When it fails, the gathered

@@ -37,8 +37,8 @@ func TestHandlerSurvivesABomb(t *testing.T) {
 
 func bombGzip() io.Reader {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, _ = io.CopyN(w, spaces{}, 128<<20)
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	_, _ = io.CopyN(w, &repeat{line: make([]byte, 1<<20)}, 128<<20)
 	_ = w.Close()
 	return &b
 }
@@ -46,19 +46,9 @@ func bombGzip() io.Reader {
 func bombZstd() io.Reader {
 	var b bytes.Buffer
 	w, _ := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
-	_, _ = io.CopyN(w, spaces{}, 128<<20)
+	_, _ = io.CopyN(w, &repeat{line: make([]byte, 1<<20)}, 128<<20)
 	_ = w.Close()
 	return &b
-}
-
-// spaces is an endless line.
-type spaces struct{}
-
-func (spaces) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = 'x'
-	}
-	return len(p), nil
 }
 
 // dial opens a connection and begins a request by hand.

@@ -79,6 +79,9 @@ func fromEnv(environ, known []string) (map[string]any, error) {
 	values, given := map[string]any{}, map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
+		if value == "" {
+			continue // set to nothing is not set
+		}
 		given[name] = value
 		if key, ok := variables[name]; ok {
 			values[key] = value

@@ -13,6 +13,9 @@ type Filter struct{ sql string }
 // Eq holds where the column equals the value (string, int64, bool or time.Time).
 func Eq(column string, value any) Filter { return compare(column, "=", value) }
 
+// Ne holds where the column has a value and it is another one.
+func Ne(column string, value any) Filter { return compare(column, "<>", value) }
+
 // Gt holds where the column is greater than the value.
 func Gt(column string, value any) Filter { return compare(column, ">", value) }
 

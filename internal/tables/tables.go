@@ -15,7 +15,8 @@ const (
 	Shed              = "shed"
 )
 
-// VectorDim is the number of dimensions of the built-in embedder's vectors.
+// VectorDim is the number of dimensions of the built-in embedder's vectors, with which a new table of episodes is made
+// unless another embedder is configured.
 const VectorDim = 256
 
 // IndexKind is the kind of an index on a column.
@@ -94,14 +95,8 @@ var All = []Table{
 	},
 	{
 		Name: Episodes, Key: "episode_uuid",
-		Schema: arrow.NewSchema([]arrow.Field{
-			text("episode_uuid"), text("entity_uuid"), text("workflow_id"), textOrNull("agent_id"),
-			textOrNull("capability"), text("kind"), // message, tool_call, tool_result, observation
-			instantOrNull("ts"), text("stream_id"), integer("position"), integer("chunk"), text("text"),
-			{Name: "vector", Type: arrow.FixedSizeListOf(VectorDim, arrow.PrimitiveTypes.Float32), Nullable: true},
-			textOrNull("model"), integerOrNull("dimensions"),
-		}, nil),
-		Indexes: []Index{{"episode_uuid", BTree}, {"workflow_id", BTree}, {"text", FullText}},
+		Schema:  EpisodesSchema(VectorDim),
+		Indexes: []Index{{"episode_uuid", BTree}, {"workflow_id", BTree}, {"text", FullText}, {"vector", Vector}},
 	},
 	{
 		Name: CapabilityMetrics, Key: "metric_id",
@@ -128,7 +123,7 @@ var All = []Table{
 			text("registry"), textOrNull("urn"), integer("attempts"), textOrNull("reason"), instantOrNull("ts"),
 			instantOrNull("next_attempt_at"), instantOrNull("published_at"), text("payload"),
 		}, nil),
-		Indexes: []Index{{"event_uuid", BTree}},
+		Indexes: []Index{{"event_uuid", BTree}, {"workflow_id", BTree}},
 	},
 	{
 		Name: Shed, Key: "shed_id",
@@ -136,6 +131,18 @@ var All = []Table{
 			text("shed_id"), text("workflow_id"), text("kind"), integer("count"), integer("bytes"),
 		}, nil),
 	},
+}
+
+// EpisodesSchema is the schema of episodes whose vectors have that many dimensions. An episode that is not embedded yet has
+// neither vector nor model; one that the model refused has a model and no vector.
+func EpisodesSchema(dimensions int) *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{
+		text("episode_uuid"), text("entity_uuid"), text("workflow_id"), textOrNull("agent_id"),
+		textOrNull("capability"), text("kind"), // message, tool_call, tool_result, observation
+		instantOrNull("ts"), text("stream_id"), integer("position"), integer("chunk"), text("text"),
+		{Name: "vector", Type: arrow.FixedSizeListOf(int32(dimensions), arrow.PrimitiveTypes.Float32), Nullable: true},
+		textOrNull("model"), integerOrNull("dimensions"),
+	}, nil)
 }
 
 // ByName returns the table of that name, or nil.

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"assay/internal/spool"
+	"assay/internal/tap"
+)
+
+func (p *program) tapCommand() *cobra.Command {
+	var workflow, stream, spoolDir string
+	cmd := &cobra.Command{
+		Use:   "tap -- CMD…",
+		Short: "Run an MCP stdio server and record both directions",
+		Long: "Tap runs a Model Context Protocol server between a client and its standard input and output. It passes both\n" +
+			"directions on untouched and records them. While no server takes the recording it is kept on disk (up to 256 MiB)\n" +
+			"and sent later; the session goes on in any case.",
+		Example: "  assay tap --workflow build-42 -- npx @modelcontextprotocol/server-everything",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if stream == "" {
+				stream = "tap/" + uuid.NewString()
+			}
+			if workflow == "" {
+				workflow = stream
+			}
+			return p.withSpool(cmd, spoolDir, func(to *spool.Spool) error {
+				signals := make(chan os.Signal, 1)
+				signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+				defer signal.Stop(signals)
+				// Signals go to the server, which decides what they mean; the session ends when it does.
+				code, err := tap.Run(context.WithoutCancel(cmd.Context()), tap.Options{
+					Command: args, Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Signals: signals,
+					Publisher: to, Workflow: workflow, Stream: stream, Report: p.complain,
+				})
+				if err == nil && code != 0 {
+					err = &childExit{code}
+				}
+				return err
+			})
+		},
+	}
+	addPlace(cmd)
+	addSpool(cmd, &spoolDir)
+	cmd.Flags().StringVar(&workflow, "workflow", "", "workflow of the session (default its stream)")
+	cmd.Flags().StringVar(&stream, "stream", "", "id of the session (default a new one)")
+	return cmd
+}
+
+func addSpool(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "spool", "", "directory for what cannot be sent yet (default in the user's cache directory)")
+}
+
+// spoolStopTimeout is how long a recorder tries, at its end, to send what is spooled. The rest is sent next time.
+const spoolStopTimeout = 10 * time.Second
+
+// withSpool runs do with a spool in front of the running server that the flags name.
+func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *spool.Spool) error) error {
+	remote, err := p.remote(cmd)
+	if err != nil {
+		return err
+	}
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return fmt.Errorf("name a directory with --spool: %w", err)
+		}
+		dir = filepath.Join(cache, "assay", "spool")
+	}
+	to, err := spool.Open(dir, remote, spool.Options{Report: p.complain})
+	if err != nil {
+		return err
+	}
+	doErr := do(to)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), spoolStopTimeout)
+	defer cancel()
+	if err := to.Close(ctx); err != nil {
+		p.complain(fmt.Errorf("what was not sent is kept in %s and sent next time: %w", dir, err))
+	}
+	return doErr
+}
+
+// complain tells of what goes wrong beside the work itself.
+func (p *program) complain(err error) { fmt.Fprintln(p.stderr, "assay:", err) }

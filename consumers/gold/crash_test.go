@@ -1,0 +1,177 @@
+package gold
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"pgregory.net/rapid"
+
+	"assay/internal/tables"
+)
+
+var errCrash = errors.New("crash")
+
+// process is a Gold that a test kills, and what outlives it: the disk as far as it was synced, the tables, and the
+// messages that were not acknowledged.
+type process struct {
+	*Gold
+	disk  *vfs.MemFS
+	store *memoryStore
+	fault func(FaultPoint) error
+}
+
+func newProcess(t tester) *process {
+	p := &process{disk: vfs.NewCrashableMem(), store: newMemory()}
+	p.start(t)
+	return p
+}
+
+func (p *process) start(t tester) {
+	opts := testOptions(p.store)
+	opts.FS = p.disk
+	opts.Fault = func(at FaultPoint) error {
+		if p.fault != nil {
+			return p.fault(at)
+		}
+		return nil
+	}
+	p.Gold = open(t, opts)
+}
+
+// crash loses all that was not synced.
+func (p *process) crash(t tester) {
+	survived := p.disk.CrashClone(vfs.CrashCloneCfg{})
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.disk = survived
+	p.start(t)
+}
+
+// run applies each group and flushes, until it is acknowledged: whatever fails, the process crashes, and what was not
+// acknowledged comes again.
+func (p *process) run(t tester, groups [][][]capture) (crashes int) {
+	seq := uint64(1)
+	for _, group := range groups {
+		for acknowledged := false; !acknowledged; {
+			var batches []Batch
+			for i, captures := range group {
+				batches = append(batches, Batch{seq + uint64(i), record(captures)})
+			}
+			err := p.Apply(context.Background(), batches)
+			acknowledged = err == nil
+			if acknowledged {
+				err = p.Flush(context.Background())
+			}
+			for _, b := range batches {
+				b.Record.Release()
+			}
+			if err != nil {
+				if !strings.Contains(err.Error(), errCrash.Error()) {
+					t.Fatal(err)
+				}
+				crashes++
+				p.crash(t)
+			}
+		}
+		seq += uint64(len(group))
+	}
+	for p.FlushAll(context.Background()) != nil {
+		crashes++
+		p.crash(t)
+	}
+	return crashes
+}
+
+// crashAt crashes at the n-th time that a step is reached.
+func crashAt(point FaultPoint, n int) func(FaultPoint) error {
+	return func(at FaultPoint) error {
+		if at == point {
+			if n--; n == 0 {
+				return errCrash
+			}
+		}
+		return nil
+	}
+}
+
+func TestCrashesLoseAndDoubleNothing(t *testing.T) {
+	points := []FaultPoint{BeforeAppend, AfterAppend, AfterCommit, BeforeIntent, AfterIntent, AfterWrite}
+	crashes := map[FaultPoint]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		groups := drawDelivery(t, drawCaptures(t))
+		undisturbed, crashed := newProcess(t), newProcess(t)
+		defer undisturbed.Close()
+		undisturbed.run(t, groups)
+		point := rapid.SampledFrom(points).Draw(t, "point")
+		crashed.fault = crashAt(point, rapid.IntRange(1, 4).Draw(t, "time"))
+		crashes[point] += crashed.run(t, groups)
+		defer func() { crashed.Close() }()
+		equal(t, undisturbed, crashed)
+	})
+	t.Log(crashes)
+	for _, point := range points {
+		if crashes[point] == 0 {
+			t.Errorf("no crash %s was tried", point)
+		}
+	}
+}
+
+// equal compares all that two processes hold, the rows of traces by which message brought them aside.
+func equal(t tester, a, b *process) {
+	t.Helper()
+	same(t, dump(t, a.Gold), dump(t, b.Gold))
+	for _, table := range []string{tables.Traces, tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed} {
+		sameTable(t, a.store, b.store, table)
+	}
+}
+
+// A store that fails may have done what it was asked for.
+func TestStoreFailuresLoseAndDoubleNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		groups := drawDelivery(t, drawCaptures(t))
+		undisturbed, disturbed := newProcess(t), newProcess(t)
+		defer undisturbed.Close()
+		defer disturbed.Close()
+		undisturbed.run(t, groups)
+		disturbed.store.fail = func(string) (before, after error) {
+			switch rapid.IntRange(0, 9).Draw(t, "failure") {
+			case 0:
+				return errCrash, nil
+			case 1:
+				return nil, errCrash
+			default:
+				return nil, nil
+			}
+		}
+		seq := uint64(1)
+		for _, group := range groups {
+			for !tryDeliver(t, disturbed.Gold, seq, group) {
+			}
+			seq += uint64(len(group))
+			if err := disturbed.Flush(context.Background()); err != nil && !errors.Is(err, ErrStore) {
+				t.Fatal(err)
+			}
+		}
+		for disturbed.FlushAll(context.Background()) != nil {
+		}
+		disturbed.store.fail = nil
+		equal(t, undisturbed, disturbed)
+	})
+}
+
+func tryDeliver(t tester, g *Gold, seq uint64, group [][]capture) bool {
+	var batches []Batch
+	for i, captures := range group {
+		batches = append(batches, Batch{seq + uint64(i), record(captures)})
+		defer batches[i].Record.Release()
+	}
+	err := g.Apply(context.Background(), batches)
+	if err != nil && !errors.Is(err, ErrStore) {
+		t.Fatal(err)
+	}
+	return err == nil
+}

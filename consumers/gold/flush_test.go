@@ -1,0 +1,272 @@
+package gold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"assay/consumers/bronze"
+	"assay/internal/embed"
+	"assay/internal/tables"
+)
+
+// callOfOne returns a request and its response.
+func requestAndResponse(workflow, intent string) (request, response capture) {
+	of := event{workflow: workflow, stream: "s", intent: intent, inputTokens: -1, outputTokens: -1}
+	ask, answer := of, of
+	ask.kind, ask.phase, ask.capability, ask.text, ask.payload = bronze.KindRPCRequest, bronze.PhaseStart, "read", "read it", `{"q":1}`
+	answer.kind, answer.phase, answer.position, answer.text, answer.payload = bronze.KindRPCResponse, bronze.PhaseEnd, 1, "it says", `{"a":1}`
+	return newCapture(capture{event: ask}, intent), newCapture(capture{event: answer}, intent)
+}
+
+// message returns the events of a model's message, the last of which ends it.
+func message(pieces ...string) (captures []capture) {
+	for i, piece := range pieces {
+		c := capture{event: event{
+			kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: "w", stream: "m", intent: "m", position: uint64(i),
+			capability: "gpt", inputTokens: -1, outputTokens: -1, text: piece,
+		}, fragments: []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: piece}}}
+		if i == len(pieces)-1 {
+			c.kind, c.phase = bronze.KindMessageEnd, bronze.PhaseEnd
+		}
+		captures = append(captures, newCapture(c, "m"))
+	}
+	return captures
+}
+
+func flush(t *testing.T, g *Gold) {
+	t.Helper()
+	if err := g.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnEntityIsAppendedWhenItEndsAndMergedWhenItChanges(t *testing.T) {
+	store := newMemory()
+	g := open(t, testOptions(store))
+	defer g.Close()
+	request, response := requestAndResponse("w", "1")
+	deliver(t, g, 1, [][]capture{{request}})
+	flush(t, g)
+	if n := len(store.tables[tables.Entities]); n != 0 {
+		t.Fatalf("%d rows of a call that is open", n)
+	}
+	if live, err := g.Unsettled(context.Background(), "w"); err != nil || len(live) != 1 || live[0].Status != "open" || live[0].Request != `{"q":1}` {
+		t.Fatalf("unsettled: %+v, %v", live, err)
+	}
+	deliver(t, g, 2, [][]capture{{response}})
+	flush(t, g)
+	if live, err := g.Unsettled(context.Background(), "w"); err != nil || len(live) != 0 {
+		t.Fatalf("unsettled: %+v, %v", live, err)
+	}
+	row := store.tables[tables.Entities][0]
+	if row["status"] != "ok" || row["latency_us"] != "1000" || row["result"] != `{"a":1}` || row["text"] != "it says" {
+		t.Errorf("row is %v", row)
+	}
+	earlier := request
+	earlier.captured -= 500
+	deliver(t, g, 3, [][]capture{{earlier}})
+	flush(t, g)
+	if row := store.tables[tables.Entities][0]; row["latency_us"] != "1500" {
+		t.Errorf("row is %v", row)
+	}
+	if a, m := store.calls["append "+tables.Entities], store.calls["merge "+tables.Entities]; a != 1 || m != 1 {
+		t.Errorf("%d appends and %d merges, want one of each", a, m)
+	}
+	flush(t, g)
+	if store.calls["merge "+tables.Entities] != 1 {
+		t.Error("written though nothing changed")
+	}
+}
+
+func TestAnOpenEntityIsWrittenOnceItIsQuiet(t *testing.T) {
+	now := time.Now()
+	store := newMemory()
+	opts := testOptions(store)
+	opts.Now = func() time.Time { return now }
+	g := open(t, opts)
+	defer g.Close()
+	request, response := requestAndResponse("w", "1")
+	deliver(t, g, 1, [][]capture{{request}})
+	now = now.Add(opts.QuietAfter)
+	flush(t, g)
+	if rows := store.tables[tables.Entities]; len(rows) != 1 || rows[0]["status"] != "open" {
+		t.Fatalf("rows are %v", rows)
+	}
+	deliver(t, g, 2, [][]capture{{response}})
+	flush(t, g)
+	if rows := store.tables[tables.Entities]; len(rows) != 1 || rows[0]["status"] != "ok" {
+		t.Errorf("rows are %v", rows)
+	}
+}
+
+func TestAChangeDuringAFlushIsNotForgotten(t *testing.T) {
+	store := newMemory()
+	g := open(t, testOptions(store))
+	defer g.Close()
+	request, response := requestAndResponse("w", "1")
+	deliver(t, g, 1, [][]capture{{response}})
+	store.fail = func(call string) (error, error) {
+		if call == "append "+tables.Entities {
+			deliver(t, g, 2, [][]capture{{request}})
+		}
+		return nil, nil
+	}
+	flush(t, g)
+	if row := store.tables[tables.Entities][0]; row["capability"] != "" {
+		t.Fatalf("row is %v", row)
+	}
+	flush(t, g)
+	if row := store.tables[tables.Entities][0]; row["capability"] != "read" {
+		t.Errorf("row is %v", row)
+	}
+}
+
+func TestEpisodesAreWholeMessages(t *testing.T) {
+	store := newMemory()
+	g := open(t, testOptions(store))
+	defer g.Close()
+	deliver(t, g, 1, [][]capture{message("Once upon ", "a time", ".")})
+	flush(t, g)
+	episodes := store.tables[tables.Episodes]
+	if len(episodes) != 1 || episodes[0]["text"] != "Once upon a time." || episodes[0]["kind"] != EpisodeMessage {
+		t.Fatalf("episodes are %v", episodes)
+	}
+	if episodes[0]["model"] != (embed.Hashing{}).Model() || episodes[0]["vector"] == "" {
+		t.Errorf("episode is %v", episodes[0])
+	}
+}
+
+func TestEpisodesThatATextNoLongerHasAreDeleted(t *testing.T) {
+	store := newMemory()
+	g := open(t, testOptions(store))
+	defer g.Close()
+	long := strings.Repeat("word ", EpisodeRunes)
+	pieces := message(long, "end", "short")
+	pieces[1].fragments[0] = bronze.Fragment{Part: "0", Type: bronze.FragmentText, Text: "short", Whole: true}
+	deliver(t, g, 1, [][]capture{{pieces[0], pieces[2]}})
+	flush(t, g)
+	if n := len(store.tables[tables.Episodes]); n < 5 {
+		t.Fatalf("%d episodes of a long text", n)
+	}
+	deliver(t, g, 2, [][]capture{{pieces[1]}})
+	flush(t, g)
+	if rows, err := store.byKey(tables.Episodes); err != nil || len(rows) != 1 {
+		t.Errorf("%d episodes of a short text, %v", len(rows), err)
+	}
+}
+
+// brokenEmbedder fails until it is mended.
+type brokenEmbedder struct {
+	embed.Hashing
+	mended bool
+}
+
+func (e *brokenEmbedder) Embed(ctx context.Context, texts []string) ([][]float32, error) {
+	if !e.mended {
+		return nil, errors.New("unreachable")
+	}
+	return e.Hashing.Embed(ctx, texts)
+}
+
+func TestAnEmbedderThatFailsHoldsOnlyEpisodesUp(t *testing.T) {
+	store, embedder := newMemory(), &brokenEmbedder{}
+	opts := testOptions(store)
+	opts.Embedder = embedder
+	g := open(t, opts)
+	defer g.Close()
+	deliver(t, g, 1, [][]capture{message("Hello", "!")})
+	if err := g.Flush(context.Background()); !errors.Is(err, ErrEmbed) {
+		t.Errorf("error is %v, want ErrEmbed", err)
+	}
+	if len(store.tables[tables.Entities]) != 1 || len(store.tables[tables.CapabilityMetrics]) != 1 || len(store.tables[tables.UsageGraph]) == 0 {
+		t.Error("other tables were not written")
+	}
+	embedder.mended = true
+	flush(t, g)
+	if len(store.tables[tables.Episodes]) != 1 {
+		t.Error("episodes were not caught up with")
+	}
+}
+
+func TestRowsOfWhatIsGoneAreDeleted(t *testing.T) {
+	store := newMemory()
+	g := open(t, testOptions(store))
+	defer g.Close()
+	request, response := requestAndResponse("w", "1")
+	response.capability = "seen too late"
+	deliver(t, g, 1, [][]capture{{response}})
+	flush(t, g)
+	deliver(t, g, 2, [][]capture{{request}})
+	flush(t, g)
+	if rows := store.tables[tables.CapabilityMetrics]; len(rows) != 1 || rows[0]["capability"] != "read" {
+		t.Errorf("metrics are %v", rows)
+	}
+	for _, row := range store.tables[tables.UsageGraph] {
+		if row["source"] == response.capability || row["target"] == response.capability {
+			t.Errorf("the graph still has %v", row)
+		}
+	}
+}
+
+func TestLongTextsAreCutAtTheLimitByPosition(t *testing.T) {
+	half := strings.Repeat("é", MaxText/4)
+	for name, order := range map[string][]int{"in order": {0, 1, 2, 3}, "backwards": {3, 2, 1, 0}} {
+		g := open(t, testOptions(newMemory()))
+		pieces := message("start ", half, half, half)
+		var shuffled []capture
+		for _, i := range order {
+			shuffled = append(shuffled, pieces[i])
+		}
+		deliver(t, g, 1, [][]capture{shuffled})
+		e, err := g.Entity(pieces[0].entity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(e.Text) > MaxText || len(e.Text) < MaxText-1 || !strings.HasPrefix(e.Text, "start ") || !utf8.ValidString(e.Text) {
+			t.Errorf("%s: %d bytes that start %.10q", name, len(e.Text), e.Text)
+		}
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestChunksLoseNoWord(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words := rapid.SliceOfN(rapid.StringMatching(`\pL{1,300}`), 0, 60).Draw(t, "words")
+		text := strings.Join(words, rapid.SampledFrom([]string{" ", "\n", "\n\n "}).Draw(t, "separator"))
+		pieces := chunks(text)
+		for _, p := range pieces {
+			if n := utf8.RuneCountInString(p); n == 0 || n > EpisodeRunes {
+				t.Fatalf("a chunk of %d characters", n)
+			}
+		}
+		if got, want := strings.Fields(strings.Join(pieces, " ")), strings.Fields(text); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("%d words, want %d", len(got), len(want))
+		}
+	})
+}
+
+func TestAMessageWithToolCallsShowsThem(t *testing.T) {
+	g := open(t, testOptions(newMemory()))
+	defer g.Close()
+	pieces := message("", "", "")
+	pieces[0].fragments = []bronze.Fragment{{Part: "1", Type: bronze.FragmentToolCall, ID: "c1", Name: "read", Text: `{"path"`}}
+	pieces[1].fragments = []bronze.Fragment{{Part: "1", Type: bronze.FragmentToolCall, Text: `:"x"}`}}
+	pieces[2].fragments = nil
+	deliver(t, g, 1, [][]capture{pieces})
+	e, err := g.Entity(pieces[0].entity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `[{"id":"c1","name":"read","arguments":"{\"path\":\"x\"}"}]`; e.Result != want {
+		t.Errorf("result is %s, want %s", e.Result, want)
+	}
+}
