@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -43,28 +44,24 @@ func LoadGate(
 	mem memory.Allocator, stream *array.String, position *array.Int64, token *array.String,
 	threshold *array.Float64, sheddable *array.Boolean,
 ) (*array.Boolean, error) {
-	events := loadEvents{stream, position, token, threshold, sheddable}
+	nulls := stream.NullN() + position.NullN() + token.NullN() + threshold.NullN() + sheddable.NullN()
+	events := loadEvents{stream, position, token, threshold, sheddable, nulls > 0}
 	rows, err := events.rows()
 	if err != nil {
 		return nil, fmt.Errorf("load gate: %w", err)
 	}
-	bits := newBuffer(mem, int(bitutil.BytesForBits(int64(rows))))
-	defer bits.Release()
-	clear(bits.Bytes())
-	for s := newStrip(rows); s.next(); {
-		for row := s.first; row < s.last; row++ {
-			if events.exposed(row) {
-				s.text = events.appendKey(s.text, row)
-			}
-			s.end()
-		}
-		for row := s.first; row < s.last; row++ {
-			if key := s.message(row); len(key) > 0 {
-				bits.Bytes()[row/8] |= bit(Sheds(Value(key), threshold.Value(row))) << (row % 8)
-			}
+	shed := newBuffer(mem, int(bitutil.BytesForBits(int64(rows))))
+	defer shed.Release()
+	decisions := shed.Bytes()
+	clear(decisions)
+	var key []byte
+	for row := range rows {
+		if events.exposed(row) {
+			key = events.appendKey(key[:0], row)
+			decisions[row/8] |= bit(Sheds(Value(key), threshold.Value(row))) << (row % 8)
 		}
 	}
-	return array.NewBoolean(rows, bits, nil, 0), nil
+	return array.NewBoolean(rows, shed, nil, 0), nil
 }
 
 // bit is 1 for true. Unlike a branch on a decision to shed, it cannot be predicted wrongly.
@@ -82,6 +79,7 @@ type loadEvents struct {
 	token     *array.String
 	threshold *array.Float64
 	sheddable *array.Boolean
+	nulls     bool // are there any at all?
 }
 
 func (e *loadEvents) rows() (int, error) {
@@ -96,14 +94,16 @@ func (e *loadEvents) rows() (int, error) {
 
 // exposed reports whether the event may be shed at all. Most are not, without load, and cost no hash.
 func (e *loadEvents) exposed(row int) bool {
-	return e.sheddable.IsValid(row) && e.sheddable.Value(row) &&
-		e.threshold.IsValid(row) && e.threshold.Value(row) > 0 &&
-		e.stream.IsValid(row) && e.position.IsValid(row)
+	return e.sheddable.Value(row) && e.threshold.Value(row) > 0 && !(e.nulls && e.decidedByNull(row))
+}
+
+func (e *loadEvents) decidedByNull(row int) bool {
+	return e.sheddable.IsNull(row) || e.threshold.IsNull(row) || e.stream.IsNull(row) || e.position.IsNull(row)
 }
 
 func (e *loadEvents) appendKey(dst []byte, row int) []byte {
 	token := ""
-	if e.token.IsValid(row) {
+	if !e.nulls || e.token.IsValid(row) {
 		token = e.token.Value(row)
 	}
 	return appendLoadKey(dst, e.stream.Value(row), uint64(e.position.Value(row)), token)
@@ -112,7 +112,23 @@ func (e *loadEvents) appendKey(dst []byte, row int) []byte {
 func appendLoadKey(dst []byte, stream string, position uint64, token string) []byte {
 	dst = append(dst, stream...)
 	dst = append(dst, ':')
-	dst = strconv.AppendUint(dst, position, 10)
+	dst = appendDecimal(dst, position)
 	dst = append(dst, ':')
 	return append(dst, token...)
+}
+
+// appendDecimal is strconv.AppendUint, faster for what positions are. A number of up to eight digits is divided into
+// halves until each byte of a word holds a digit, all halves at once, the first digit in the lowest byte.
+func appendDecimal(dst []byte, n uint64) []byte {
+	if n >= 1e8 {
+		return strconv.AppendUint(dst, n, 10)
+	}
+	fours := n/10_000 | n%10_000<<32
+	hundreds := fours * 10_486 >> 20 & 0x0000_007F_0000_007F // 10,486/2^20 is 1/100 for up to four digits
+	twos := hundreds | (fours-hundreds*100)<<16
+	tens := twos * 103 >> 10 & 0x000F_000F_000F_000F // 103/2^10 is 1/10 for up to two
+	digits := tens | (twos-tens*10)<<8
+	zeros := bits.TrailingZeros64(digits|1<<56) / 8 // in front; a 0 alone stays
+	dst = binary.LittleEndian.AppendUint64(dst, (digits|'0'*ones)>>(8*zeros))
+	return dst[:len(dst)-zeros]
 }

@@ -27,14 +27,14 @@ func UUID(namespace uuid.UUID, name string) (id uuid.UUID) {
 func UUIDv5(mem memory.Allocator, namespace uuid.UUID, names *array.String) (*array.FixedSizeBinary, error) {
 	ids := newUUIDColumn(mem, names.Len())
 	defer ids.release()
-	for s := newStrip(names.Len()); s.next(); {
-		for row := s.first; row < s.last; row++ {
-			if names.IsValid(row) {
-				s.text = append(append(s.text, namespace[:]...), names.Value(row)...)
-			}
-			s.end()
+	message := namespace[:]
+	for row := range names.Len() {
+		if names.IsNull(row) {
+			ids.null(row)
+			continue
 		}
-		ids.put(s)
+		message = append(message[:uuidBytes], names.Value(row)...)
+		ids.put(row, message)
 	}
 	return ids.finish(), nil
 }
@@ -55,15 +55,14 @@ func Identify(
 	defer ids.release()
 	n := normaliser{exact: exact}
 	escapes := countEscapes(components)
-	for s := newStrip(rows); s.next(); {
-		for row := s.first; row < s.last; row++ {
-			if !anyNull(row, components) {
-				s.text = append(s.text, namespace[:]...)
-				s.text = n.appendName(s.text, row, components, escapes > 0)
-			}
-			s.end()
+	message := namespace[:]
+	for row := range rows {
+		if anyNull(row, components) {
+			ids.null(row)
+			continue
 		}
-		ids.put(s)
+		message = n.appendName(message[:uuidBytes], row, components, escapes > 0)
+		ids.put(row, message)
 	}
 	return ids.finish(), nil
 }

@@ -21,19 +21,18 @@ func newUUIDColumn(mem memory.Allocator, rows int) *uuidColumn {
 	return &uuidColumn{data: newBuffer(mem, rows*uuidBytes), valid: validity{mem: mem, rows: rows}}
 }
 
-// put makes UUIDs of a strip's messages. A row without one is null.
-func (c *uuidColumn) put(s *strip) {
-	for row := s.first; row < s.last; row++ {
-		id := c.data.Bytes()[row*uuidBytes:][:uuidBytes]
-		if message := s.message(row); len(message) > 0 {
-			digest := sha1.Sum(message)
-			putUUID(id, &digest)
-		} else {
-			clear(id)
-			c.valid.setNull(row)
-		}
-	}
+// put makes the row's UUID of the SHA-1 of a message.
+func (c *uuidColumn) put(row int, message []byte) {
+	digest := sha1.Sum(message)
+	putUUID(c.row(row), &digest)
 }
+
+func (c *uuidColumn) null(row int) {
+	clear(c.row(row))
+	c.valid.setNull(row)
+}
+
+func (c *uuidColumn) row(row int) []byte { return c.data.Bytes()[row*uuidBytes:][:uuidBytes] }
 
 // putUUID makes a UUID of the first 16 bytes of a digest: version 5 in the high half of byte 6, variant 10 in the top
 // bits of byte 8. It takes them in the words in which SHA-1 wrote them a moment ago: a wider load would have to wait until

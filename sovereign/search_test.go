@@ -143,24 +143,17 @@ func TestUpkeep(t *testing.T) {
 	expectCount(t, store, tables.Traces, tables.Eq("workflow_id", "workflow_id-150"), 1)
 }
 
-func appendTexts(t testing.TB, store *Store, list ...string) {
+func appendTexts(t *testing.T, store *Store, list ...string) {
 	t.Helper()
 	n, err := store.Count(t.Context(), tables.Episodes, tables.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rows := sampleRows(t, tables.Episodes, int(n), len(list))
-	column := rows.Schema().FieldIndices("text")[0]
 	builder := array.NewStringBuilder(checkedAllocator(t))
 	defer builder.Release()
 	builder.AppendValues(list, nil)
-	values := builder.NewArray()
-	defer values.Release()
-	rows, err = rows.SetColumn(column, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Release()
+	rows = withColumn(t, rows, "text", builder.NewArray())
 	if err := store.Append(t.Context(), tables.Episodes, rows); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,9 @@ type Options struct {
 	// VersionAgeMax is the age at which Optimise forgets a version of a table. A query that runs longer than this may
 	// find its files gone. Default 10 minutes.
 	VersionAgeMax time.Duration
+	// VectorDimensions is the length of the vectors of episodes where their table is made. One that exists keeps its own; see
+	// Store.Reshape. Default tables.VectorDim.
+	VectorDimensions int
 	// VectorIndexRows is the number of vectors from which on EnsureIndexes indexes them; fewer are scanned. Default 200,000.
 	VectorIndexRows int64
 }
@@ -35,6 +38,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.VersionAgeMax == 0 {
 		o.VersionAgeMax = 10 * time.Minute
+	}
+	if o.VectorDimensions == 0 {
+		o.VectorDimensions = tables.VectorDim
 	}
 	if o.VectorIndexRows == 0 {
 		o.VectorIndexRows = 200_000
@@ -117,7 +123,10 @@ func (s *Store) open(ctx context.Context) error {
 }
 
 func (s *Store) add(ctx context.Context, definition tables.Table, exists bool) error {
-	lance, err := s.lanceTable(ctx, definition, exists)
+	if definition.Name == tables.Episodes {
+		definition.Schema = tables.EpisodesSchema(s.opts.VectorDimensions)
+	}
+	lance, err := s.lanceTable(ctx, &definition, exists)
 	if err != nil {
 		return err
 	}
@@ -133,7 +142,8 @@ func (s *Store) add(ctx context.Context, definition tables.Table, exists bool) e
 	return s.ensureIndexes(ctx, t)
 }
 
-func (s *Store) lanceTable(ctx context.Context, definition tables.Table, exists bool) (contracts.ITable, error) {
+// lanceTable creates a table, or opens it and adopts the length of its vectors.
+func (s *Store) lanceTable(ctx context.Context, definition *tables.Table, exists bool) (contracts.ITable, error) {
 	if !exists {
 		schema, err := lancedb.NewSchema(definition.Schema)
 		if err != nil {
@@ -150,6 +160,9 @@ func (s *Store) lanceTable(ctx context.Context, definition tables.Table, exists 
 		return nil, fmt.Errorf("%w: %w", ErrIO, err)
 	}
 	found, err := lance.Schema(ctx)
+	if dimensions := dimensionsOf(found); err == nil && definition.Name == tables.Episodes && dimensions > 0 {
+		definition.Schema = tables.EpisodesSchema(dimensions)
+	}
 	if err == nil {
 		err = checkSchema(found, definition.Schema)
 	}

@@ -3,6 +3,7 @@ package sovereign
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,7 +19,13 @@ import (
 	"assay/internal/tables"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Each step of a property here writes to disk. More: -rapid.checks=1000.
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestOpenCreatesTheTables(t *testing.T) {
 	store := openStore(t, t.TempDir())
@@ -307,4 +314,55 @@ func filesIn(t testing.TB, store *Store, folder string) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+func TestReshape(t *testing.T) {
+	dir := t.TempDir()
+	store := openStore(t, dir)
+	appendRows(t, store, tables.Episodes, 5)
+	if err := store.Reshape(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	expectCount(t, store, tables.Episodes, tables.Filter{}, 0)
+	if n := store.Dimensions(); n != 3 {
+		t.Errorf("%d dimensions, want 3", n)
+	}
+	rows := sampleRows(t, tables.Episodes, 0, 4)
+	vectors := array.NewFixedSizeListBuilder(checkedAllocator(t), 3, arrow.PrimitiveTypes.Float32)
+	defer vectors.Release()
+	for range 3 {
+		vectors.Append(true)
+		vectors.ValueBuilder().(*array.Float32Builder).AppendValues([]float32{1, 0, 0}, nil)
+	}
+	vectors.AppendNull()
+	rows = withColumn(t, rows, "vector", vectors.NewArray())
+	if err := store.Append(t.Context(), tables.Episodes, rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// A table that exists keeps its length, whatever is asked for.
+	store = openStore(t, dir)
+	if n := store.Dimensions(); n != 3 {
+		t.Errorf("%d dimensions after opening again, want 3", n)
+	}
+	expectCount(t, store, tables.Episodes, tables.IsNull("vector"), 1)
+	q := tables.Query{Table: tables.Episodes, Limit: 10, Nearest: &tables.Nearest{Column: "vector", Vector: []float32{1, 1, 0}}}
+	if got := readAll(t, store, q); got.NumRows() != 3 {
+		t.Errorf("%d rows are near, want 3", got.NumRows())
+	}
+}
+
+// withColumn replaces a column, whose type may be another one. It takes over values.
+func withColumn(t *testing.T, rows arrow.Record, name string, values arrow.Array) arrow.Record {
+	t.Helper()
+	defer values.Release()
+	fields, columns := rows.Schema().Fields(), rows.Columns()
+	i := rows.Schema().FieldIndices(name)[0]
+	fields[i].Type, columns[i] = values.DataType(), values
+	changed := array.NewRecord(arrow.NewSchema(fields, nil), columns, rows.NumRows())
+	t.Cleanup(changed.Release)
+	return changed
 }

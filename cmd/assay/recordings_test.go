@@ -186,11 +186,12 @@ func TestKilledAndRepeated(t *testing.T) {
 	data := t.TempDir()
 	for kills := 0; kills < 6; {
 		cmd := command(t.Context(), ingestArgs(data, dirs, "--log-level", "debug")...)
-		// The program is killed after so many lines of its log: moments of its own work rather than of the clock.
-		lines := &killer{after: 3 + 7*kills, kill: func() { _ = cmd.Process.Kill() }}
-		cmd.Stderr = lines
+		// The program is killed after so many steps of its log: moments of its own work rather than of the clock.
+		steps := &killer{after: 1 + 2*kills, kill: func() { _ = cmd.Process.Kill() }}
+		cmd.Stderr = steps
 		if err := cmd.Run(); err == nil {
-			break // it was done before so many lines
+			t.Logf("killed %d times", kills)
+			break // it was done before so many steps
 		}
 		kills++
 	}
@@ -199,14 +200,14 @@ func TestKilledAndRepeated(t *testing.T) {
 	}
 }
 
-// killer calls kill once so many lines were written to it.
+// killer calls kill once so many steps of Silver and Gold were written to it.
 type killer struct {
 	after int
 	kill  func()
 }
 
 func (k *killer) Write(p []byte) (int, error) {
-	if k.after -= bytes.Count(p, []byte("\n")); k.after <= 0 {
+	if k.after -= bytes.Count(p, []byte("batch published")) + bytes.Count(p, []byte("committed")); k.after <= 0 {
 		k.kill()
 	}
 	return len(p), nil

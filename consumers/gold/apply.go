@@ -146,5 +146,6 @@ func (g *Gold) commit(f *folding) error {
 		return err
 	}
 	g.progress, g.totals = f.progress, f.totals
+	g.opts.Logger.Debug("gold: committed", "applied", g.progress.applied, "events", g.totals.Events)
 	return nil
 }

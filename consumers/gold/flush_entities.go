@@ -1,6 +1,7 @@
 package gold
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -41,6 +42,11 @@ func (g *Gold) writeEntities(ctx context.Context, snapshot *pebble.Snapshot, due
 		return 0, err
 	}
 	return taken, g.unmark(due[:taken], func(writes *pebble.Batch) error {
+		for _, m := range due[:taken] {
+			if err := dropOpenMark(writes, m); err != nil {
+				return err
+			}
+		}
 		for id := range marked {
 			if err := writes.Set(markKey(dirtyEpisode, id), markValue(g.progress.generation, g.opts.Now()), nil); err != nil {
 				return stateError("write", err)
@@ -48,6 +54,16 @@ func (g *Gold) writeEntities(ctx context.Context, snapshot *pebble.Snapshot, due
 		}
 		return nil
 	})
+}
+
+// dropOpenMark drops the mark that an entity which has ended still has from when it was open. It gets no new one.
+func dropOpenMark(writes *pebble.Batch, m mark) error {
+	if m.key[1] != dirtyReady {
+		return nil
+	}
+	open := bytes.Clone(m.key)
+	open[1] = dirtyOpen
+	return stateError("write", writes.Delete(open, nil))
 }
 
 // writeViews appends fresh rows, about which it says so first, and merges known ones.

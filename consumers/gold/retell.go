@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
 )
 
 // retellMarks is how many marks RetellEpisodes sets in one write.
@@ -17,29 +18,19 @@ func (g *Gold) BetweenFlushes(do func() error) error {
 	return do()
 }
 
-// RetellEpisodes has the following flushes write all episodes anew, as after their table was lost or laid anew. Rows that
-// the table still has are replaced. The marks are on disk when it returns.
+// RetellEpisodes has the following flushes write all episodes anew, as when their table was laid anew. Rows that the table
+// still has are replaced. What is to be done is on disk when it returns.
 func (g *Gold) RetellEpisodes(ctx context.Context) error {
 	snapshot := g.state.db.NewSnapshot()
 	defer snapshot.Close()
-	writes := g.state.db.NewBatch()
-	defer func() { writes.Close() }()
-	commit := func() error {
-		g.committing.Lock()
-		defer g.committing.Unlock()
-		return stateError("commit", writes.Commit(pebble.Sync))
-	}
+	var due []uuid.UUID
 	err := scan(snapshot, []byte{keyEntity}, func(k, _ []byte) (bool, error) {
-		err := writes.Set(markKey(dirtyEpisode, markedID(k)), markValue(g.Generation(), g.opts.Now()), nil)
-		if err != nil || writes.Count() < retellMarks {
-			return err == nil && ctx.Err() == nil, stateError("write", err)
+		if due = append(due, markedID(k)); len(due) < retellMarks {
+			return true, nil
 		}
-		if err := commit(); err != nil {
-			return false, err
-		}
-		writes.Close()
-		writes = g.state.db.NewBatch()
-		return ctx.Err() == nil, nil
+		err := g.markEpisodes(due)
+		due = due[:0]
+		return err == nil && ctx.Err() == nil, err
 	})
 	if err != nil {
 		return err
@@ -47,5 +38,19 @@ func (g *Gold) RetellEpisodes(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return commit()
+	return g.markEpisodes(due)
+}
+
+func (g *Gold) markEpisodes(of []uuid.UUID) error {
+	g.committing.Lock()
+	defer g.committing.Unlock()
+	writes := g.state.db.NewBatch()
+	defer writes.Close()
+	value := markValue(g.progress.generation, g.opts.Now())
+	for _, id := range of {
+		if err := writes.Set(markKey(dirtyEpisode, id), value, nil); err != nil {
+			return stateError("write", err)
+		}
+	}
+	return commit(writes, pebble.Sync)
 }

@@ -15,9 +15,9 @@ type breaker struct {
 	backoff Backoff
 
 	mu       sync.Mutex
-	failures int  // in a row, while closed
-	open     bool //
-	trips    int  // in a row
+	failures int // in a row, while closed
+	open     bool
+	trips    int // in a row
 	until    time.Time
 	probing  bool
 }

@@ -229,6 +229,7 @@ func (w *worker) flush(ctx context.Context) error {
 			return fmt.Errorf("silver: acknowledge: %w", err)
 		}
 	}
+	w.Logger.Debug("silver: batch published", "frames", len(frames), "messages", len(msgs))
 	return nil
 }
 

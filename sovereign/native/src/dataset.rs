@@ -100,8 +100,7 @@ impl Table {
             .conflict_retries(CONFLICT_RETRIES)
             .retry_timeout(RETRY_TIMEOUT)
             .try_build()?;
-        let (dataset, _) =
-            job.execute_batches(vec![rows]).await.map_err(|err| self.schema_error(err))?;
+        let (dataset, _) = job.execute_batches(vec![rows]).await.map_err(|err| self.schema_error(err))?;
         self.adopt(dataset).await
     }
 
@@ -120,9 +119,8 @@ impl Table {
     /// Sets columns to SQL expressions in the rows for which `predicate` holds.
     pub async fn update(&self, predicate: &str, columns: &[(String, String)]) -> Result<()> {
         let _turn = self.writer.lock().await;
-        let mut update = UpdateBuilder::new(self.snapshot())
-            .conflict_retries(CONFLICT_RETRIES)
-            .retry_timeout(RETRY_TIMEOUT);
+        let mut update =
+            UpdateBuilder::new(self.snapshot()).conflict_retries(CONFLICT_RETRIES).retry_timeout(RETRY_TIMEOUT);
         if !predicate.is_empty() {
             update = update.update_where(predicate)?;
         }

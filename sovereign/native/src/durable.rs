@@ -74,7 +74,5 @@ fn sync_files(files: &[PathBuf]) -> Result<()> {
 }
 
 async fn in_background(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|err| Err(Error::new(Code::Internal, err.to_string())))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|err| Err(Error::new(Code::Internal, err.to_string())))
 }

@@ -87,11 +87,7 @@ fn code_of(err: &lance::Error) -> Code {
 
 /// Lance ends its messages with places in its source code (`, /home/…/scanner.rs:12:3`); they tell a user nothing.
 fn without_source_locations(message: &str) -> String {
-    message
-        .split(", ")
-        .filter(|part| !is_source_location(part))
-        .collect::<Vec<_>>()
-        .join(", ")
+    message.split(", ").filter(|part| !is_source_location(part)).collect::<Vec<_>>().join(", ")
 }
 
 fn is_source_location(part: &str) -> bool {

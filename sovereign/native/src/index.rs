@@ -70,9 +70,7 @@ fn params_for(
     let scalar = |index_type, builtin| -> Result<(IndexType, Box<dyn IndexParams>)> {
         Ok((index_type, Box::new(ScalarIndexParams::for_builtin(builtin))))
     };
-    let vector = |params| -> Result<(IndexType, Box<dyn IndexParams>)> {
-        Ok((IndexType::Vector, Box::new(params)))
-    };
+    let vector = |params| -> Result<(IndexType, Box<dyn IndexParams>)> { Ok((IndexType::Vector, Box::new(params))) };
     match kind {
         "btree" => scalar(IndexType::BTree, BuiltinIndexType::BTree),
         "bitmap" => scalar(IndexType::Bitmap, BuiltinIndexType::Bitmap),
@@ -96,10 +94,7 @@ fn params_for(
 }
 
 fn product_quantisation(dataset: &Dataset, column: &str) -> Result<PQBuildParams> {
-    let field = dataset
-        .schema()
-        .field(column)
-        .ok_or_else(|| Error::invalid(format!("there is no column {column}")))?;
+    let field = dataset.schema().field(column).ok_or_else(|| Error::invalid(format!("there is no column {column}")))?;
     match field.data_type() {
         DataType::FixedSizeList(_, dimensions) => {
             Ok(PQBuildParams::new((dimensions as usize / DIMENSIONS_PER_CODE).max(1), 8))

@@ -219,8 +219,7 @@ pub unsafe extern "C" fn simple_lancedb_table_add_ipc(
     added_count: *mut i64,
 ) -> Outcome {
     answer(|| {
-        let rows = unsafe { ipc_reader(ipc_data, ipc_len)? }
-            .collect::<std::result::Result<Vec<RecordBatch>, _>>()?;
+        let rows = unsafe { ipc_reader(ipc_data, ipc_len)? }.collect::<std::result::Result<Vec<RecordBatch>, _>>()?;
         unsafe { *added_count = rows.iter().map(|batch| batch.num_rows() as i64).sum() };
         if rows.is_empty() {
             return Ok(());

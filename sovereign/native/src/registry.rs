@@ -48,9 +48,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// The shared table of that name in the folder `dir`, at its newest version.
 pub async fn open(dir: &Path, name: &str) -> Result<Arc<Table>> {
     let path = dataset_path(dir, name)?;
-    let path = path.canonicalize().map_err(|_| {
-        Error::new(Code::NotFound, format!("there is no table {name} in {}", dir.display()))
-    })?;
+    let path = path
+        .canonicalize()
+        .map_err(|_| Error::new(Code::NotFound, format!("there is no table {name} in {}", dir.display())))?;
     if let Some(table) = registered(&path) {
         table.refresh().await?;
         return Ok(table);
@@ -62,8 +62,7 @@ pub async fn open(dir: &Path, name: &str) -> Result<Arc<Table>> {
 /// Creates an empty table.
 pub async fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<()> {
     let path = dataset_path(dir, name)?;
-    let params =
-        WriteParams { mode: WriteMode::Create, session: Some(SESSION.clone()), ..Default::default() };
+    let params = WriteParams { mode: WriteMode::Create, session: Some(SESSION.clone()), ..Default::default() };
     let no_rows = RecordBatchIterator::new([], schema);
     Dataset::write(no_rows, uri(&path)?, Some(params)).await?;
     sync_created(&path).await
@@ -72,9 +71,9 @@ pub async fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<()> {
 /// Deletes a table with its files. Handles still open on it fail from then on.
 pub fn remove(dir: &Path, name: &str) -> Result<()> {
     let path = dataset_path(dir, name)?;
-    let canonical = path.canonicalize().map_err(|_| {
-        Error::new(Code::NotFound, format!("there is no table {name} in {}", dir.display()))
-    })?;
+    let canonical = path
+        .canonicalize()
+        .map_err(|_| Error::new(Code::NotFound, format!("there is no table {name} in {}", dir.display())))?;
     TABLES.lock().expect("no panic while locked").remove(&canonical);
     Ok(std::fs::remove_dir_all(&canonical)?)
 }

@@ -1,0 +1,131 @@
+package gold
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/silver"
+	"assay/internal/tables"
+	"assay/streams"
+)
+
+// testTimeout ends a test that waits for what never comes.
+const testTimeout = time.Minute
+
+func startLog(t *testing.T) *streams.Log {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	t.Cleanup(cancel)
+	config, err := os.ReadFile("../../nats.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := streams.StartServer(ctx, streams.ServerConfig{DataDir: t.TempDir(), Config: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	nc, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	cfg := streams.DefaultConfig()
+	cfg.MaxBytes = 1 << 30
+	log, err := streams.Open(ctx, nc, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
+func publish(t *testing.T, log *streams.Log, id string, body []byte) {
+	t.Helper()
+	msg := nats.NewMsg("silver.0")
+	msg.Header.Set(nats.MsgIdHdr, id)
+	msg.Data = body
+	if err := log.PublishMsgs(context.Background(), msg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRunFoldsEveryMessageOnce stops Gold after its first commit and before the acknowledgement, gives it a message twice
+// and one that is no batch, and then stops it cleanly.
+func TestRunFoldsEveryMessageOnce(t *testing.T) {
+	const messages, rowsEach = 5, 3
+	log := startLog(t)
+	for i := range messages {
+		r := record(someCalls(i*rowsEach, rowsEach))
+		body, err := silver.Encode(memory.DefaultAllocator, r)
+		r.Release()
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish(t, log, fmt.Sprint("first ", i), body)
+		publish(t, log, fmt.Sprint("again ", i), body)
+	}
+	publish(t, log, "poison", []byte("no batch"))
+
+	store := newMemory()
+	opts := testOptions(store)
+	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
+	defer stop()
+	var g *Gold
+	var once sync.Once
+	opts.Fault = func(at FaultPoint) (err error) {
+		if at != AfterCommit {
+			return nil
+		}
+		once.Do(func() { err = errCrash })
+		if left := pending(t, log); left == 0 && err == nil {
+			stop() // all that is left is this group
+		}
+		return err
+	}
+	g = open(t, opts)
+	defer g.Close()
+	consumer, err := log.GoldConsumer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Run(ctx, consumer); err != nil {
+		t.Fatal(err)
+	}
+	if totals := g.Totals(); totals.Events != messages*rowsEach {
+		t.Errorf("%+v, want %d events", totals, messages*rowsEach)
+	}
+	if rows, err := store.byKey(tables.Traces); err != nil || len(rows) != messages*rowsEach {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	if rows, err := store.byKey(tables.Entities); err != nil || len(rows) != messages*rowsEach {
+		t.Errorf("%d entities, %v: the last flush writes open ones too", len(rows), err)
+	}
+}
+
+// pending returns how many messages Gold was not given yet.
+func pending(t *testing.T, log *streams.Log) uint64 {
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	defer cancel()
+	consumer, err := log.GoldConsumer(ctx)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	return info.NumPending
+}

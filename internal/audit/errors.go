@@ -1,0 +1,13 @@
+package audit
+
+import "errors"
+
+// Sentinels of this package; test them with errors.Is.
+var (
+	// ErrColumn means that a table has a column of a type that an audit cannot read.
+	ErrColumn = errors.New("audit: unreadable column")
+	// ErrStore means that the tables could not be read.
+	ErrStore = errors.New("audit: store failed")
+	// ErrState means that the disk space for what is computed could not be used.
+	ErrState = errors.New("audit: scratch space failed")
+)

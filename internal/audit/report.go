@@ -1,0 +1,66 @@
+package audit
+
+// Report is what an audit found.
+type Report struct {
+	Workflow    string       `json:"workflow,omitempty"` // "": all
+	FirstSeq    uint64       `json:"first_seq"`          // of BRONZE, that the log still has
+	LastSeq     uint64       `json:"last_seq"`
+	Frames      uint64       `json:"frames"`
+	Events      uint64       `json:"events"`
+	Tables      []Tally      `json:"tables"`
+	Differences []Difference `json:"differences"`       // up to Options.ListMax
+	Omitted     uint64       `json:"omitted,omitempty"` // differences beyond it
+	Seconds     float64      `json:"seconds"`
+}
+
+// Clean reports whether the tables are what the log says.
+func (r *Report) Clean() bool { return len(r.Differences) == 0 }
+
+// Tally counts the rows of one table.
+type Tally struct {
+	Table      string `json:"table"`
+	Expected   uint64 `json:"expected"`
+	Stored     uint64 `json:"stored"` // of those looked at
+	Missing    uint64 `json:"missing"`
+	Unexpected uint64 `json:"unexpected"`
+	Different  uint64 `json:"different"`
+	Unprovable uint64 `json:"unprovable,omitempty"` // stored rows whose frames have left the log
+}
+
+// Finding says what is wrong with a row.
+type Finding string
+
+// The findings.
+const (
+	Missing    Finding = "missing"    // the log says that there is such a row
+	Unexpected Finding = "unexpected" // it does not, or the row is there twice
+	Different  Finding = "different"  // there is, with other values
+)
+
+// Difference is one row that is not what the log says.
+type Difference struct {
+	Table     string   `json:"table"`
+	Key       string   `json:"key"`
+	Finding   Finding  `json:"finding"`
+	Columns   []string `json:"columns,omitempty"`    // that differ
+	BronzeSeq uint64   `json:"bronze_seq,omitempty"` // of the row's frame, or of its entity's first; 0: of no one frame
+	Position  *uint64  `json:"position,omitempty"`   // of the event in its stream
+}
+
+// add counts a difference and lists it if there is room.
+func (r *Report) add(t *Tally, d Difference, listMax int) {
+	switch d.Finding {
+	case Missing:
+		t.Missing++
+	case Unexpected:
+		t.Unexpected++
+	case Different:
+		t.Different++
+	}
+	if len(r.Differences) >= listMax {
+		r.Omitted++
+		return
+	}
+	d.Table = t.Table
+	r.Differences = append(r.Differences, d)
+}

@@ -1,0 +1,155 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/google/uuid"
+
+	"assay/internal/tables"
+)
+
+// layout says which columns of a table are compared.
+type layout struct {
+	table   *tables.Table
+	columns []string // at most columnsMax
+	byFrame bool     // rows are told apart by the frame and position that they name, too
+}
+
+// columnsMax is the number of columns whose presence fits into the last word of a signature.
+const columnsMax = 64
+
+// silverSeq numbers the messages of SILVER, which is a buffer and proves nothing.
+const silverSeq = "silver_seq"
+
+func newLayout(name string) *layout {
+	l := &layout{table: tables.ByName(name), byFrame: name == tables.Traces}
+	for _, field := range l.table.Schema.Fields() {
+		if field.Name != silverSeq {
+			l.columns = append(l.columns, field.Name)
+		}
+	}
+	return l
+}
+
+func (l *layout) has(column string) bool { return l.table.Schema.HasField(column) }
+
+// width is the length of a signature: a word for each column, and one that tells which of them have values.
+func (l *layout) width() int { return len(l.columns) + 1 }
+
+// differing names the columns in which two signatures differ.
+func (l *layout) differing(a, b []uint64) (names []string) {
+	for i, column := range l.columns {
+		if a[i] != b[i] || (a[len(l.columns)]^b[len(l.columns)])>>i&1 != 0 {
+			names = append(names, column)
+		}
+	}
+	return names
+}
+
+// signer computes the signatures of the rows of a record.
+type signer struct {
+	words []func(row int) (word uint64, valid bool)
+}
+
+// newSigner fails with ErrColumn if a column is not there or of an unknown type. Ids as 16 bytes and ids as texts have the
+// same signature, as have numbers of 32 and 64 bits: so rows of Silver can be compared with rows of traces.
+func newSigner(l *layout, r arrow.Record) (*signer, error) {
+	s := &signer{}
+	for _, name := range l.columns {
+		found := r.Schema().FieldIndices(name)
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%w: %s of %s is not there", ErrColumn, name, l.table.Name)
+		}
+		word := wordOf(r.Column(found[0]))
+		if word == nil {
+			return nil, fmt.Errorf("%w: %s of %s is a %s", ErrColumn, name, l.table.Name, r.Column(found[0]).DataType())
+		}
+		s.words = append(s.words, word)
+	}
+	return s, nil
+}
+
+// sign appends the signature of a row to dst.
+func (s *signer) sign(dst []uint64, row int) []uint64 {
+	var present uint64
+	for i, word := range s.words {
+		w, valid := word(row)
+		if valid {
+			present |= 1 << i
+		}
+		dst = append(dst, w)
+	}
+	return append(dst, present)
+}
+
+func wordOf(column arrow.Array) func(row int) (uint64, bool) {
+	word := valueOf(column)
+	if word == nil || column.NullN() == 0 {
+		return func(row int) (uint64, bool) { return word(row), true }
+	}
+	return func(row int) (uint64, bool) {
+		if column.IsNull(row) {
+			return 0, false
+		}
+		return word(row), true
+	}
+}
+
+func valueOf(column arrow.Array) func(row int) uint64 {
+	switch c := column.(type) {
+	case *array.String:
+		return remembering(c.Value)
+	case *array.LargeString:
+		return remembering(c.Value)
+	case *array.FixedSizeBinary:
+		return func(row int) uint64 { return digest([]byte(uuidText(c.Value(row)))) }
+	case *array.Int64:
+		return func(row int) uint64 { return uint64(c.Value(row)) }
+	case *array.Int32:
+		return func(row int) uint64 { return uint64(int64(c.Value(row))) }
+	case *array.Timestamp:
+		return func(row int) uint64 { return uint64(c.Value(row)) }
+	case *array.FixedSizeList:
+		return vectorWord(c)
+	default:
+		return nil
+	}
+}
+
+// remembering makes use of neighbouring rows often having the same text.
+func remembering(value func(row int) string) func(row int) uint64 {
+	last, word := "", digest(nil)
+	return func(row int) uint64 {
+		if v := value(row); v != last {
+			last, word = v, digest([]byte(v))
+		}
+		return word
+	}
+}
+
+func vectorWord(c *array.FixedSizeList) func(row int) uint64 {
+	numbers, ok := c.ListValues().(*array.Float32)
+	if !ok {
+		return nil
+	}
+	return func(row int) uint64 {
+		from, to := c.ValueOffsets(row)
+		var bytes []byte
+		for i := from; i < to; i++ {
+			bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(numbers.Value(int(i))))
+		}
+		return digest(bytes)
+	}
+}
+
+func digest(value []byte) uint64 {
+	sum := sha256.Sum256(value)
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+func uuidText(id []byte) string { return uuid.UUID(id).String() }

@@ -1,0 +1,69 @@
+package sovereign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/apache/arrow/go/v17/arrow"
+
+	"assay/internal/tables"
+)
+
+// vectorColumn is the one column of vectors.
+const vectorColumn = "vector"
+
+// Dimensions returns the length of the vectors that the table of episodes holds.
+func (s *Store) Dimensions() int { return dimensionsOf(s.tables[tables.Episodes].Schema) }
+
+// Reshape lays the table of episodes anew for vectors of another length. It is empty afterwards: all its rows are derived,
+// and whoever wrote them writes them again. No other method may be called meanwhile.
+func (s *Store) Reshape(ctx context.Context, dimensions int) error {
+	err := s.await(ctx, func() error { return s.reshape(ctx, dimensions) })
+	if err != nil {
+		return fmt.Errorf("lay episodes anew for vectors of %d numbers: %w", dimensions, err)
+	}
+	return nil
+}
+
+func (s *Store) reshape(ctx context.Context, dimensions int) error {
+	old := s.tables[tables.Episodes]
+	old.native.close()
+	err := errors.Join(old.lance.Close(), s.connection.DropTable(ctx, tables.Episodes))
+	delete(s.tables, tables.Episodes)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	s.opts.VectorDimensions = dimensions
+	return s.add(ctx, *tables.ByName(tables.Episodes), false)
+}
+
+// RenewVectorIndex builds the index of vectors anew if there is one. What an index learnt from the vectors of one model does
+// not serve those of another.
+func (s *Store) RenewVectorIndex(ctx context.Context) error {
+	indexes, err := s.Indexes(ctx, tables.Episodes)
+	if err != nil {
+		return err
+	}
+	for _, index := range indexes {
+		if index.Column == vectorColumn {
+			return s.on(ctx, "renew the index of vectors of", tables.Episodes, func(t *openTable) error {
+				return t.native.createVectorIndex(vectorColumn)
+			})
+		}
+	}
+	return nil
+}
+
+// dimensionsOf returns the length of the vectors in a table of episodes, 0 if it has none.
+func dimensionsOf(schema *arrow.Schema) int {
+	if schema == nil {
+		return 0
+	}
+	for _, i := range schema.FieldIndices(vectorColumn) {
+		if list, ok := schema.Field(i).Type.(*arrow.FixedSizeListType); ok {
+			return int(list.Len())
+		}
+	}
+	return 0
+}
