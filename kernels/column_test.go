@@ -32,7 +32,7 @@ func drawTexts(t *rapid.T, rows int, label string) []*string {
 	return rapid.SliceOfN(rapid.Ptr(texts, true), rows, rows).Draw(t, label)
 }
 
-// drawRows mostly draws few rows.
+// drawRows mostly draws few rows, and sometimes more than a word of a bitmap.
 func drawRows(t *rapid.T) int {
 	return rapid.OneOf(rapid.IntRange(0, 9), rapid.IntRange(63, 200)).Draw(t, "rows")
 }

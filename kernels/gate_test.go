@@ -115,6 +115,23 @@ func TestLoadGateShedsItsShare(t *testing.T) {
 	}
 }
 
+func TestDecimal(t *testing.T) {
+	check := func(n uint64) {
+		if got, want := string(appendDecimal([]byte("x"), n)), "x"+strconv.FormatUint(n, 10); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for n := range uint64(20_000) {
+		check(n)
+	}
+	for n := uint64(1); n < math.MaxUint64/10; n *= 10 {
+		for _, near := range []uint64{n - 1, n, n + 1, 9 * n} {
+			check(near)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) { check(rapid.Uint64().Draw(t, "n")) })
+}
+
 func FuzzValue(f *testing.F) {
 	f.Add("0:uh")
 	f.Fuzz(func(t *testing.T, key string) {

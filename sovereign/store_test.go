@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -359,7 +360,7 @@ func TestReshape(t *testing.T) {
 func withColumn(t *testing.T, rows arrow.Record, name string, values arrow.Array) arrow.Record {
 	t.Helper()
 	defer values.Release()
-	fields, columns := rows.Schema().Fields(), rows.Columns()
+	fields, columns := slices.Clone(rows.Schema().Fields()), slices.Clone(rows.Columns())
 	i := rows.Schema().FieldIndices(name)[0]
 	fields[i].Type, columns[i] = values.DataType(), values
 	changed := array.NewRecord(arrow.NewSchema(fields, nil), columns, rows.NumRows())

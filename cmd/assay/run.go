@@ -221,8 +221,8 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger) (*pipeline.Pipeline, error) {
 	return pipeline.Open(ctx, pipeline.Options{
 		Config: settings, NATSConfig: assay.NATSConfig, Logger: logger,
-		OpenStore: func(ctx context.Context, dir string) (pipeline.Store, error) {
-			return sovereign.Open(ctx, dir, sovereign.Options{})
+		OpenStore: func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
+			return sovereign.Open(ctx, dir, sovereign.Options{VectorDimensions: dimensions})
 		},
 	})
 }

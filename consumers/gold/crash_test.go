@@ -137,11 +137,17 @@ func TestStoreFailuresLoseAndDoubleNothing(t *testing.T) {
 		defer undisturbed.Close()
 		defer disturbed.Close()
 		undisturbed.run(t, groups)
+		failures := rapid.SliceOfN(rapid.SampledFrom([]string{"", "", "", "", "before", "after"}), 20, 100).Draw(t, "failures")
 		disturbed.store.fail = func(string) (before, after error) {
-			switch rapid.IntRange(0, 9).Draw(t, "failure") {
-			case 0:
+			if len(failures) == 0 {
+				return nil, nil
+			}
+			failure := failures[0]
+			failures = failures[1:]
+			switch failure {
+			case "before":
 				return errCrash, nil
-			case 1:
+			case "after":
 				return nil, errCrash
 			default:
 				return nil, nil

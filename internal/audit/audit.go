@@ -52,7 +52,7 @@ func Run(ctx context.Context, opts Options) (report *Report, err error) {
 		return nil, errors.Join(err, a.close())
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	for _, step := range []func(context.Context) error{a.survey, a.auditTraces, a.auditDerived, a.auditTotals} {
+	for _, step := range []func(context.Context) error{a.survey, a.auditTraces, a.auditDerived, a.auditTotals, a.locate} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func (a *audit) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.Dir, 0o700); err != nil {
 		return fmt.Errorf("%w: %w", ErrState, err)
 	}
-	if a.expected, err = openExpected(filepath.Join(a.Dir, "rows")); err != nil {
+	if a.expected, err = openExpected(filepath.Join(a.Dir, "rows"), a.Workflow); err != nil {
 		return err
 	}
 	options := a.Gold
@@ -127,7 +127,8 @@ func (a *audit) where(filters ...tables.Filter) tables.Filter {
 	return tables.And(filters...)
 }
 
-func (a *audit) range_() replay.Range {
+// span is what the log had when the audit began.
+func (a *audit) span() replay.Range {
 	return replay.Range{From: a.report.FirstSeq, To: a.report.LastSeq}
 }
 

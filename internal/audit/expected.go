@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
+	"assay/consumers/silver"
 	"assay/internal/tables"
 )
 
@@ -18,17 +19,18 @@ import (
 // other tables it keeps the signatures, on disk, in the order of their keys. Gold writes those once, at the end, and so
 // never takes one back.
 type expected struct {
-	db  *pebble.DB
-	new map[key]struct{} // events of the group being folded that were in no earlier frame
+	db       *pebble.DB
+	workflow string           // whose rows are kept; "": all
+	new      map[key]struct{} // events of the group being folded that were in no earlier frame
 }
 
-func openExpected(dir string) (*expected, error) {
+func openExpected(dir, workflow string) (*expected, error) {
 	// What is lost in a crash is computed again, so nothing is synced.
 	db, err := pebble.Open(dir, &pebble.Options{DisableWAL: true, Logger: quiet{}})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
-	return &expected{db: db, new: map[key]struct{}{}}, nil
+	return &expected{db: db, workflow: workflow, new: map[key]struct{}{}}, nil
 }
 
 func (e *expected) close() error {
@@ -87,7 +89,11 @@ func (e *expected) keep(l *layout, rows arrow.Record) error {
 	writes := e.db.NewBatch()
 	defer writes.Close()
 	var words []uint64
+	ours := ofWorkflow(rows, e.workflow)
 	for row := range int(rows.NumRows()) {
+		if !ours(row) {
+			continue
+		}
 		k, _ := keys.at(row)
 		entity, _ := uuid.Parse(keys.entityAt(row)) // none in tables that are not about entities
 		words = signs.sign(words[:0], row)
@@ -99,6 +105,15 @@ func (e *expected) keep(l *layout, rows arrow.Record) error {
 		return fmt.Errorf("%w: %w", ErrState, err)
 	}
 	return nil
+}
+
+// ofWorkflow tells which rows of a record are a workflow's; "" and tables that do not say stand for all.
+func ofWorkflow(rows arrow.Record, workflow string) func(row int) bool {
+	column, ok := columnOf(rows, silver.ColWorkflowID).(*array.String)
+	if workflow == "" || !ok {
+		return func(int) bool { return true }
+	}
+	return func(row int) bool { return column.Value(row) == workflow }
 }
 
 // fill fills a window with rows whose ids are from the given one on, and returns the id of the first that did not fit, or

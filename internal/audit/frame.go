@@ -3,13 +3,15 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/consumers/bronze"
+	"assay/consumers/silver"
 	"assay/internal/replay"
+	"assay/streams"
 )
 
 // refine yields what is wanted of the log as rows.
@@ -17,22 +19,26 @@ func (a *audit) refine(ctx context.Context) iter.Seq2[*replay.Rows, error] {
 	return replay.Refine(ctx, a.Log.Bronze(), a.Silver, a.span(), a.wanted())
 }
 
-// frame returns the keys of the rows that one frame makes, none if the log does not have it.
-func (a *audit) frame(ctx context.Context, seq uint64) (map[key]struct{}, error) {
-	if seq < a.report.FirstSeq || seq > a.report.LastSeq {
-		return nil, nil
+// frameHolds reports whether the frame that a key names holds its event where the key says.
+func (a *audit) frameHolds(ctx context.Context, k key) (bool, error) {
+	if k.seq < a.report.FirstSeq || k.seq > a.report.LastSeq {
+		return false, nil
 	}
-	if _, err := a.Log.Bronze().GetMsg(ctx, seq); errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil
+	msg, err := a.Log.Bronze().GetMsg(ctx, k.seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
 	}
-	keys := map[key]struct{}{}
-	w := newWindow(newLayout("traces"))
-	for rows, err := range replay.Refine(ctx, a.Log.Bronze(), a.Silver, replay.Range{From: seq, To: seq}, (*bronze.Event).IsKept) {
-		_ = w
-		_ = rows
-		_ = err
+	if err != nil {
+		return false, fmt.Errorf("audit: read sequence %d: %w", k.seq, err)
 	}
-	return keys, nil
+	events := a.Silver.Events(streams.Message{
+		Subject: msg.Subject, Header: msg.Header, Data: msg.Data, Bytes: len(msg.Data), Seq: msg.Sequence, Time: msg.Time,
+	})
+	for i := range events {
+		e := &events[i]
+		if e.Position == k.position && e.Disposition == bronze.Kept && silver.EventUUID(a.Silver.Namespace, e) == k.id {
+			return true, nil
+		}
+	}
+	return false, nil
 }
-
-func clone(s string) string { return strings.Clone(s) }

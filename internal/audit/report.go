@@ -45,6 +45,8 @@ type Difference struct {
 	Columns   []string `json:"columns,omitempty"`    // that differ
 	BronzeSeq uint64   `json:"bronze_seq,omitempty"` // of the row's frame, or of its entity's first; 0: of no one frame
 	Position  *uint64  `json:"position,omitempty"`   // of the event in its stream
+
+	entity string // that the row is about, "" if about none
 }
 
 // add counts a difference and lists it if there is room.

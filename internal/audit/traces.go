@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -48,7 +50,7 @@ func (a *audit) auditTraces(ctx context.Context) error {
 		if err := a.gold.Apply(ctx, []gold.Batch{{Seq: rows.To, Record: rows.Record}}); err != nil {
 			return fmt.Errorf("audit: fold: %w", err)
 		}
-		if err := t.addRecord(rows.Record, func(k key) bool { _, isNew := a.expected.new[k]; return !isNew }); err != nil {
+		if err := t.addRecord(rows.Record, a.Workflow, a.again); err != nil {
 			return err
 		}
 		clear(a.expected.new)
@@ -70,12 +72,18 @@ func (a *audit) auditTraces(ctx context.Context) error {
 	return nil
 }
 
+// again reports whether an event was in an earlier frame, too, than in that of the group just folded.
+func (a *audit) again(k key) bool {
+	_, isNew := a.expected.new[k]
+	return !isNew
+}
+
 // compareUpTo compares the rows of frames from t.from to the given sequence.
 func (t *traces) compareUpTo(ctx context.Context, to uint64) error {
 	where := t.where(tables.Ge(silver.ColBronzeSeq, int64(t.from)), tables.Le(silver.ColBronzeSeq, int64(to)))
 	count, err := t.compare(ctx, t.Store, where, func(i int, found *stored) {
 		k := t.rows[i].key
-		t.report(k, Different, t.differing(t.signature(i), found.words))
+		t.differ(k, Different, t.differing(t.signature(i), found.words))
 	}, t.stray)
 	if err != nil {
 		return err
@@ -117,11 +125,11 @@ func inParts(rows []int, do func(part []int) error) error {
 
 func (t *traces) stray(found *stored, twice bool) {
 	if len(t.strays) == resolvedMax {
-		t.reportText(found, Unexpected, nil)
+		t.unexpected(found)
 		return
 	}
 	s := stray{stored: *found, twice: twice}
-	s.text, s.entity, s.words = clone(found.text), "", append([]uint64(nil), found.words...)
+	s.text, s.entity, s.words = strings.Clone(found.text), "", nil // which end with the record
 	t.strays = append(t.strays, s)
 }
 
@@ -133,7 +141,7 @@ func (t *traces) lookForAbsent(ctx context.Context, part []int) error {
 		t.resolved += len(part)
 		if err := t.lookUp(ctx, part, func(found *stored) {
 			s := *found
-			s.words = append([]uint64(nil), found.words...)
+			s.text, s.entity, s.words = "", "", slices.Clone(found.words)
 			elsewhere[s.key.id] = append(elsewhere[s.key.id], s)
 		}); err != nil {
 			return err
@@ -143,7 +151,7 @@ func (t *traces) lookForAbsent(ctx context.Context, part []int) error {
 		k := t.rows[i].key
 		others := elsewhere[k.id]
 		if len(others) == 0 {
-			t.report(k, Missing, nil)
+			t.differ(k, Missing, nil)
 			continue
 		}
 		proved, err := t.anyProved(ctx, others)
@@ -152,7 +160,7 @@ func (t *traces) lookForAbsent(ctx context.Context, part []int) error {
 		}
 		if !proved {
 			t.moved[others[0].key] = struct{}{}
-			t.report(k, Different, t.differing(t.signature(i), others[0].words))
+			t.differ(k, Different, t.differing(t.signature(i), others[0].words))
 		}
 	}
 	return nil
@@ -161,15 +169,12 @@ func (t *traces) lookForAbsent(ctx context.Context, part []int) error {
 // anyProved reports whether one of the rows names a frame that holds its event there.
 func (t *traces) anyProved(ctx context.Context, rows []stored) (bool, error) {
 	for _, row := range rows {
-		if row.key.seq < t.audit.report.FirstSeq && row.key.seq > 0 {
+		if row.key.seq < t.report.FirstSeq && row.key.seq > 0 {
 			return true, nil // in a frame that has left the log
 		}
-		signatures, err := t.frame(ctx, row.key.seq)
-		if err != nil {
-			return false, err
-		}
-		if _, ok := signatures[row.key]; ok {
-			return true, nil
+		holds, err := t.frameHolds(ctx, row.key)
+		if holds || err != nil {
+			return holds, err
 		}
 	}
 	return false, nil
@@ -187,7 +192,7 @@ func (t *traces) lookForDoubles(ctx context.Context, part []int) error {
 	}
 	for _, i := range part {
 		if k := t.rows[i].key; count[k.id] > 1 {
-			t.report(k, Unexpected, nil)
+			t.differ(k, Unexpected, nil)
 		}
 	}
 	return nil
@@ -207,7 +212,7 @@ func (t *traces) lookUp(ctx context.Context, part []int, use func(*stored)) erro
 
 // finish reports what is left: rows of frames that the log cannot have, and strays that nothing explained.
 func (t *traces) finish(ctx context.Context) error {
-	beyond := t.where(tables.Or(tables.Lt(silver.ColBronzeSeq, int64(1)), tables.Gt(silver.ColBronzeSeq, int64(t.audit.report.LastSeq))))
+	beyond := t.where(tables.Or(tables.Lt(silver.ColBronzeSeq, int64(1)), tables.Gt(silver.ColBronzeSeq, int64(t.report.LastSeq))))
 	if err := scan(ctx, t.Store, t.layout, beyond, func(found *stored) error {
 		t.tally.Stored++
 		t.stray(found, false)
@@ -220,21 +225,23 @@ func (t *traces) finish(ctx context.Context) error {
 		if _, explained := t.moved[s.key]; explained && !s.twice {
 			continue
 		}
-		t.reportText(&s.stored, Unexpected, nil)
+		t.unexpected(&s.stored)
 	}
 	return nil
 }
 
-func (t *traces) report(k key, finding Finding, columns []string) {
+// differ reports a row that there should be.
+func (t *traces) differ(k key, finding Finding, columns []string) {
 	position := k.position
-	t.audit.report.add(&t.tally, Difference{
+	t.report.add(&t.tally, Difference{
 		Key: k.id.String(), Finding: finding, Columns: columns, BronzeSeq: k.seq, Position: &position,
 	}, t.ListMax)
 }
 
-func (t *traces) reportText(s *stored, finding Finding, columns []string) {
-	position := s.key.position
-	t.audit.report.add(&t.tally, Difference{
-		Key: s.text, Finding: finding, Columns: columns, BronzeSeq: s.key.seq, Position: &position,
+// unexpected reports a row that there should not be.
+func (t *traces) unexpected(row *stored) {
+	position := row.key.position
+	t.report.add(&t.tally, Difference{
+		Key: row.text, Finding: Unexpected, BronzeSeq: row.key.seq, Position: &position,
 	}, t.ListMax)
 }

@@ -32,9 +32,17 @@ type window struct {
 
 type windowRow struct {
 	key    key
-	entity uuid.UUID // that the row is about, if it is about one
+	entity uuid.UUID // that the row is about; Nil in traces and where it is about none
 	again  bool      // traces: the event is in an earlier frame too
 	seen   bool      // in the table
+}
+
+// about returns the entity as the tables have it, "" for none.
+func (r *windowRow) about() string {
+	if r.entity == uuid.Nil {
+		return ""
+	}
+	return r.entity.String()
 }
 
 func newWindow(l *layout) *window { return &window{layout: l, index: map[key]int{}} }
@@ -44,8 +52,8 @@ func (w *window) reset() {
 	w.rows, w.words = w.rows[:0], w.words[:0]
 }
 
-// addRecord adds the kept rows of a record of Silver.
-func (w *window) addRecord(r arrow.Record, again func(key) bool) error {
+// addRecord adds the kept rows of a record of Silver that are a workflow's, "" for any.
+func (w *window) addRecord(r arrow.Record, workflow string, again func(key) bool) error {
 	signs, err := newSigner(w.layout, r)
 	if err != nil {
 		return err
@@ -55,14 +63,14 @@ func (w *window) addRecord(r arrow.Record, again func(key) bool) error {
 		return err
 	}
 	disposition := r.Column(silver.Schema.FieldIndices(silver.ColDisposition)[0]).(*array.String)
-	entity := r.Column(silver.Schema.FieldIndices(silver.ColEntityUUID)[0]).(*array.FixedSizeBinary)
+	ours := ofWorkflow(r, workflow)
 	for row := range int(r.NumRows()) {
-		if disposition.Value(row) != string(bronze.Kept) {
+		if disposition.Value(row) != string(bronze.Kept) || !ours(row) {
 			continue
 		}
 		k, _ := keys.at(row) // Silver's are never malformed
 		w.words = signs.sign(w.words, row)
-		w.addRow(windowRow{key: k, entity: uuid.UUID(entity.Value(row)), again: again(k)})
+		w.addRow(windowRow{key: k, again: again(k)})
 	}
 	return nil
 }

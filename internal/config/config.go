@@ -20,13 +20,14 @@ type Config struct {
 	Data      string `koanf:"data"`      // data directory
 	Namespace string `koanf:"namespace"` // UUID in which identities lie
 
-	NATS     NATS           `koanf:"nats"`
-	Log      Log            `koanf:"log"`
-	HTTP     HTTP           `koanf:"http"`
-	Registry Registry       `koanf:"registry"`
-	Gate     Gate           `koanf:"gate"`
-	Silver   Silver         `koanf:"silver"`
-	Keys     map[string]Key `koanf:"keys"` // natural keys by kind, over the built-in table
+	NATS       NATS           `koanf:"nats"`
+	Log        Log            `koanf:"log"`
+	HTTP       HTTP           `koanf:"http"`
+	Registry   Registry       `koanf:"registry"`
+	Embeddings Embeddings     `koanf:"embeddings"`
+	Gate       Gate           `koanf:"gate"`
+	Silver     Silver         `koanf:"silver"`
+	Keys       map[string]Key `koanf:"keys"` // natural keys by kind, over the built-in table
 }
 
 // NATS says which server holds the log.
@@ -59,6 +60,19 @@ type Registry struct {
 	CAFile    string `koanf:"ca_file"`    // path of a PEM file with more certificate authorities
 }
 
+// Embeddings say which model turns texts into vectors.
+type Embeddings struct {
+	URL        string        `koanf:"url"`        // of a server with OpenAI's /v1/embeddings; empty: the built-in embedder
+	Model      string        `koanf:"model"`      // as that server names it
+	Dimensions int           `koanf:"dimensions"` // length of the model's vectors
+	Shorten    bool          `koanf:"shorten"`    // ask for vectors of that length, where the model's own are longer
+	KeyFile    string        `koanf:"key_file"`   // path of a file that holds the key
+	Batch      int           `koanf:"batch"`      // texts of one request
+	Rate       float64       `koanf:"rate"`       // requests per second at most; 0: no limit
+	Timeout    time.Duration `koanf:"timeout"`    // of one request
+	Attempts   int           `koanf:"attempts"`   // requests for one batch before it waits for the next round
+}
+
 // Gate configures the forget gate.
 type Gate struct {
 	LowWatermark  uint64  `koanf:"low_watermark"`  // frames that Silver may lag behind before anything is shed
@@ -89,13 +103,14 @@ type Key struct {
 // Default returns the settings of a single node.
 func Default() Config {
 	return Config{
-		Data:      "data",
-		Namespace: "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
-		Log:       Log{MaxBytes: 32 << 30, Replicas: 1},
-		HTTP:      HTTP{Listen: "127.0.0.1:7070"},
-		Registry:  Registry{Kind: "coreason"},
-		Gate:      Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
-		Silver:    Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 8 << 20, MaxAge: 25 * time.Millisecond},
+		Data:       "data",
+		Namespace:  "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
+		Log:        Log{MaxBytes: 32 << 30, Replicas: 1},
+		HTTP:       HTTP{Listen: "127.0.0.1:7070"},
+		Registry:   Registry{Kind: "coreason"},
+		Embeddings: Embeddings{Batch: 64, Timeout: 30 * time.Second, Attempts: 3},
+		Gate:       Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
+		Silver:     Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 8 << 20, MaxAge: 25 * time.Millisecond},
 	}
 }
 
@@ -115,6 +130,7 @@ func (c *Config) Validate() error {
 	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")
 	check(c.Registry.URL == "" || isHTTP(c.Registry.URL), "registry.url", "an http or https URL")
 	check(c.Registry.Kind == "coreason" || c.Registry.Kind == "mcp", "registry.kind", "coreason or mcp")
+	c.Embeddings.validate(check)
 	check(c.Gate.Ceiling >= 0 && c.Gate.Ceiling <= 1, "gate.ceiling", "between 0 and 1")
 	check(c.Gate.HighWatermark > c.Gate.LowWatermark, "gate.high_watermark", "above gate.low_watermark")
 	check(c.Gate.DecayThreshold >= 0 && c.Gate.DecayThreshold <= 1, "gate.decay_threshold", "between 0 and 1")
@@ -124,6 +140,16 @@ func (c *Config) Validate() error {
 	check(c.Silver.MaxBytes >= 1<<10, "silver.max_bytes", "at least 1024")
 	check(c.Silver.MaxAge > 0, "silver.max_age", "a positive duration such as 25ms")
 	return errors.Join(errs...)
+}
+
+func (e *Embeddings) validate(check func(ok bool, key, want string)) {
+	check(e.URL == "" || isHTTP(e.URL), "embeddings.url", "an http or https URL")
+	check(e.URL == "" || e.Model != "", "embeddings.model", "the name of a model that embeddings.url serves")
+	check(e.URL == "" || e.Dimensions >= 1 && e.Dimensions <= 16_384, "embeddings.dimensions", "the length of the model's vectors, 1 to 16384")
+	check(e.Batch >= 1 && e.Batch <= 2048, "embeddings.batch", "1 to 2048")
+	check(e.Rate >= 0, "embeddings.rate", "0 or a number of requests per second")
+	check(e.Timeout > 0, "embeddings.timeout", "a positive duration such as 30s")
+	check(e.Attempts >= 1 && e.Attempts <= 100, "embeddings.attempts", "1 to 100")
 }
 
 func isHTTP(s string) bool {

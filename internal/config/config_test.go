@@ -73,6 +73,9 @@ func TestInvalidValues(t *testing.T) {
 		{"registry: {kind: other}", "registry.kind"},
 		{"silver: {workers: 0}", "silver.workers"},
 		{"log: {max_age: soon}", "max_age"},
+		{"embeddings: {url: 'http://x', dimensions: 384}", "embeddings.model"},
+		{"embeddings: {url: 'http://x', model: m}", "embeddings.dimensions"},
+		{"embeddings: {rate: -1}", "embeddings.rate"},
 		{"log: [", "assay.yaml"},
 	} {
 		_, err := Load(write(t, test.text), nil, nil)

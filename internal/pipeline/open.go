@@ -25,6 +25,7 @@ import (
 const (
 	stateDir = "state"     // Gold's state store
 	storeDir = "sovereign" // the LanceDB database
+	auditDir = "audit"     // scratch space of an audit
 )
 
 // openLog starts the embedded server or connects to an outside one, and defines the streams.
@@ -82,18 +83,26 @@ func (p *Pipeline) openStore(ctx context.Context) (err error) {
 	if p.store, err = p.opts.OpenStore(ctx, filepath.Join(data, storeDir)); err != nil {
 		return err
 	}
-	info, err := p.log.Silver().Info(ctx)
+	options, err := p.goldOptions(ctx)
 	if err != nil {
-		return fmt.Errorf("read stream SILVER: %w", err)
-	}
-	options := gold.DefaultOptions()
-	options.Dir, options.Store, options.Embedder, options.Logger = filepath.Join(data, stateDir), p.store, p.embedder, p.opts.Logger
-	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
-	if options.Namespace, err = uuid.Parse(p.opts.Config.Namespace); err != nil {
 		return err
 	}
+	options.Dir, options.Store = filepath.Join(data, stateDir), p.store
 	p.gold, err = gold.Open(ctx, options)
 	return err
+}
+
+// goldOptions are Gold's options but for where its state and its tables are.
+func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
+	options := gold.DefaultOptions()
+	info, err := p.log.Silver().Info(ctx)
+	if err != nil {
+		return options, fmt.Errorf("read stream SILVER: %w", err)
+	}
+	options.Embedder, options.Logger = p.embedder, p.opts.Logger
+	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
+	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
+	return options, err
 }
 
 // openConsumers prepares what processes the log.
@@ -105,21 +114,27 @@ func (p *Pipeline) openConsumers(ctx context.Context) error {
 }
 
 func (p *Pipeline) openSilver() error {
-	c := p.opts.Config
-	keys, err := NaturalKeys(c)
+	options, err := p.silverOptions()
 	if err != nil {
-		return err
-	}
-	options := silver.DefaultOptions()
-	options.Decode = decoder(c.Gate)
-	options.Keys, options.Publish, options.Logger = keys, p.log.PublishMsgs, p.opts.Logger
-	options.Workers, options.Partitions = c.Silver.Workers, c.Silver.Partitions
-	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, c.Silver.MaxBytes, c.Silver.MaxAge
-	if options.Namespace, err = uuid.Parse(c.Namespace); err != nil {
 		return err
 	}
 	p.silver, err = silver.New(options)
 	return err
+}
+
+func (p *Pipeline) silverOptions() (silver.Options, error) {
+	c := p.opts.Config
+	options := silver.DefaultOptions()
+	keys, err := NaturalKeys(c)
+	if err != nil {
+		return options, err
+	}
+	options.Decode = decoder(c.Gate)
+	options.Keys, options.Publish, options.Logger = keys, p.log.PublishMsgs, p.opts.Logger
+	options.Workers, options.Partitions = c.Silver.Workers, c.Silver.Partitions
+	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, c.Silver.MaxBytes, c.Silver.MaxAge
+	options.Namespace, err = uuid.Parse(c.Namespace)
+	return options, err
 }
 
 // openPromotion prepares publishing, without a registry if none is configured: promotions then wait.

@@ -11,7 +11,7 @@ import (
 	"assay/consumers/promotion"
 	"assay/consumers/silver"
 	"assay/internal/config"
-	"assay/internal/embed"
+	"assay/internal/vectors"
 	"assay/internal/view"
 	"assay/streams"
 )
@@ -21,6 +21,9 @@ type Store interface {
 	gold.Store
 	promotion.Store
 	EnsureIndexes(ctx context.Context) error
+	RenewVectorIndex(ctx context.Context) error
+	Dimensions() int
+	Reshape(ctx context.Context, dimensions int) error
 	Optimise(ctx context.Context, table string) error
 	Close() error
 }
@@ -30,8 +33,9 @@ type Options struct {
 	Config     config.Config
 	NATSConfig []byte // of the embedded server, unless Config names a file
 	Logger     *slog.Logger
-	// OpenStore opens the store in a directory. It is called once the data directory is locked.
-	OpenStore func(ctx context.Context, dir string) (Store, error)
+	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet. It
+	// is called once the data directory is locked.
+	OpenStore func(ctx context.Context, dir string, dimensions int) (Store, error)
 }
 
 // Pipeline is a running Assay.
@@ -43,7 +47,8 @@ type Pipeline struct {
 	log       *streams.Log
 	publisher *streams.Publisher
 	store     Store
-	embedder  embed.Hashing
+	embedder  embedder
+	vectors   *vectors.Worker
 	gold      *gold.Gold
 	promotion *promotion.Publisher
 	silver    *silver.Silver
@@ -57,7 +62,7 @@ type Pipeline struct {
 // Open opens everything without processing anything. Unless it fails, Close must be called.
 func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 	p := &Pipeline{opts: opts}
-	for _, open := range []func(context.Context) error{p.openLog, p.openStore, p.openConsumers} {
+	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.openConsumers} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
 		}
@@ -67,10 +72,11 @@ func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 
 // View answers questions about what the pipeline holds.
 func (p *Pipeline) View() view.View {
-	return &view.Local{
-		Store: p.store, Embedder: p.embedder,
-		Unsettled: p.unsettled, Letters: p.letters, Summary: p.Summary,
+	local := &view.Local{Store: p.store, Unsettled: p.unsettled, Letters: p.letters, Summary: p.Summary}
+	if p.embedder.Dimensions() == p.store.Dimensions() {
+		local.Embedder = p.embedder
 	}
+	return local
 }
 
 // Log is the log that the pipeline works on.
