@@ -16,7 +16,8 @@ const idlePoll = 20 * time.Millisecond
 // showEvery is how many looks pass between two reports of progress.
 const showEvery = 10
 
-// WaitIdle returns when the log is drained, the tables are written and no promotion is left that could be tried now.
+// WaitIdle returns when the log is drained, the tables are written and no promotion is left that could be tried now. Vectors
+// are waited for as long as the embedder gives some.
 // While it waits it reports progress to show.
 func (p *Pipeline) WaitIdle(ctx context.Context, show func(*view.Summary)) error {
 	tick := time.NewTicker(idlePoll)
@@ -57,7 +58,10 @@ func (p *Pipeline) busy(ctx context.Context) (bool, error) {
 	if busy, err := p.promotion.Busy(ctx); busy || err != nil {
 		return busy, err
 	}
-	return false, p.gold.FlushAll(ctx)
+	if err := p.gold.FlushAll(ctx); err != nil {
+		return false, err
+	}
+	return p.vectors.Busy(ctx)
 }
 
 func consumerBusy(ctx context.Context, c jetstream.Consumer) (bool, error) {

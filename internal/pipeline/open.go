@@ -17,6 +17,7 @@ import (
 	"assay/consumers/promotion"
 	"assay/consumers/silver"
 	"assay/internal/config"
+	"assay/internal/vectors"
 	"assay/kernels"
 	"assay/streams"
 )
@@ -80,16 +81,20 @@ func (p *Pipeline) connect() (*nats.Conn, error) {
 // openStore opens the tables and the state that they are views of.
 func (p *Pipeline) openStore(ctx context.Context) (err error) {
 	data := p.opts.Config.Data
-	if p.store, err = p.opts.OpenStore(ctx, filepath.Join(data, storeDir)); err != nil {
+	if p.store, err = p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions()); err != nil {
 		return err
 	}
+	p.vectors = vectors.New(p.store, p.embedder, p.opts.Logger)
 	options, err := p.goldOptions(ctx)
 	if err != nil {
 		return err
 	}
 	options.Dir, options.Store = filepath.Join(data, stateDir), p.store
-	p.gold, err = gold.Open(ctx, options)
-	return err
+	if p.gold, err = gold.Open(ctx, options); err != nil {
+		return err
+	}
+	p.vectors.Exclusive, p.vectors.Renewed = p.gold.BetweenFlushes, p.store.RenewVectorIndex
+	return nil
 }
 
 // goldOptions are Gold's options but for where its state and its tables are.
@@ -99,7 +104,7 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 	if err != nil {
 		return options, fmt.Errorf("read stream SILVER: %w", err)
 	}
-	options.Embedder, options.Logger = p.embedder, p.opts.Logger
+	options.Embedder, options.Logger = p.flushed(), p.opts.Logger
 	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
 	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
 	return options, err

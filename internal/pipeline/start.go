@@ -30,6 +30,9 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.fitVectors(ctx); err != nil {
+		return err
+	}
 	gate := p.opts.Config.Gate
 	p.stamp = streams.NewStamp(streams.ShedPolicy{Low: gate.LowWatermark, High: gate.HighWatermark, Ceiling: gate.Ceiling}, p.log.SilverLag)
 
@@ -41,6 +44,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 		"silver":    func(ctx context.Context) error { return p.silver.Run(ctx, silver) },
 		"gold":      func(ctx context.Context) error { return p.gold.Run(ctx, gold) },
 		"promotion": p.promotion.Run,
+		"vectors":   p.vectors.Run,
 		"upkeep":    p.upkeep,
 		"lag":       p.measureLag,
 		"server":    p.watchServer,
