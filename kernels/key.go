@@ -17,7 +17,7 @@ func JoinStrings(components ...string) string {
 		if i > 0 {
 			name = append(name, '|')
 		}
-		name = appendEscaped(name, component)
+		name = AppendEscaped(name, component)
 	}
 	return string(name)
 }
@@ -53,7 +53,7 @@ func Join(mem memory.Allocator, components ...*array.String) (*array.String, err
 			if escapes == 0 {
 				names.text = append(names.text, column.Value(row)...)
 			} else {
-				names.text = appendEscaped(names.text, column.Value(row))
+				names.text = AppendEscaped(names.text, column.Value(row))
 			}
 		}
 		names.endRow()
@@ -71,7 +71,8 @@ func countEscapes(components []*array.String) (n int) {
 	return n
 }
 
-func appendEscaped[T string | []byte](dst []byte, component T) []byte {
+// AppendEscaped appends one component of a name, escaped as JoinStrings does.
+func AppendEscaped[T string | []byte](dst []byte, component T) []byte {
 	for i := range len(component) {
 		if component[i] == '|' || component[i] == '\\' {
 			dst = append(dst, '\\')

@@ -76,7 +76,7 @@ func (n *normaliser) appendName(dst []byte, row int, components []*array.String,
 		}
 		if escape {
 			n.component = n.append(n.component[:0], column.Value(row))
-			dst = appendEscaped(dst, n.component)
+			dst = AppendEscaped(dst, n.component)
 		} else {
 			dst = n.append(dst, column.Value(row))
 		}

@@ -20,8 +20,9 @@ func BenchmarkAppendNarrow(b *testing.B) { benchmarkAppend(b, tables.Traces) }
 func BenchmarkAppendWide(b *testing.B) { benchmarkAppend(b, tables.Episodes) }
 
 func benchmarkAppend(b *testing.B, table string) {
+	b.Helper()
 	store := benchStore(b)
-	rows := benchRows(b, table, 0, batchRows)
+	rows := benchRows(table, 0, batchRows)
 	for b.Loop() {
 		if err := store.Append(b.Context(), table, rows); err != nil {
 			b.Fatal(err)
@@ -37,7 +38,7 @@ func BenchmarkMergeInto200k(b *testing.B) {
 	next := 200_000 - batchRows/2
 	for b.Loop() {
 		b.StopTimer()
-		rows := benchRows(b, tables.Entities, next, batchRows)
+		rows := benchRows(tables.Entities, next, batchRows)
 		next += batchRows / 2
 		b.StartTimer()
 		if err := store.Merge(b.Context(), tables.Entities, rows); err != nil {
@@ -99,6 +100,7 @@ func BenchmarkOptimise(b *testing.B) {
 }
 
 func benchStore(b *testing.B) *Store {
+	b.Helper()
 	store, err := Open(b.Context(), b.TempDir(), Options{})
 	if err != nil {
 		b.Fatal(err)
@@ -112,8 +114,9 @@ func benchStore(b *testing.B) *Store {
 }
 
 func fill(b *testing.B, store *Store, table string, count int) {
+	b.Helper()
 	for first := 0; first < count; first += batchRows {
-		rows := benchRows(b, table, first, min(batchRows, count-first))
+		rows := benchRows(table, first, min(batchRows, count-first))
 		if err := store.Append(b.Context(), table, rows); err != nil {
 			b.Fatal(err)
 		}
@@ -122,7 +125,7 @@ func fill(b *testing.B, store *Store, table string, count int) {
 }
 
 // benchRows makes rows of about the length that real ones have, of 5,000 workflows, 20 of each at a time.
-func benchRows(b *testing.B, table string, first, count int) arrow.Record {
+func benchRows(table string, first, count int) arrow.Record {
 	builder := array.NewRecordBuilder(memory.NewGoAllocator(), tables.ByName(table).Schema)
 	defer builder.Release()
 	for c, field := range builder.Schema().Fields() {
@@ -136,7 +139,7 @@ func benchRows(b *testing.B, table string, first, count int) arrow.Record {
 			case ok && field.Nullable && c%2 == 0:
 				text.AppendNull()
 			default:
-				appendSample(b, builder.Field(c), field.Name, i)
+				appendSample(builder.Field(c), field.Name, i)
 			}
 		}
 	}
@@ -144,6 +147,7 @@ func benchRows(b *testing.B, table string, first, count int) arrow.Record {
 }
 
 func drain(b *testing.B, store *Store, q tables.Query) int64 {
+	b.Helper()
 	reader, err := store.Query(b.Context(), q)
 	if err != nil {
 		b.Fatal(err)

@@ -264,9 +264,9 @@ func TestConcurrentUse(t *testing.T) {
 	expectRecord(t, readAll(t, store, byPosition), sampleRows(t, tables.Entities, 0, writers*batches*rowsPerBatch))
 }
 
-func shedRow(t testing.TB, id, workflow string, count int64) arrow.Record {
-	t.Helper()
-	builder := array.NewRecordBuilder(checkedAllocator(t), tables.ByName(tables.Shed).Schema)
+func shedRow(tb testing.TB, id, workflow string, count int64) arrow.Record {
+	tb.Helper()
+	builder := array.NewRecordBuilder(checkedAllocator(tb), tables.ByName(tables.Shed).Schema)
 	defer builder.Release()
 	builder.Field(0).(*array.StringBuilder).Append(id)
 	builder.Field(1).(*array.StringBuilder).Append(workflow)
@@ -274,7 +274,7 @@ func shedRow(t testing.TB, id, workflow string, count int64) arrow.Record {
 	builder.Field(3).(*array.Int64Builder).Append(count)
 	builder.Field(4).(*array.Int64Builder).Append(0)
 	rows := builder.NewRecord()
-	t.Cleanup(rows.Release)
+	tb.Cleanup(rows.Release)
 	return rows
 }
 
@@ -283,15 +283,15 @@ func retained(rows arrow.Record) arrow.Record {
 	return rows
 }
 
-func expectRecord(t testing.TB, got, want arrow.Record) {
-	t.Helper()
+func expectRecord(tb testing.TB, got, want arrow.Record) {
+	tb.Helper()
 	if array.RecordEqual(got, want) {
 		return
 	}
-	t.Errorf("got %d rows, want %d", got.NumRows(), want.NumRows())
+	tb.Errorf("got %d rows, want %d", got.NumRows(), want.NumRows())
 	for i, field := range want.Schema().Fields() {
 		if !array.Equal(got.Column(i), want.Column(i)) {
-			t.Errorf("column %s: got %s, want %s", field.Name, shortened(got.Column(i)), shortened(want.Column(i)))
+			tb.Errorf("column %s: got %s, want %s", field.Name, shortened(got.Column(i)), shortened(want.Column(i)))
 		}
 	}
 }

@@ -159,11 +159,11 @@ func appendTexts(t *testing.T, store *Store, list ...string) {
 	}
 }
 
-func indexOn(t testing.TB, store *Store, table, column string) *Index {
-	t.Helper()
-	indexes, err := store.Indexes(t.Context(), table)
+func indexOn(tb testing.TB, store *Store, table, column string) *Index {
+	tb.Helper()
+	indexes, err := store.Indexes(tb.Context(), table)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, index := range indexes {
 		if index.Column == column {

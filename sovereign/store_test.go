@@ -168,32 +168,33 @@ func TestOpenRefusesAnotherSchema(t *testing.T) {
 	}
 }
 
-func openStore(t testing.TB, dir string) *Store {
-	t.Helper()
-	store, err := Open(t.Context(), dir, Options{VectorIndexRows: 1000})
+func openStore(tb testing.TB, dir string) *Store {
+	tb.Helper()
+	store, err := Open(tb.Context(), dir, Options{VectorIndexRows: 1000})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := store.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return store
 }
 
 // checkedAllocator fails the test if what it allocates is not released by its end.
-func checkedAllocator(t testing.TB) memory.Allocator {
+func checkedAllocator(tb testing.TB) memory.Allocator {
+	tb.Helper()
 	checked := memory.NewCheckedAllocator(memory.NewGoAllocator())
-	t.Cleanup(func() { checked.AssertSize(t, 0) })
+	tb.Cleanup(func() { checked.AssertSize(tb, 0) })
 	return checked
 }
 
 // sampleRows makes count rows of a table. Row i, counted from first, has the same values every time; text columns hold
 // "<column>-<i>", numbers i, times i seconds, and every fifth nullable value is null.
-func sampleRows(t testing.TB, table string, first, count int) arrow.Record {
-	t.Helper()
-	builder := array.NewRecordBuilder(checkedAllocator(t), tables.ByName(table).Schema)
+func sampleRows(tb testing.TB, table string, first, count int) arrow.Record {
+	tb.Helper()
+	builder := array.NewRecordBuilder(checkedAllocator(tb), tables.ByName(table).Schema)
 	defer builder.Release()
 	for c, field := range builder.Schema().Fields() {
 		for i := first; i < first+count; i++ {
@@ -201,15 +202,15 @@ func sampleRows(t testing.TB, table string, first, count int) arrow.Record {
 				builder.Field(c).AppendNull()
 				continue
 			}
-			appendSample(t, builder.Field(c), field.Name, i)
+			appendSample(builder.Field(c), field.Name, i)
 		}
 	}
 	rows := builder.NewRecord()
-	t.Cleanup(rows.Release)
+	tb.Cleanup(rows.Release)
 	return rows
 }
 
-func appendSample(t testing.TB, builder array.Builder, column string, i int) {
+func appendSample(builder array.Builder, column string, i int) {
 	switch b := builder.(type) {
 	case *array.StringBuilder:
 		b.Append(fmt.Sprintf("%s-%d", column, i))
@@ -221,7 +222,7 @@ func appendSample(t testing.TB, builder array.Builder, column string, i int) {
 		b.Append(true)
 		b.ValueBuilder().(*array.Float32Builder).AppendValues(sampleVector(i), nil)
 	default:
-		t.Fatalf("no sample for a %T", builder)
+		panic(fmt.Sprintf("no sample for a %T", builder))
 	}
 }
 
@@ -234,30 +235,30 @@ func sampleVector(i int) []float32 {
 	return vector
 }
 
-func appendRows(t testing.TB, store *Store, table string, count int) {
-	t.Helper()
-	if err := store.Append(t.Context(), table, sampleRows(t, table, 0, count)); err != nil {
-		t.Fatal(err)
+func appendRows(tb testing.TB, store *Store, table string, count int) {
+	tb.Helper()
+	if err := store.Append(tb.Context(), table, sampleRows(tb, table, 0, count)); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func expectCount(t testing.TB, store *Store, table string, where tables.Filter, want int64) {
-	t.Helper()
-	got, err := store.Count(t.Context(), table, where)
+func expectCount(tb testing.TB, store *Store, table string, where tables.Filter, want int64) {
+	tb.Helper()
+	got, err := store.Count(tb.Context(), table, where)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if got != want {
-		t.Errorf("%s: %d rows where %s, want %d", table, got, where.SQL(), want)
+		tb.Errorf("%s: %d rows where %s, want %d", table, got, where.SQL(), want)
 	}
 }
 
 // readAll runs a query and returns its rows as one record.
-func readAll(t testing.TB, store *Store, q tables.Query) arrow.Record {
-	t.Helper()
-	reader, err := store.Query(t.Context(), q)
+func readAll(tb testing.TB, store *Store, q tables.Query) arrow.Record {
+	tb.Helper()
+	reader, err := store.Query(tb.Context(), q)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer reader.Release()
 	var batches []arrow.Record
@@ -266,13 +267,13 @@ func readAll(t testing.TB, store *Store, q tables.Query) arrow.Record {
 		batches = append(batches, reader.Record())
 	}
 	if reader.Err() != nil {
-		t.Fatal(reader.Err())
+		tb.Fatal(reader.Err())
 	}
-	return joinBatches(t, reader.Schema(), batches)
+	return joinBatches(tb, reader.Schema(), batches)
 }
 
-func joinBatches(t testing.TB, schema *arrow.Schema, batches []arrow.Record) arrow.Record {
-	t.Helper()
+func joinBatches(tb testing.TB, schema *arrow.Schema, batches []arrow.Record) arrow.Record {
+	tb.Helper()
 	table := array.NewTableFromRecords(schema, batches)
 	defer table.Release()
 	for _, batch := range batches {
@@ -287,12 +288,12 @@ func joinBatches(t testing.TB, schema *arrow.Schema, batches []arrow.Record) arr
 		}
 		column, err := array.Concatenate(chunks, memory.DefaultAllocator)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		columns[i] = column
 	}
 	rows := array.NewRecord(schema, columns, table.NumRows())
-	t.Cleanup(rows.Release)
+	tb.Cleanup(rows.Release)
 	return rows
 }
 
@@ -308,11 +309,11 @@ func texts(rows arrow.Record, column string) []string {
 	return list
 }
 
-func filesIn(t testing.TB, store *Store, folder string) int {
-	t.Helper()
+func filesIn(tb testing.TB, store *Store, folder string) int {
+	tb.Helper()
 	entries, err := os.ReadDir(filepath.Join(store.Path(), folder))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return len(entries)
 }

@@ -27,6 +27,8 @@ var (
 	// ErrUnavailable means that the log gave no answer in time. What was published may be stored or not; publishing it
 	// again is safe.
 	ErrUnavailable = errors.New("streams: log unavailable")
+	// ErrChain means that a checkpoint of the chain cannot be read.
+	ErrChain = errors.New("streams: malformed checkpoint")
 	// ErrClosed means that the publisher was closed.
 	ErrClosed = errors.New("streams: publisher closed")
 )

@@ -48,10 +48,10 @@ type StoredFrame struct {
 	Seq      uint64
 }
 
-// StreamFrames returns which frames of a source stream the log has under a subject, by Frame.ID. So a file that is ingested
-// again, however much later, can leave out what is there. It takes one request if there is nothing under the subject, and
-// otherwise reads the subject's headers. Errors are Scan's.
-func (l *Log) StreamFrames(ctx context.Context, subject, stream string) (map[string]StoredFrame, error) {
+// StreamFrames returns which frames of some source streams the log has under a subject, by stream and Frame.ID. So a file
+// that is ingested again, however much later, can leave out what is there. It takes one request if there is nothing under
+// the subject, and otherwise reads the subject's headers, so ask once for all streams. Errors are Scan's.
+func (l *Log) StreamFrames(ctx context.Context, subject string, streams ...string) (map[string]map[string]StoredFrame, error) {
 	_, err := l.bronze.GetLastMsgForSubject(ctx, subject)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, nil
@@ -59,17 +59,20 @@ func (l *Log) StreamFrames(ctx context.Context, subject, stream string) (map[str
 	if err != nil {
 		return nil, scanError(err)
 	}
-	frames := make(map[string]StoredFrame)
+	frames := make(map[string]map[string]StoredFrame)
+	for _, stream := range streams {
+		frames[stream] = make(map[string]StoredFrame)
+	}
 	for m, err := range Scan(ctx, l.bronze, ReplayOptions{Subjects: []string{subject}, HeadersOnly: true}) {
 		if err != nil {
 			return nil, err
 		}
 		f, err := ParseFrame(m.Subject, m.Header, nil, m.Seq, m.Time)
 		id := m.Header.Get(nats.MsgIdHdr)
-		if err != nil || id == "" || f.Stream != stream {
+		if err != nil || id == "" || frames[f.Stream] == nil {
 			continue // a foreign client's, or another stream's of the workflow
 		}
-		frames[UnescapeHeader(id)] = StoredFrame{Position: f.Position, Count: f.Count, Seq: m.Seq}
+		frames[f.Stream][UnescapeHeader(id)] = StoredFrame{Position: f.Position, Count: f.Count, Seq: m.Seq}
 	}
 	return frames, nil
 }

@@ -137,12 +137,12 @@ func TestStreamFrames(t *testing.T) {
 	if _, err := n.publisher(t, PublisherConfig{}).Publish(ctx, a, b, tail); err != nil {
 		t.Fatal(err)
 	}
-	frames, err := n.StreamFrames(ctx, a.Subject(), "a")
+	frames, err := n.StreamFrames(ctx, a.Subject(), "a", "c")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]StoredFrame{
-		a.ID(): {Position: 0, Count: 1, Seq: 1}, tail.ID(): {Position: 1, Count: 0, Seq: 3},
+	want := map[string]map[string]StoredFrame{
+		"a": {a.ID(): {Position: 0, Count: 1, Seq: 1}, tail.ID(): {Position: 1, Count: 0, Seq: 3}}, "c": {},
 	}
 	if !reflect.DeepEqual(frames, want) {
 		t.Errorf("got %v; want %v", frames, want)

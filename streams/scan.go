@@ -50,7 +50,12 @@ func Scan(ctx context.Context, stream jetstream.Stream, opts ReplayOptions) iter
 	return func(yield func(Message, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel() // ends a fetch that the reader has left
-		if err := scan(ctx, stream, opts, func(m Message) bool { return yield(m, nil) }); err != nil {
+		left := false  // a reader who has left is told nothing, not even that the context has ended since
+		err := scan(ctx, stream, opts, func(m Message) bool {
+			left = !yield(m, nil)
+			return !left
+		})
+		if err != nil && !left {
 			yield(Message{}, err)
 		}
 	}

@@ -16,16 +16,25 @@ import (
 func (p *program) auditCommand() *cobra.Command {
 	var workflow string
 	var listMax int
+	var chain, checkpoints bool
+	var anchors []string
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Compare the tables with what the log says that they must be",
 		Long: "Audit decodes the log anew, applies the gate, computes identities, folds entities, metrics and the graph, and compares\n" +
 			"the results with the tables, row by row and column by column. It works on a data directory that no server uses, changes\n" +
-			"nothing, and exits with status 1 if it finds a difference.",
+			"nothing, and exits with status 1 if it finds a difference. With --chain it checks the log itself.",
 		Example: "  assay audit --data D\n" +
-			"  assay audit --data D --workflow sse/000 --json",
+			"  assay audit --data D --workflow sse/000 --json\n" +
+			"  assay audit --data D --chain --anchor 1024:9f86d0…",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case checkpoints:
+				return p.printCheckpoints(cmd)
+			case chain, len(anchors) > 0:
+				return p.auditChain(cmd, anchors)
+			}
 			return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
 				bar := p.newMeter("audit")
 				report, err := opened.Audit(ctx, workflow, listMax, bar.show)
@@ -40,6 +49,11 @@ func (p *program) auditCommand() *cobra.Command {
 	addSettings(cmd)
 	cmd.Flags().StringVar(&workflow, "workflow", "", "only this workflow; metrics and graph, which are about all, are left out")
 	cmd.Flags().IntVar(&listMax, "list", audit.DefaultListMax, "how many differences to list; more are counted")
+	cmd.Flags().BoolVar(&chain, "chain", false, "compare the log with its chain of hashes instead")
+	cmd.Flags().StringArrayVar(&anchors, "anchor", nil, "with --chain: a link of the chain that was written down, SEQUENCE:LINK")
+	cmd.Flags().BoolVar(&checkpoints, "checkpoints", false, "print the chain's checkpoints, for keeping them elsewhere")
+	cmd.MarkFlagsMutuallyExclusive("chain", "workflow")
+	cmd.MarkFlagsMutuallyExclusive("chain", "checkpoints")
 	return cmd
 }
 

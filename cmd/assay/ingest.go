@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay/internal/capture"
+	"assay/internal/config"
 	"assay/internal/pipeline"
 	"assay/streams"
 )
@@ -40,6 +41,7 @@ func (p *program) ingestCommand() *cobra.Command {
 		},
 	}
 	addPlace(cmd)
+	addSettings(cmd, limitKeys...)
 	f := cmd.Flags()
 	f.StringVar(&flags.source, "source", "", "what the input is: sse, jsonrpc or event (default recognised)")
 	f.StringVar(&flags.stream, "stream", "", "source stream (default the path or URL)")
@@ -52,35 +54,36 @@ func (p *program) ingestCommand() *cobra.Command {
 type sink struct {
 	capture.Publisher
 	stored capture.Stored // nil where it cannot be asked
+	limits capture.Limits
 }
+
+// limitKeys are the settings that bound what every way of capturing makes of a stream.
+var limitKeys = []string{"ingest.event_bytes", "ingest.frame_bytes", "ingest.linger"}
 
 // withSink runs do with the running server, or with the data directory that the flags name.
 func (p *program) withSink(cmd *cobra.Command, do func(ctx context.Context, s sink) error) error {
-	if cmd.Flags().Changed("data") {
-		return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
-			return do(ctx, sink{opened.Publisher(), opened.Log().StreamFrames})
-		})
-	}
-	remote, err := p.remote(cmd)
+	settings, err := p.settings(cmd)
 	if err != nil {
 		return err
 	}
-	return do(cmd.Context(), sink{Publisher: remote})
+	limits := pipeline.Limits(settings.Ingest)
+	if cmd.Flags().Changed("data") {
+		return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
+			return do(ctx, sink{opened.Publisher(), opened.Log().StreamFrames, limits})
+		})
+	}
+	return do(cmd.Context(), sink{Publisher: remote(cmd, settings), limits: limits})
 }
 
 // remote is the running server that the flags name.
-func (p *program) remote(cmd *cobra.Command) (*capture.Remote, error) {
-	settings, err := p.settings(cmd)
-	if err != nil {
-		return nil, err
-	}
+func remote(cmd *cobra.Command, settings config.Config) *capture.Remote {
 	server, _ := cmd.Flags().GetString("server") // addPlace defined it
-	return &capture.Remote{URL: server, Token: settings.HTTP.Token, Client: &http.Client{}}, nil
+	return &capture.Remote{URL: server, Token: settings.HTTP.Token, Client: &http.Client{}}
 }
 
 func (p *program) ingest(ctx context.Context, to sink, args []string, flags ingestFlags) error {
 	live := &capture.Live{
-		Publisher: to.Publisher, Stored: to.stored, Source: streams.Source(flags.source),
+		Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source),
 		Problem: func(problem capture.Problem) { fmt.Fprintln(p.stderr, "assay:", problem.Error()) },
 	}
 	isURL := func(arg string) bool { return strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://") }
@@ -123,7 +126,9 @@ func named(in capture.Input, flags ingestFlags) capture.Input {
 
 func (p *program) ingestInputs(ctx context.Context, to sink, inputs []capture.Input, problems []capture.Problem, flags ingestFlags) error {
 	bar := p.newBar("ingest", inputs)
-	files := &capture.Files{Publisher: to.Publisher, Stored: to.stored, Source: streams.Source(flags.source), Progress: bar.add}
+	files := &capture.Files{
+		Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source), Progress: bar.add,
+	}
 	total, more, err := files.Capture(ctx, inputs)
 	bar.finish()
 	bad := p.report(append(problems, more...))

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -10,28 +13,175 @@ import (
 
 func (p *program) promotionsCommand() *cobra.Command {
 	var state string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "promotions",
-		Short: "Show what was promoted to the registry and what still waits",
-		Args:  cobra.NoArgs,
+		Short: "Show what was promoted to the registry and what still waits; retry it or give it up",
+		Long: "Promotions lists what was promoted, oldest first. Those that the registry refused are kept and tried again only by\n" +
+			"`assay promotions retry`; those that could not be delivered are tried again by themselves.",
+		Example: "  assay promotions --state pending\n" +
+			"  assay promotions show promotion-7\n" +
+			"  assay promotions retry --all-rejected\n" +
+			"  assay promotions reject promotion-7 --reason superseded",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if watch && (state != "" || cmd.Flags().Changed("data")) {
+				return errors.New("--watch shows every change of a running server: leave out --state and --data")
+			}
 			return p.withView(cmd, func(ctx context.Context, v view.View) error {
-				promotions, err := v.Promotions(ctx, state)
-				if err != nil {
-					return err
+				if watch {
+					return p.watchPromotions(ctx, v)
 				}
-				if p.json {
-					return p.printJSON(promotions)
-				}
-				return table(p.stdout, "PROMOTION\tWORKFLOW\tSTATE\tATTEMPTS\tNEXT ATTEMPT\tURN OR REASON", func(row func(string, ...any)) {
-					for _, m := range promotions {
-						row("%s\t%s\t%s\t%d\t%s\t%s", m.EventCID, m.WorkflowID, m.State, m.Attempts, clock(m.NextAttemptAt), orDash(m.URN+m.Reason))
-					}
-				})
+				return p.listPromotions(ctx, v, state)
 			})
 		},
 	}
 	addPlace(cmd)
 	cmd.Flags().StringVar(&state, "state", "", "only pending, published or rejected ones")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show what is pending and rejected, then every change, until interrupted")
+	cmd.AddCommand(p.promotionShowCommand(), p.promotionRetryCommand(), p.promotionRejectCommand())
 	return cmd
+}
+
+func (p *program) listPromotions(ctx context.Context, v view.View, state string) error {
+	promotions, err := v.Promotions(ctx, state)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(promotions)
+	}
+	return table(p.stdout, "PROMOTION\tWORKFLOW\tSTATE\tATTEMPTS\tNEXT ATTEMPT\tURN OR REASON", func(row func(string, ...any)) {
+		for _, m := range promotions {
+			row("%s\t%s\t%s\t%d\t%s\t%s", m.EventCID, m.WorkflowID, m.State, m.Attempts, clock(m.NextAttemptAt), outcome(&m))
+		}
+	})
+}
+
+// outcome is what came of a promotion so far, for people.
+func outcome(m *view.Promotion) string {
+	if m.URN != "" {
+		return m.URN
+	}
+	return orDash(brief(m.Reason, 100))
+}
+
+func (p *program) watchPromotions(ctx context.Context, v view.View) error {
+	lines := json.NewEncoder(p.stdout)
+	for m, err := range v.WatchPromotions(ctx) {
+		if err != nil {
+			return err
+		}
+		if p.json {
+			err = lines.Encode(m)
+		} else {
+			_, err = fmt.Fprintf(p.stdout, "%s  %s  %s, %d attempts  %s\n", m.EventCID, m.WorkflowID, m.State, m.Attempts, outcome(&m.Promotion))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) promotionShowCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show all that is known of a promotion, named by its event_cid or event_uuid",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+				m, err := v.Promotion(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if p.json {
+					return p.printJSON(m)
+				}
+				return p.printPromotion(m)
+			})
+		},
+	}
+	addPlace(cmd)
+	return cmd
+}
+
+func (p *program) printPromotion(m *view.PromotionDetail) error {
+	return table(p.stdout, "promotion\t"+m.EventCID, func(row func(string, ...any)) {
+		row("event_uuid\t%s", m.EventUUID)
+		row("workflow\t%s", orDash(m.WorkflowID))
+		row("state\t%s", m.State)
+		row("event time\t%s", clock(m.TS))
+		row("accepted\t%s", clock(m.Accepted))
+		row("registry\t%s", orDash(m.Registry))
+		row("attempts\t%d", m.Attempts)
+		row("next attempt\t%s", clock(m.NextAttemptAt))
+		row("published\t%s", clock(m.PublishedAt))
+		row("urn\t%s", orDash(m.URN))
+		row("reason\t%s", orDash(m.Reason))
+		row("event\t%s", m.Event)
+	})
+}
+
+func (p *program) promotionRetryCommand() *cobra.Command {
+	var rejected bool
+	cmd := &cobra.Command{
+		Use:   "retry ID…",
+		Short: "Have promotions tried again at once; in a data directory, when it runs next",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if rejected == (len(args) > 0) {
+				return errors.New("name promotions to retry, or give --all-rejected")
+			}
+			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+				if rejected {
+					n, err := v.RetryRejected(ctx)
+					return errors.Join(p.printSteered(view.Steered{Retried: n}), err)
+				}
+				n, err := steer(args, func(id string) error { return v.RetryPromotion(ctx, id) })
+				return errors.Join(p.printSteered(view.Steered{Retried: n}), err)
+			})
+		},
+	}
+	addPlace(cmd)
+	cmd.Flags().BoolVar(&rejected, "all-rejected", false, "all that the registry refused")
+	return cmd
+}
+
+func (p *program) promotionRejectCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "reject ID…",
+		Short: "Give promotions up: they are kept, and tried again only by command",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+				n, err := steer(args, func(id string) error { return v.RejectPromotion(ctx, id, reason) })
+				return errors.Join(p.printSteered(view.Steered{Rejected: n}), err)
+			})
+		},
+	}
+	addPlace(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for those who ask later")
+	_ = cmd.MarkFlagRequired("reason") // fails only for a flag that is not there
+	return cmd
+}
+
+// steer does something about each of the promotions and returns of how many it could.
+func steer(ids []string, do func(id string) error) (done int, err error) {
+	for _, id := range ids {
+		if failed := do(id); failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		done++
+	}
+	return done, err
+}
+
+func (p *program) printSteered(s view.Steered) error {
+	if p.json {
+		return p.printJSON(s)
+	}
+	_, err := fmt.Fprintf(p.stdout, "%d retried, %d rejected\n", s.Retried, s.Rejected)
+	return err
 }

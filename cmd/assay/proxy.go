@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"assay/internal/capture"
 	"assay/internal/proxy"
 	"assay/internal/spool"
 )
@@ -29,12 +30,15 @@ func (p *program) proxyCommand() *cobra.Command {
 			if err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
 				return fmt.Errorf("--upstream %q is not an http or https URL", upstream)
 			}
-			return p.withSpool(cmd, spoolDir, func(to *spool.Spool) error {
-				return p.serveProxy(cmd.Context(), listen, proxy.Options{Upstream: target, Publisher: to, Workflow: workflow, Report: p.complain})
+			return p.withSpool(cmd, spoolDir, func(to *spool.Spool, limits capture.Limits) error {
+				return p.serveProxy(cmd.Context(), listen, proxy.Options{
+					Upstream: target, Publisher: to, Limits: limits, Workflow: workflow, Report: p.complain,
+				})
 			})
 		},
 	}
 	addPlace(cmd)
+	addSettings(cmd, limitKeys...)
 	addSpool(cmd, &spoolDir)
 	cmd.Flags().StringVar(&upstream, "upstream", "", "URL that requests are passed on to")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:7080", "host:port to listen on")

@@ -40,6 +40,7 @@ func (p *program) recallCommand() *cobra.Command {
 		},
 	}
 	addPlace(cmd)
+	addSettings(cmd, "embeddings.url", "embeddings.model", "embeddings.dimensions", "embeddings.shorten", "embeddings.key_file")
 	flags := cmd.Flags()
 	flags.StringVar(&request.Mode, "mode", view.ModeHybrid, "hybrid, vector or text")
 	flags.IntVar(&request.Limit, "limit", view.DefaultHits, "episodes to show")
@@ -48,6 +49,8 @@ func (p *program) recallCommand() *cobra.Command {
 	flags.StringVar(&request.Kind, "kind", "", "only this kind of episode, such as message or observation")
 	flags.StringVar(&after, "after", "", "only from this time on (RFC 3339)")
 	flags.StringVar(&before, "before", "", "only before this time (RFC 3339)")
+	flags.BoolVar(&request.Exact, "exact", false, "compare every vector instead of using the index")
+	flags.BoolVar(&request.Origin, "origin", false, "tell which events and frames each hit was made of")
 	return cmd
 }
 
@@ -67,9 +70,25 @@ func (p *program) printHits(hits []view.Hit) error {
 		fmt.Fprintln(p.stdout, "nothing found")
 		return nil
 	}
-	return table(p.stdout, "SCORE\tKIND\tWORKFLOW\tSTREAM\tPOSITION\tTEXT", func(row func(string, ...any)) {
+	return table(p.stdout, "SCORE\tBY VECTOR\tBY TEXT\tKIND\tWORKFLOW\tENTITY\tSTREAM\tPOSITION\tFRAMES\tTEXT", func(row func(string, ...any)) {
 		for _, h := range hits {
-			row("%.4f\t%s\t%s\t%s\t%d\t%s", h.Score, h.Kind, h.WorkflowID, h.StreamID, h.Position, brief(h.Text, 100))
+			row("%.4f\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", h.Score, found(h.VectorRank, h.Similarity), found(h.TextRank, h.BM25),
+				h.Kind, h.WorkflowID, h.EntityUUID, h.StreamID, h.Position, frames(h.Origin), brief(h.Text, 100))
 		}
 	})
+}
+
+// found prints a hit's place in a list and what put it there.
+func found(rank int, score float64) string {
+	if rank == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d (%.3f)", rank, score)
+}
+
+func frames(o *view.Origin) string {
+	if o == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d-%d", o.FirstBronzeSeq, o.LastBronzeSeq)
 }

@@ -11,12 +11,16 @@ import (
 
 func (p *program) rehydrateCommand() *cobra.Command {
 	var opts view.RehydrateOptions
+	var at string
 	cmd := &cobra.Command{
 		Use:     "rehydrate WORKFLOW",
 		Short:   "Show what is needed to resume a workflow",
 		Example: "  assay rehydrate sample-session\n  assay rehydrate sse/000 --data D --json",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if opts.At, err = parseTime("at", at); err != nil {
+				return err
+			}
 			return p.withView(cmd, func(ctx context.Context, v view.View) error {
 				workflow, err := v.Rehydrate(ctx, args[0], opts)
 				if err != nil {
@@ -32,6 +36,7 @@ func (p *program) rehydrateCommand() *cobra.Command {
 	addPlace(cmd)
 	cmd.Flags().IntVar(&opts.Limit, "limit", view.DefaultEntities, "entities to show")
 	cmd.Flags().IntVar(&opts.Offset, "offset", 0, "entities to skip, newest first")
+	cmd.Flags().StringVar(&at, "at", "", "show the state as of this time (RFC 3339)")
 	return cmd
 }
 

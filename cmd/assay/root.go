@@ -43,7 +43,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	flags.StringVar(&p.logLevel, "log-level", "info", "least important log lines to show: debug, info, warn, error")
 	flags.BoolVar(&p.json, "json", false, "print JSON for scripts")
 	root.AddCommand(
-		p.runCommand(), p.ingestCommand(), p.tapCommand(), p.proxyCommand(), p.replayCommand(), p.auditCommand(),
+		p.runCommand(), p.ingestCommand(), p.tapCommand(), p.proxyCommand(), p.replayCommand(), p.auditCommand(), p.rebuildCommand(),
 		p.rehydrateCommand(), p.recallCommand(), p.capabilitiesCommand(), p.graphCommand(), p.promotionsCommand(),
 		p.deadCommand(), p.statusCommand(), p.uuidCommand(),
 	)

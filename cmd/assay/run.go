@@ -204,7 +204,9 @@ type service struct {
 }
 
 func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger) (*service, error) {
-	running, err := openPipeline(ctx, settings, logger)
+	meter := p.newMeter("rebuild")
+	running, err := openPipeline(ctx, settings, logger, meter.show)
+	meter.finish()
 	if err != nil {
 		return nil, err
 	}
@@ -218,9 +220,12 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 	return s, nil
 }
 
-func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger) (*pipeline.Pipeline, error) {
+// openPipeline opens the data directory. Where rebuilding is not nil, tables whose state cannot be used are made anew.
+func openPipeline(
+	ctx context.Context, settings config.Config, logger *slog.Logger, rebuilding func(done, total uint64),
+) (*pipeline.Pipeline, error) {
 	return pipeline.Open(ctx, pipeline.Options{
-		Config: settings, NATSConfig: assay.NATSConfig, Logger: logger,
+		Config: settings, NATSConfig: assay.NATSConfig, Logger: logger, Rebuilding: rebuilding,
 		OpenStore: func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
 			return sovereign.Open(ctx, dir, sovereign.Options{VectorDimensions: dimensions})
 		},

@@ -37,5 +37,8 @@ func printStatus(w io.Writer, s *view.Summary) error {
 		for _, problem := range s.Problems {
 			row("problem\t%s: %s", problem.Path, problem.Error)
 		}
+		for _, warning := range s.Warnings {
+			row("warning\t%s", warning)
+		}
 	})
 }

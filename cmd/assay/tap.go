@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"assay/internal/capture"
+	"assay/internal/pipeline"
 	"assay/internal/spool"
 	"assay/internal/tap"
 )
@@ -33,14 +35,14 @@ func (p *program) tapCommand() *cobra.Command {
 			if workflow == "" {
 				workflow = stream
 			}
-			return p.withSpool(cmd, spoolDir, func(to *spool.Spool) error {
+			return p.withSpool(cmd, spoolDir, func(to *spool.Spool, limits capture.Limits) error {
 				signals := make(chan os.Signal, 1)
 				signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 				defer signal.Stop(signals)
 				// Signals go to the server, which decides what they mean; the session ends when it does.
 				code, err := tap.Run(context.WithoutCancel(cmd.Context()), tap.Options{
 					Command: args, Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Signals: signals,
-					Publisher: to, Workflow: workflow, Stream: stream, Report: p.complain,
+					Publisher: to, Limits: limits, Workflow: workflow, Stream: stream, Report: p.complain,
 				})
 				if err == nil && code != 0 {
 					err = &childExit{code}
@@ -50,6 +52,7 @@ func (p *program) tapCommand() *cobra.Command {
 		},
 	}
 	addPlace(cmd)
+	addSettings(cmd, limitKeys...)
 	addSpool(cmd, &spoolDir)
 	cmd.Flags().StringVar(&workflow, "workflow", "", "workflow of the session (default its stream)")
 	cmd.Flags().StringVar(&stream, "stream", "", "id of the session (default a new one)")
@@ -64,8 +67,8 @@ func addSpool(cmd *cobra.Command, dir *string) {
 const spoolStopTimeout = 10 * time.Second
 
 // withSpool runs do with a spool in front of the running server that the flags name.
-func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *spool.Spool) error) error {
-	remote, err := p.remote(cmd)
+func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *spool.Spool, limits capture.Limits) error) error {
+	settings, err := p.settings(cmd)
 	if err != nil {
 		return err
 	}
@@ -76,11 +79,11 @@ func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *spool.Sp
 		}
 		dir = filepath.Join(cache, "assay", "spool")
 	}
-	to, err := spool.Open(dir, remote, spool.Options{Report: p.complain})
+	to, err := spool.Open(dir, remote(cmd, settings), spool.Options{Report: p.complain})
 	if err != nil {
 		return err
 	}
-	doErr := do(to)
+	doErr := do(to, pipeline.Limits(settings.Ingest))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), spoolStopTimeout)
 	defer cancel()
 	if err := to.Close(ctx); err != nil {

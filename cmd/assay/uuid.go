@@ -48,8 +48,12 @@ func (p *program) uuidCommand() *cobra.Command {
 			if p.json {
 				return p.printJSON(id)
 			}
-			fmt.Fprintf(p.stdout, "uuid       %s\nnamespace  %s\nname       %s\nkey        %s\n",
-				id.UUID, id.Namespace, id.Name, strings.Join(id.Components, " | "))
+			form := "without case"
+			if id.Exact {
+				form = "exact"
+			}
+			fmt.Fprintf(p.stdout, "uuid       %s\nnamespace  %s\nname       %s\nkey        %s (%s)\n",
+				id.UUID, id.Namespace, id.Name, strings.Join(id.Components, " | "), form)
 			return nil
 		},
 	}
@@ -72,13 +76,13 @@ func keyValues(args []string) (map[string]string, error) {
 	return values, nil
 }
 
-// identify takes the first key of which all components are given, as Silver does.
+// identify takes the first key of which all components are given, as Silver does: only the workflow may be empty.
 func identify(namespace uuid.UUID, keys []bronze.Key, values map[string]string) (*identity, error) {
 	var wanted []string
 	for _, key := range keys {
 		var parts []string
 		for _, component := range key.Components {
-			if value, ok := values[component]; ok {
+			if value, ok := values[component]; ok && (value != "" || component == "workflow_id") {
 				parts = append(parts, kernels.NormaliseString(value, key.Exact))
 			}
 		}

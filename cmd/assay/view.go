@@ -47,7 +47,14 @@ func (p *program) withView(cmd *cobra.Command, ask func(ctx context.Context, v v
 }
 
 // withPipeline opens the data directory that the flags name, without processing anything, and runs do on it.
-func (p *program) withPipeline(cmd *cobra.Command, do func(ctx context.Context, opened *pipeline.Pipeline) error) (err error) {
+func (p *program) withPipeline(cmd *cobra.Command, do func(ctx context.Context, opened *pipeline.Pipeline) error) error {
+	return p.withRebuilding(cmd, nil, do)
+}
+
+// withRebuilding is withPipeline for what may rebuild; progress is told about that.
+func (p *program) withRebuilding(
+	cmd *cobra.Command, progress func(done, total uint64), do func(ctx context.Context, opened *pipeline.Pipeline) error,
+) (err error) {
 	settings, err := p.settings(cmd)
 	if err != nil {
 		return err
@@ -55,7 +62,7 @@ func (p *program) withPipeline(cmd *cobra.Command, do func(ctx context.Context, 
 	if err := existing(settings); err != nil {
 		return err
 	}
-	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler))
+	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler), progress)
 	if err != nil {
 		return err
 	}

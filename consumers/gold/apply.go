@@ -84,6 +84,7 @@ func (f *folding) takeRows(c *columns, part *tracePart) error {
 		}
 		if keep {
 			part.add(row)
+			f.countTrace(ev.workflow, c.bronzeSeq.Value(row))
 		}
 	}
 	return nil
@@ -132,7 +133,7 @@ func (f *folding) finish() error {
 		}
 		f.ledger.replace(e.before, callOf(id, e.entity))
 	}
-	if err := errors.Join(f.follow(), f.writeMetrics(), f.writeElements(), f.writeSheds()); err != nil {
+	if err := errors.Join(f.follow(), f.writeMetrics(), f.writeElements(), f.writeSheds(), f.writeTraceCounts()); err != nil {
 		return err
 	}
 	return errors.Join(f.set([]byte{keyProgress}, f.progress.encode()), f.set([]byte{keyTotals}, f.totals.encode()))

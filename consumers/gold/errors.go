@@ -16,6 +16,8 @@ var (
 	ErrStore = errors.New("gold: store failed")
 	// ErrBatch means that a message of SILVER is not a batch of Silver's schema.
 	ErrBatch = errors.New("gold: malformed batch")
+	// ErrTooMany means that more events are asked for than are folded at a time.
+	ErrTooMany = errors.New("gold: too many events")
 	// ErrEmbed means that the embedder failed; episodes wait for the next attempt.
 	ErrEmbed = errors.New("gold: embedding failed")
 )

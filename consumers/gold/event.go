@@ -48,6 +48,7 @@ type columns struct {
 	payload, finish, failure, disposition               *array.String
 	ts, captured                                        *array.Timestamp
 	position, inputTokens, outputTokens, bytes          *array.Int64
+	bronzeSeq                                           *array.Int64
 
 	lastStream     string // whose hash is known, since neighbouring rows mostly share their stream
 	lastStreamHash uint64
@@ -83,6 +84,7 @@ func newColumns(r arrow.Record) (c columns, err error) {
 		inputTokens:  column[*array.Int64](r, silver.ColInputTokens),
 		outputTokens: column[*array.Int64](r, silver.ColOutputTokens),
 		bytes:        column[*array.Int64](r, silver.ColBytes),
+		bronzeSeq:    column[*array.Int64](r, silver.ColBronzeSeq),
 	}, nil
 }
 

@@ -16,7 +16,7 @@ import (
 	"assay/internal/tables"
 )
 
-// callOfOne returns a request and its response.
+// requestAndResponse returns the two events of one call.
 func requestAndResponse(workflow, intent string) (request, response capture) {
 	of := event{workflow: workflow, stream: "s", intent: intent, inputTokens: -1, outputTokens: -1}
 	ask, answer := of, of

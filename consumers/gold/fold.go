@@ -24,6 +24,7 @@ type folding struct {
 	entities   map[uuid.UUID]*folded
 	fragments  map[uuid.UUID][]byte // of this group's events that have ids of their own
 	sheds      map[shedKey]*shedCount
+	traces     map[string]*TraceCount // by workflow, of this group
 	ledger     *ledger
 	totals     Totals
 	progress   progress
@@ -40,7 +41,7 @@ type folded struct {
 func (g *Gold) newFold() *folding {
 	return &folding{
 		g: g, writes: g.state.db.NewBatch(), identities: map[uuid.UUID]*identity{}, entities: map[uuid.UUID]*folded{},
-		fragments: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, ledger: newLedger(),
+		fragments: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, ledger: newLedger(),
 		totals: g.totals, progress: g.progress, now: g.opts.Now(),
 	}
 }

@@ -22,6 +22,7 @@ const (
 	keyElement  = 'g' // element → element
 	keyTime     = 't' // element, time, position, entity → capability, for a workflow's node
 	keyShed     = 's' // shed counter → shed counter
+	keyTraces   = 'n' // workflow → what traces has of it
 
 	// What the tables still lack; see flush.go.
 	keyDirty   = 'd' // table, row → mark

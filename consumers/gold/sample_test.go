@@ -229,7 +229,7 @@ func drawSession(t *rapid.T) (all []capture) {
 	return all
 }
 
-// testing is what both *testing.T and *rapid.T offer.
+// tester is what both *testing.T and *rapid.T offer.
 type tester interface {
 	Helper()
 	Fatal(...any)

@@ -17,7 +17,7 @@ const (
 	stateOpenFiles     = 512
 	bloomBits          = 10 // per key: 1 % of look-ups of what is not there read a block in vain
 	// Keys arrive in all parts of the store at once, so each compaction rewrites much. Fewer and larger ones rewrite less:
-	// these two settings take a third off the cost.
+	// with a memtable of this size, these settings take a third off the cost.
 	stateL0Files   = 8
 	stateBaseBytes = 256 << 20
 )

@@ -147,7 +147,9 @@ func (p *Publisher) judge(pub *Publication, probe bool, urn string, err error) {
 		p.Logger.Warn("promotion: rejected", "event_uuid", pub.EventUUID, "reason", failure.Reason)
 	default:
 		p.failures.Add(1)
-		p.breaker.failed(now, probe, failure.RetryAfter)
+		if p.breaker.failed(now, probe, failure.RetryAfter) {
+			p.Logger.Warn("promotion: the registry fails; promotions wait and it is asked again from time to time", "reason", failure.Reason)
+		}
 		wait := max(failure.RetryAfter, p.Backoff.delay(int(pub.Attempts)))
 		pub.NextAttempt, pub.Asked, pub.LastError = now.Add(wait), failure.RetryAfter > 0, failure.Reason
 		pub.Unanswered = pub.Unanswered || failure.Kind == ErrUnanswered

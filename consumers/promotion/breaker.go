@@ -57,23 +57,24 @@ func (b *breaker) withdrawn(probe bool) {
 }
 
 // failed tells that the registry failed, and for how long it asks to be spared. Attempts that began before the breaker
-// opened do not count against it again.
-func (b *breaker) failed(now time.Time, probe bool, retryAfter time.Duration) {
+// opened do not count against it again. It reports whether the breaker, closed before, opened.
+func (b *breaker) failed(now time.Time, probe bool, retryAfter time.Duration) (opened bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open && !probe {
 		if asked := now.Add(retryAfter); asked.After(b.until) {
 			b.until = asked
 		}
-		return
+		return false
 	}
 	b.failures++
 	if !probe && retryAfter == 0 && b.failures < breakerThreshold {
-		return
+		return false
 	}
 	b.open, b.probing = true, false
 	b.trips++
 	b.until = now.Add(max(retryAfter, b.backoff.delay(b.trips)))
+	return b.trips == 1
 }
 
 // state names the breaker's state at a time, and until when nothing is sent.

@@ -89,54 +89,6 @@ func (p *Publisher) Get(ctx context.Context, eventUUID string) (*Publication, er
 	return &found[0], nil
 }
 
-// Retry makes a pending or rejected publication due now. Errors wrap ErrUnknown, ErrBusy or ErrPublished.
-func (p *Publisher) Retry(ctx context.Context, eventUUID string) error {
-	return p.amend(ctx, eventUUID, func(pub *Publication) {
-		pub.State, pub.NextAttempt, pub.Asked = Pending, p.Clock.Now().UTC(), false
-	})
-}
-
-// Reject gives a publication up, for the reason. Errors wrap ErrUnknown, ErrBusy or ErrPublished.
-func (p *Publisher) Reject(ctx context.Context, eventUUID, reason string) error {
-	return p.amend(ctx, eventUUID, func(pub *Publication) {
-		pub.State, pub.NextAttempt, pub.Asked, pub.LastError = Rejected, time.Time{}, false, excerpt(reason)
-	})
-}
-
-// amend changes a publication as an attempt does: lease, row, entry; so that it meets no attempt halfway.
-func (p *Publisher) amend(ctx context.Context, id string, change func(*Publication)) error {
-	pub, revision, err := p.entry(ctx, id)
-	if errors.Is(err, ErrUnknown) {
-		if done, ferr := p.finished(ctx, id); ferr != nil || done != nil {
-			return errors.Join(ferr, fmt.Errorf("%w: %s", ErrPublished, id))
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if pub.Lease != nil && pub.Lease.Until.After(p.Clock.Now()) {
-		return fmt.Errorf("%w: %s", ErrBusy, id)
-	}
-	pub.Unanswered = pub.Unanswered || pub.Lease != nil
-	if revision, err = p.lease(ctx, pub, revision); err != nil {
-		return busyIfLost(err, id)
-	}
-	change(pub)
-	pub.Lease = nil
-	if err := p.merge(ctx, []*Publication{pub}); err != nil {
-		return err
-	}
-	_, err = p.update(ctx, pub, revision)
-	return busyIfLost(err, id)
-}
-
-func busyIfLost(err error, id string) error {
-	if errors.Is(err, errLost) {
-		return fmt.Errorf("%w: %s", ErrBusy, id)
-	}
-	return err
-}
-
 // entry reads the bucket's entry and its revision. Errors wrap ErrUnknown.
 func (p *Publisher) entry(ctx context.Context, id string) (*Publication, uint64, error) {
 	entry, err := p.KV.Get(ctx, id)
@@ -193,6 +145,34 @@ func (p *Publisher) Busy(ctx context.Context) (bool, error) {
 	now := p.Clock.Now()
 	_, until := p.breaker.state(now)
 	return !p.queue.idle(now, p.Registry == nil || until.After(now)), nil
+}
+
+// Oldest tells when the pending publication that waits longest was accepted, the zero time if none waits. It reads the
+// bucket; while Run runs, Status knows it at once.
+func (p *Publisher) Oldest(ctx context.Context) (time.Time, error) {
+	var oldest time.Time
+	watcher, err := p.KV.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return oldest, fmt.Errorf("%w: %w", ErrWatch, err)
+	}
+	defer watcher.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return oldest, context.Cause(ctx)
+		case entry, ok := <-watcher.Updates():
+			if !ok {
+				return oldest, ErrWatch
+			}
+			if entry == nil { // all that is in the bucket has come
+				return oldest, nil
+			}
+			pub, err := decodePublication(entry.Key(), entry.Value())
+			if err == nil && pub.State == Pending && (oldest.IsZero() || pub.Accepted.Before(oldest)) {
+				oldest = pub.Accepted
+			}
+		}
+	}
 }
 
 // Status reports how the Publisher fares.

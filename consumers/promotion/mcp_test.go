@@ -126,10 +126,10 @@ func TestMCPPublish(t *testing.T) {
 	}
 }
 
-func TestMCPRejects(t *testing.T) {
+func TestMCPRefusesToken(t *testing.T) {
 	s := newMCPStub(t)
 	s.token = "another"
-	if _, err := s.registry(t).Publish(t.Context(), promotionOf(t, 0)); !errors.Is(err, ErrRejected) {
+	if _, err := s.registry(t).Publish(t.Context(), promotionOf(t, 0)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a wrong token: %v", err)
 	}
 }
@@ -146,7 +146,7 @@ func TestTokenIsReadAgain(t *testing.T) {
 	if _, err := r.Publish(t.Context(), promotionOf(t, 0)); !errors.Is(err, ErrUnavailable) || s.posts != 0 {
 		t.Errorf("without the file: %v", err)
 	}
-	for content, want := range map[string]error{"wrong\n": ErrRejected, "secret\n": nil} {
+	for content, want := range map[string]error{"wrong\n": ErrUnavailable, "secret\n": nil} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,8 @@ import (
 // misbehaviours are ways for a registry to fail; each is repaired after some requests.
 var misbehaviours = map[string]func(n int, w http.ResponseWriter, r *http.Request, publish func()){
 	"500":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(500) },
+	"401":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(401) },
+	"403":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(403) },
 	"503":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(503) },
 	"408":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(408) },
 	"garbage": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { _, _ = w.Write([]byte("<html>")) },

@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -150,6 +151,10 @@ func (t *transport) exchange(ctx context.Context, method string, target *url.URL
 	return &answer{status: response.StatusCode, header: response.Header, body: read}, nil
 }
 
+// credentialStatuses say that we may not publish, not that the promotion may not be published: an expired token must not
+// reject all that waits.
+var credentialStatuses = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired}
+
 // failure is what the answer's status means: nil for success, else a Failure.
 func (a *answer) failure() error {
 	if a.status >= 200 && a.status <= 299 {
@@ -159,6 +164,8 @@ func (a *answer) failure() error {
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		f.Kind = ErrUnavailable
+	case slices.Contains(credentialStatuses, a.status):
+		f.Kind, f.Reason = ErrUnavailable, excerpt("refuses our credentials: check the registry's token: "+a.describe())
 	case a.status == http.StatusRequestTimeout, a.status >= 500:
 		f.Kind = ErrUnanswered // it may have been done before something else failed
 	case a.status < 400:

@@ -1,20 +1,18 @@
 package silver
 
 import (
-	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/ipc"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/google/uuid"
 
 	"assay/consumers/bronze"
+	"assay/kernels"
 )
 
 // Batch gathers decoded events in Arrow builders until Record turns them into one record of Schema. It is reused from
@@ -23,11 +21,12 @@ type Batch struct {
 	mem      memory.Allocator
 	rows     *array.RecordBuilder
 	columns  columns
-	events   keyColumns // names of event identities
-	entities keyColumns // names of entity identities
+	events   *array.StringBuilder // names of event identities
+	entities keyColumns           // keys of entities
 	keys     Keys
 	ns       uuid.UUID
 	bytes    int
+	scratch  []byte // of one row
 }
 
 // Keys tells which components make up the natural key of an event's entity.
@@ -38,7 +37,7 @@ type Keys interface {
 
 // NewBatch returns an empty batch whose identities lie in the namespace ns. The caller releases it.
 func NewBatch(mem memory.Allocator, ns uuid.UUID, keys Keys) *Batch {
-	b := &Batch{mem: mem, rows: array.NewRecordBuilder(mem, Schema), keys: keys, ns: ns}
+	b := &Batch{mem: mem, rows: array.NewRecordBuilder(mem, Schema), events: array.NewStringBuilder(mem), keys: keys, ns: ns}
 	b.columns = bindColumns(b.rows)
 	return b
 }
@@ -46,7 +45,7 @@ func NewBatch(mem memory.Allocator, ns uuid.UUID, keys Keys) *Batch {
 // Release frees the builders.
 func (b *Batch) Release() {
 	b.rows.Release()
-	b.events.release()
+	b.events.Release()
 	b.entities.release()
 }
 
@@ -57,7 +56,7 @@ func (b *Batch) Rows() int { return b.columns.position.Len() }
 func (b *Batch) Bytes() int { return b.bytes }
 
 // Append adds one event.
-func (b *Batch) Append(e *bronze.Event) error {
+func (b *Batch) Append(e *bronze.Event) {
 	c := &b.columns
 	c.kind.Append(e.Kind)
 	c.workflowID.Append(e.WorkflowID)
@@ -82,103 +81,74 @@ func (b *Batch) Append(e *bronze.Event) error {
 	c.bytes.Append(int64(e.Bytes))
 	c.removed.Append(int32(e.Removed))
 	c.disposition.Append(string(e.Disposition))
-	b.appendKeys(e)
-	return b.appendContent(e)
+	b.appendContent(e)
+	b.appendNames(e)
+	b.bytes += rowBytes(e)
 }
 
 // appendContent adds the columns that only kept rows have: rows that were shed or are dead exist to be counted.
-func (b *Batch) appendContent(e *bronze.Event) error {
+func (b *Batch) appendContent(e *bronze.Event) {
 	c := &b.columns
 	if e.Disposition != bronze.Kept {
 		c.text.AppendNull()
 		c.payload.AppendNull()
 		c.fragments.AppendNull()
-		b.bytes += rowBytes
-		return nil
+		return
 	}
 	appendText(c.text, e.Text)
 	appendText(c.payload, e.Payload)
 	if len(e.Fragments) == 0 {
 		c.fragments.AppendNull()
-		b.bytes += rowBytes + len(e.Text) + len(e.Payload)
-		return nil
+		return
 	}
-	fragments, err := json.Marshal(e.Fragments)
-	if err != nil {
-		return fmt.Errorf("silver: encode fragments of %s position %d: %w", e.StreamID, e.Position, err)
-	}
-	c.fragments.BinaryBuilder.Append(fragments)
-	b.bytes += rowBytes + len(e.Text) + len(e.Payload) + len(fragments)
-	return nil
+	b.scratch = appendFragments(b.scratch[:0], e.Fragments)
+	c.fragments.BinaryBuilder.Append(b.scratch)
 }
 
-// rowBytes is about what the columns other than text, payload and fragments take.
-const rowBytes = 256
+// appendNames adds the names of the event and of its entity.
+func (b *Batch) appendNames(e *bronze.Event) {
+	b.scratch = appendEventName(b.scratch[:0], e)
+	b.events.BinaryBuilder.Append(b.scratch)
 
-// appendKeys adds the names of the event and of its entity.
-func (b *Batch) appendKeys(e *bronze.Event) {
 	var parts [4]string
-	b.events.append(b.mem, eventName(parts[:0], e), verbatim)
-
-	name, exact := b.keys.Components(parts[:0], e)
-	form := folded
-	if exact {
-		form = exactCase
-	}
-	b.entities.append(b.mem, name, form)
+	components, exact := b.keys.Components(parts[:0], e)
+	b.entities.append(b.mem, components, exact)
 }
 
-// eventName appends what identifies an event to dst: its own id, else where it stands and what it says. These parts are
-// opaque, so they are taken as they are.
-func eventName(dst []string, e *bronze.Event) []string {
+// appendEventName appends what identifies an event: its own id, else where it stands and what it says, joined as the
+// components of a key are. These parts are opaque, so they are taken as they are.
+func appendEventName(dst []byte, e *bronze.Event) []byte {
 	if e.EventID != "" {
-		return append(dst, e.EventID)
+		return append(dst, e.EventID...)
 	}
-	return append(dst, e.StreamID, strconv.FormatUint(e.Position, 10), hex.EncodeToString(e.Digest[:]))
+	dst = kernels.AppendEscaped(dst, e.StreamID)
+	dst = append(dst, '|')
+	dst = strconv.AppendUint(dst, e.Position, 10)
+	dst = append(dst, '|')
+	return hex.AppendEncode(dst, e.Digest[:])
 }
 
 // Record turns what was gathered into a record of Schema and empties the batch. The caller releases the record.
 func (b *Batch) Record() (arrow.Record, error) {
-	for _, ids := range []struct {
-		names *keyColumns
-		into  *array.FixedSizeBinaryBuilder
-	}{{&b.events, b.columns.eventUUID}, {&b.entities, b.columns.entityUUID}} {
-		if err := ids.names.identify(b.mem, b.ns, ids.into); err != nil {
-			return nil, err
-		}
-	}
-	b.bytes = 0
-	return b.rows.NewRecord(), nil
-}
-
-// Encode renders a record as one Arrow IPC stream: schema, one batch, end.
-func Encode(mem memory.Allocator, record arrow.Record) ([]byte, error) {
-	var buf bytes.Buffer
-	w := ipc.NewWriter(&buf, ipc.WithSchema(record.Schema()), ipc.WithAllocator(mem))
-	if err := w.Write(record); err != nil {
-		return nil, fmt.Errorf("silver: encode batch: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("silver: encode batch: %w", err)
-	}
-	return buf.Bytes(), nil
-}
-
-// Decode is the inverse of Encode. The caller releases the record. Errors wrap ErrBatch.
-func Decode(mem memory.Allocator, message []byte) (arrow.Record, error) {
-	r, err := ipc.NewReader(bytes.NewReader(message), ipc.WithAllocator(mem))
+	names := b.events.NewStringArray()
+	defer names.Release()
+	events, err := kernels.UUIDv5(b.mem, b.ns, names)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBatch, err)
+		return nil, fmt.Errorf("silver: identify events: %w", err)
 	}
-	defer r.Release()
-	if !r.Schema().Equal(Schema) {
-		return nil, fmt.Errorf("%w: its schema is another version's; rebuild the layers above Bronze with `assay rebuild`", ErrBatch)
+	defer events.Release()
+	b.columns.eventUUID.Reserve(events.Len())
+	for row := range events.Len() {
+		b.columns.eventUUID.Append(events.Value(row))
 	}
-	if !r.Next() {
-		return nil, fmt.Errorf("%w: no record: %w", ErrBatch, r.Err())
+	if err := b.entities.identify(b.mem, b.ns, b.columns.entityUUID); err != nil {
+		return nil, err
 	}
-	record := r.Record()
-	record.Retain()
+	payload := b.columns.payload.DataLen()
+	record := b.rows.NewRecord()
+	b.bytes = 0
+	b.rows.Reserve(int(record.NumRows())) // the next batch is likely to be as large
+	b.columns.payload.ReserveData(payload)
 	return record, nil
 }
 

@@ -10,16 +10,7 @@ import (
 	"assay/kernels"
 )
 
-// keyForm says how the components of a key are normalised.
-type keyForm int
-
-const (
-	folded    keyForm = iota // NFC, trimmed, lower case
-	exactCase                // NFC, trimmed
-	verbatim                 // as they are
-)
-
-// keyColumns gathers the keys of a batch by shape, that is, by number of components and form, so that each shape is
+// keyColumns gathers the keys of a batch by shape, that is, by number of components and case, so that each shape is
 // normalised, joined and hashed by column: a batch has two or three shapes whatever its kinds.
 type keyColumns struct {
 	shapes []*keyShape
@@ -27,13 +18,13 @@ type keyColumns struct {
 }
 
 type keyShape struct {
-	form       keyForm
+	exact      bool // keeps the case
 	components []*array.StringBuilder
 	rows       []int // row of the batch that each key belongs to
 }
 
-func (k *keyColumns) append(mem memory.Allocator, components []string, form keyForm) {
-	s := k.shape(mem, len(components), form)
+func (k *keyColumns) append(mem memory.Allocator, components []string, exact bool) {
+	s := k.shape(mem, len(components), exact)
 	for i, c := range components {
 		s.components[i].Append(c)
 	}
@@ -41,13 +32,13 @@ func (k *keyColumns) append(mem memory.Allocator, components []string, form keyF
 	k.rows++
 }
 
-func (k *keyColumns) shape(mem memory.Allocator, components int, form keyForm) *keyShape {
+func (k *keyColumns) shape(mem memory.Allocator, components int, exact bool) *keyShape {
 	for _, s := range k.shapes {
-		if s.form == form && len(s.components) == components {
+		if s.exact == exact && len(s.components) == components {
 			return s
 		}
 	}
-	s := &keyShape{form: form, components: make([]*array.StringBuilder, components)}
+	s := &keyShape{exact: exact, components: make([]*array.StringBuilder, components)}
 	for i := range s.components {
 		s.components[i] = array.NewStringBuilder(mem)
 	}
@@ -86,18 +77,7 @@ func (s *keyShape) identify(mem memory.Allocator, ns uuid.UUID) (*array.FixedSiz
 		columns[i] = b.NewStringArray()
 		defer columns[i].Release()
 	}
-	switch {
-	case s.form != verbatim:
-		return kernels.Identify(mem, ns, s.form == exactCase, columns...)
-	case len(columns) == 1: // an event's own id is its name
-		return kernels.UUIDv5(mem, ns, columns[0])
-	}
-	names, err := kernels.Join(mem, columns...)
-	if err != nil {
-		return nil, err
-	}
-	defer names.Release()
-	return kernels.UUIDv5(mem, ns, names)
+	return kernels.Identify(mem, ns, s.exact, columns...)
 }
 
 func (k *keyColumns) release() {

@@ -20,6 +20,13 @@ const (
 	HeaderWorkflow  = "Assay-Workflow"
 )
 
+// Limits of a letter, in bytes.
+const (
+	reasonBytesMax = 1 << 10
+	// letterBytesMax bounds the body. BRONZE has the whole.
+	letterBytesMax = 32 << 20
+)
+
 // HeaderEventUUID is the header of a message on PROMOTION that carries its identity; its body is the event's JSON.
 const HeaderEventUUID = "Assay-Event-Uuid"
 
@@ -35,7 +42,7 @@ func deadLetter(e *bronze.Event) *nats.Msg {
 	msg.Header.Set(HeaderBronzeSeq, seq)
 	msg.Header.Set(HeaderReason, oneLine(e.Reason))
 	msg.Header.Set(nats.MsgIdHdr, seq+"/"+position)
-	msg.Data = e.Raw
+	msg.Data = e.Raw[:min(len(e.Raw), letterBytesMax)]
 	return msg
 }
 
@@ -64,10 +71,7 @@ func PromotionMessage(ns uuid.UUID, e *bronze.Event) *nats.Msg {
 
 // EventUUID is the identity of one event, as Batch computes it by column.
 func EventUUID(ns uuid.UUID, e *bronze.Event) uuid.UUID {
-	if e.EventID != "" {
-		return kernels.UUID(ns, e.EventID)
-	}
-	return kernels.UUID(ns, kernels.JoinStrings(eventName(nil, e)...))
+	return kernels.UUID(ns, string(appendEventName(nil, e)))
 }
 
 // partition spreads workflows over n subjects.
@@ -80,4 +84,8 @@ func partition(workflow string, n int) int {
 	return int(h.Sum32() % uint32(n))
 }
 
-func oneLine(s string) string { return strings.NewReplacer("\r", " ", "\n", " ").Replace(s) }
+// oneLine makes a header of a reason.
+func oneLine(reason string) string {
+	reason = strings.ToValidUTF8(reason[:min(len(reason), reasonBytesMax)], "")
+	return strings.NewReplacer("\r", " ", "\n", " ").Replace(reason)
+}

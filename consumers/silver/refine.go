@@ -9,21 +9,30 @@ import (
 	"assay/streams"
 )
 
-// maxPayload bounds the payload of a row, in bytes: a batch with it, its text and its fragments must fit into one
-// message. Capture refuses larger events already; another client of the log may not.
-const maxPayload = 16 << 20
+// Limits of what becomes a row. Capture keeps to them; another client of the log may not.
+const (
+	// rowBytesMax bounds the texts of a row, so that a batch of it alone is a message that the log takes and that fits
+	// into one fetch (streams.FetchBytesMax).
+	rowBytesMax = 28 << 20
+	// workflowBytesMax bounds a workflow's id: escaped, it is always a legal subject (streams.SubjectBytesMax).
+	workflowBytesMax = 675
+)
 
-// Events returns the events of a message of BRONZE of which Run makes rows. It is pure, so whoever has the log can find out
-// what the rows must be. A message that is no frame is itself a dead event.
+// Events returns the events of a message of BRONZE of which Run makes rows. It is pure, so whoever has the log can find
+// out what the rows must be. A message that is no frame is itself a dead event, and an event of which no row can be made is
+// dead.
 func (o *Options) Events(m streams.Message) []bronze.Event {
 	frame, err := streams.ParseFrame(m.Subject, m.Header, m.Data, m.Seq, m.Time)
+	if err == nil && len(frame.Stream) > streams.StreamBytesMax {
+		err = fmt.Errorf("%w: stream id has %d bytes, the limit is %d", streams.ErrFrame, len(frame.Stream), streams.StreamBytesMax)
+	}
 	if err != nil {
 		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}
 	}
 	events := o.Decode(frame, m.Seq)
 	for i := range events {
-		if e := &events[i]; len(e.Payload) > maxPayload {
-			e.Kill(fmt.Sprintf("it has %d bytes; %d are allowed", len(e.Payload), maxPayload))
+		if reason := unfit(&events[i]); reason != "" {
+			bury(&events[i], frame, reason)
 		}
 	}
 	return events
@@ -31,3 +40,42 @@ func (o *Options) Events(m streams.Message) []bronze.Event {
 
 // NewBatch returns an empty batch as Run fills them. The caller releases it.
 func (o *Options) NewBatch() *Batch { return NewBatch(memory.DefaultAllocator, o.Namespace, o.Keys) }
+
+// unfit tells why an event makes no row, "" if it does.
+func unfit(e *bronze.Event) string {
+	if e.Disposition == bronze.Dead {
+		return ""
+	}
+	if n := len(e.WorkflowID); n > workflowBytesMax {
+		return fmt.Sprintf("its workflow id has %d bytes; %d are allowed", n, workflowBytesMax)
+	}
+	if n := rowBytes(e); n > rowBytesMax {
+		return fmt.Sprintf("its row has %d bytes; %d are allowed", n, rowBytesMax)
+	}
+	return ""
+}
+
+// bury makes e a dead event that keeps nothing of what it said but its bytes.
+func bury(e *bronze.Event, frame *streams.Frame, reason string) {
+	*e = bronze.Event{
+		Source: e.Source, StreamID: e.StreamID, Position: e.Position, WorkflowID: frame.Workflow,
+		CapturedAt: e.CapturedAt, BronzeSeq: e.BronzeSeq, Bytes: e.Bytes, Digest: e.Digest,
+		InputTokens: -1, OutputTokens: -1, Raw: e.Raw,
+	}
+	e.Kill(reason)
+}
+
+// rowBytes is about the size of e's row, in bytes: its texts, and what the other columns take.
+func rowBytes(e *bronze.Event) int {
+	const fixed = 192
+	n := fixed + len(e.Kind) + len(e.WorkflowID) + len(e.IntentID) + len(e.AgentID) + len(e.Capability) +
+		len(e.StreamID) + len(e.EventID) + len(e.ParentID) + len(e.FinishReason) + len(e.Error)
+	if e.Disposition != bronze.Kept {
+		return n
+	}
+	for i := range e.Fragments {
+		f := &e.Fragments[i]
+		n += 64 + len(f.Part) + len(f.ID) + len(f.Name) + len(f.Text)
+	}
+	return n + len(e.Text) + len(e.Payload)
+}

@@ -32,7 +32,7 @@ type Options struct {
 	View    view.View
 	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
 	Live    http.Handler // GET /v1/live
-	Ready   func(ctx context.Context) error
+	Ready   func(ctx context.Context) (warnings []string, err error)
 	Metrics prometheus.Gatherer
 	Logger  *slog.Logger
 }
@@ -67,6 +67,11 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(opts.Logger.Handler(), slog.LevelDebug),
 	}
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.http.BaseContext = func(net.Listener) context.Context {
+		return context.WithValue(context.Background(), stoppingKey{}, stopping)
+	}
+	s.http.RegisterOnShutdown(stop)
 	go func() { s.done <- s.http.Serve(listener) }()
 	return s, nil
 }
@@ -105,7 +110,7 @@ func Handler(opts Options) http.Handler {
 	mux.HandleFunc("POST /v1/recall", a.recall)
 	mux.HandleFunc("GET /v1/capabilities", a.capabilities)
 	mux.HandleFunc("GET /v1/graph", a.graph)
-	mux.HandleFunc("GET /v1/promotions", a.promotions)
+	a.routePromotions(mux)
 	mux.HandleFunc("GET /v1/dead", a.dead)
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))
@@ -145,11 +150,12 @@ type failure struct {
 func (a *api) workflow(w http.ResponseWriter, r *http.Request) {
 	limit, err1 := number(r, "limit")
 	offset, err2 := number(r, "offset")
-	if err := errors.Join(err1, err2); err != nil {
+	at, err3 := instant(r, "at")
+	if err := errors.Join(err1, err2, err3); err != nil {
 		a.answer(w, nil, err)
 		return
 	}
-	found, err := a.View.Rehydrate(r.Context(), r.PathValue("id"), view.RehydrateOptions{Limit: limit, Offset: offset})
+	found, err := a.View.Rehydrate(r.Context(), r.PathValue("id"), view.RehydrateOptions{Limit: limit, Offset: offset, At: at})
 	a.answer(w, found, err)
 }
 
@@ -191,11 +197,6 @@ func (a *api) graph(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *api) promotions(w http.ResponseWriter, r *http.Request) {
-	found, err := a.View.Promotions(r.Context(), r.URL.Query().Get("state"))
-	a.answer(w, found, err)
-}
-
 func (a *api) dead(w http.ResponseWriter, r *http.Request) {
 	limit, err := number(r, "limit")
 	if err != nil {
@@ -212,11 +213,15 @@ func (a *api) status(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
-	if err := a.Ready(r.Context()); err != nil {
+	warnings, err := a.Ready(r.Context())
+	if err != nil {
 		respond(w, http.StatusServiceUnavailable, failure{err.Error()})
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	for _, warning := range warnings {
+		fmt.Fprintln(w, "warning:", warning)
+	}
 }
 
 // answer writes a result or an error, with the status that the error stands for.
@@ -228,6 +233,8 @@ func (a *api) answer(w http.ResponseWriter, result any, err error) {
 		respond(w, http.StatusNotFound, failure{err.Error()})
 	case errors.Is(err, view.ErrRequest):
 		respond(w, http.StatusBadRequest, failure{err.Error()})
+	case errors.Is(err, view.ErrConflict):
+		respond(w, http.StatusConflict, failure{err.Error()})
 	default:
 		a.Logger.Error("api: question failed", "error", err)
 		respond(w, http.StatusInternalServerError, failure{err.Error()})
@@ -251,4 +258,16 @@ func number(r *http.Request, name string) (int, error) {
 		return 0, fmt.Errorf("%w: %s must be a whole number, not %q", view.ErrRequest, name, text)
 	}
 	return n, nil
+}
+
+func instant(r *http.Request, name string) (time.Time, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, fmt.Errorf("%w: %s must be a time such as 2026-01-31T12:00:00Z, not %q", view.ErrRequest, name, text)
+	}
+	return t, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -33,8 +34,10 @@ func Live(log *streams.Log, logger *slog.Logger) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusOK)
 		_ = out.Flush() // a client that is gone is noticed at the first event
+		ctx, cancel := untilStop(r)
+		defer cancel()
 		options := streams.ReplayOptions{FromSeq: from, HeadersOnly: true, Follow: true}
-		for stored, err := range log.Replay(r.Context(), options) {
+		for stored, err := range log.Replay(ctx, options) {
 			if err != nil {
 				logger.Debug("api: live client ended", "error", err)
 				return
@@ -49,6 +52,20 @@ func Live(log *streams.Log, logger *slog.Logger) http.Handler {
 			}
 		}
 	})
+}
+
+// stoppingKey is the key, in a request's context, of the context that ends when the server stops.
+type stoppingKey struct{}
+
+// untilStop is the context of an answer that has no end of its own: it ends when the client goes or the server stops.
+func untilStop(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stopping, ok := ctx.Value(stoppingKey{}).(context.Context)
+	if !ok { // a Handler without a Server
+		return ctx, cancel
+	}
+	detach := context.AfterFunc(stopping, cancel)
+	return ctx, func() { detach(); cancel() }
 }
 
 // firstNotice is the sequence of the first frame to tell of.

@@ -82,9 +82,7 @@ func (d *derived) compareRange(ctx context.Context, from, next uuid.UUID) error 
 		bounds = append(bounds, tables.Lt(d.table.Key, next.String()))
 	}
 	count, err := d.compare(ctx, d.Store, d.where(bounds...),
-		func(i int, found *stored) {
-			d.found(found.text, found.entity, Different, d.differing(d.signature(i), found.words))
-		},
+		func(_ int, found *stored, columns []string) { d.found(found.text, found.entity, Different, columns) },
 		func(found *stored, _ bool) { d.found(found.text, found.entity, Unexpected, nil) })
 	if err != nil {
 		return err

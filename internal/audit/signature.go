@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -41,12 +42,20 @@ func (l *layout) has(column string) bool { return l.table.Schema.HasField(column
 // width is the length of a signature: a word for each column, and one that tells which of them have values.
 func (l *layout) width() int { return len(l.columns) + 1 }
 
-// differing names the columns in which two signatures differ.
-func (l *layout) differing(a, b []uint64) (names []string) {
+// Columns of episodes that say more about the embedder than about the log.
+var ofEmbedder = []string{"vector", "model", "dimensions"}
+
+// differing names the columns in which two signatures differ. Where the model does, the vector was made by another one, or is
+// still to be made, and says nothing.
+func (l *layout) differing(want, found []uint64) (names []string) {
+	present := len(l.columns)
 	for i, column := range l.columns {
-		if a[i] != b[i] || (a[len(l.columns)]^b[len(l.columns)])>>i&1 != 0 {
+		if want[i] != found[i] || (want[present]^found[present])>>i&1 != 0 {
 			names = append(names, column)
 		}
+	}
+	if l.table.Name == tables.Episodes && slices.Contains(names, "model") {
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(ofEmbedder, name) })
 	}
 	return names
 }

@@ -81,9 +81,8 @@ func (a *audit) again(k key) bool {
 // compareUpTo compares the rows of frames from t.from to the given sequence.
 func (t *traces) compareUpTo(ctx context.Context, to uint64) error {
 	where := t.where(tables.Ge(silver.ColBronzeSeq, int64(t.from)), tables.Le(silver.ColBronzeSeq, int64(to)))
-	count, err := t.compare(ctx, t.Store, where, func(i int, found *stored) {
-		k := t.rows[i].key
-		t.differ(k, Different, t.differing(t.signature(i), found.words))
+	count, err := t.compare(ctx, t.Store, where, func(i int, _ *stored, columns []string) {
+		t.differ(t.rows[i].key, Different, columns)
 	}, t.stray)
 	if err != nil {
 		return err

@@ -129,7 +129,7 @@ func scan(ctx context.Context, store Store, l *layout, where tables.Filter, use 
 // compare marks the rows that the table has. It passes the differing ones to differs, and those that are not of the window,
 // or there twice, to stray.
 func (w *window) compare(ctx context.Context, store Store, where tables.Filter,
-	differs func(i int, found *stored), stray func(found *stored, twice bool),
+	differs func(i int, found *stored, columns []string), stray func(found *stored, twice bool),
 ) (count uint64, err error) {
 	err = scan(ctx, store, w.layout, where, func(found *stored) error {
 		count++
@@ -141,20 +141,11 @@ func (w *window) compare(ctx context.Context, store Store, where tables.Filter,
 			stray(found, true)
 		default:
 			w.rows[i].seen = true
-			if !equal(w.signature(i), found.words) {
-				differs(i, found)
+			if columns := w.differing(w.signature(i), found.words); len(columns) > 0 {
+				differs(i, found, columns)
 			}
 		}
 		return nil
 	})
 	return count, err
-}
-
-func equal(a, b []uint64) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -18,7 +19,10 @@ const zstdWindowMax = 8 << 20
 
 // body returns the body of a request, decompressed and limited.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, error) {
-	patient := &patientBody{r.Body, http.NewResponseController(w), h.opts.Idle}
+	patient := &patientBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: h.opts.Idle}
+	if h.opts.Timeout > 0 {
+		patient.end = time.Now().Add(h.opts.Timeout)
+	}
 	body, err := Decompress(patient, r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return nil, err
@@ -30,7 +34,7 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, e
 		return body, nil
 	}
 	defer body.Close()
-	event, err := structuredCloudEvent(r.Header, body, h.opts.EventBytes)
+	event, err := structuredCloudEvent(r.Header, body, h.opts.Limits.EventBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -42,13 +46,22 @@ type patientBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	idle    time.Duration
+	end     time.Time // of the whole body; zero: none
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
-	if err := b.control.SetReadDeadline(time.Now().Add(b.idle)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	deadline, last := time.Now().Add(b.idle), false
+	if !b.end.IsZero() && deadline.After(b.end) {
+		deadline, last = b.end, true
+	}
+	if err := b.control.SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
-	return b.ReadCloser.Read(p)
+	n, err := b.ReadCloser.Read(p)
+	if last && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrTimeout
+	}
+	return n, err
 }
 
 // limitedBody fails with ErrTooLong where http.MaxBytesReader would, after decompression.

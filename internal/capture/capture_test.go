@@ -62,12 +62,20 @@ func (l *fakeLog) stream(id string) (frames []*streams.Frame) {
 	return frames
 }
 
-func (l *fakeLog) stored(_ context.Context, _, stream string) (capture.Frames, error) {
-	stored := capture.Frames{}
-	for _, f := range l.stream(stream) {
-		stored[f.ID()] = streams.StoredFrame{Position: f.Position, Count: f.Count, Seq: l.seen[f.ID()]}
+func (l *fakeLog) stored(_ context.Context, _ string, ids ...string) (map[string]capture.Frames, error) {
+	stored := map[string]capture.Frames{}
+	for _, id := range ids {
+		stored[id] = l.storedOf(id)
 	}
 	return stored, nil
+}
+
+func (l *fakeLog) storedOf(id string) capture.Frames {
+	stored := capture.Frames{}
+	for _, f := range l.stream(id) {
+		stored[f.ID()] = streams.StoredFrame{Position: f.Position, Count: f.Count, Seq: l.seen[f.ID()]}
+	}
+	return stored
 }
 
 func (l *fakeLog) events(source streams.Source) (n int) {

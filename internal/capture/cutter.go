@@ -43,7 +43,7 @@ func newCutter(opts *Options) *cutter {
 // before cuts the frame that has to end before u; nil if u may join it.
 func (c *cutter) before(u wire.Unit) *piece {
 	size, count := len(c.body)+len(u.Raw), c.count+u.Events
-	if size <= FrameBytes && count <= FrameEventsMax || size <= c.opts.EventBytes && c.storedIsLonger() {
+	if size <= c.opts.Limits.FrameBytes && count <= FrameEventsMax || size <= c.opts.Limits.EventBytes && c.storedIsLonger() {
 		return nil
 	}
 	return c.cut()
@@ -58,7 +58,7 @@ func (c *cutter) add(u wire.Unit) *piece {
 			return c.cut()
 		}
 	}
-	if full := len(c.body) >= FrameBytes || c.count >= FrameEventsMax; full && !c.storedIsLonger() {
+	if full := len(c.body) >= c.opts.Limits.FrameBytes || c.count >= FrameEventsMax; full && !c.storedIsLonger() {
 		return c.cut()
 	}
 	return nil
@@ -78,7 +78,7 @@ func (c *cutter) cut() *piece {
 	}
 	c.position += uint64(c.count)
 	c.count = 0
-	c.body = make([]byte, 0, min(len(c.body), FrameBytes)) // the next frame is likely as large
+	c.body = make([]byte, 0, min(len(c.body), c.opts.Limits.FrameBytes)) // the next frame is likely as large
 	return p
 }
 

@@ -20,6 +20,8 @@ var (
 	ErrBusy = errors.New("capture: too many open streams")
 	// ErrTooLong means that the body of a request exceeds the limit on bodies.
 	ErrTooLong = errors.New("capture: body too long")
+	// ErrTimeout means that the body of a request took longer than the limit on its time.
+	ErrTimeout = errors.New("capture: body took too long")
 	// ErrReplaced means that a followed file became shorter, went away or gave its name to another one.
 	ErrReplaced = errors.New("capture: file replaced")
 	// ErrURL means that a followed URL does not answer with an event stream.

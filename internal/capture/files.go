@@ -22,14 +22,12 @@ const filesAtOnce = 8
 // the log does not have is published.
 type Files struct {
 	Publisher Publisher
-	Stored    Stored                  // nil: nothing is stored
-	Source    streams.Source          // of all files; "": each is recognised
+	Stored    Stored         // nil: nothing is stored
+	Source    streams.Source // of all files; "": each is recognised
+	Limits    Limits
 	Shed      func() float64          // as in Options
 	Progress  func(bytes, events int) // as in Options, but from several goroutines; bytes passed over count too
 }
-
-// Stored tells which frames of a source stream the log has under a subject: Log.StreamFrames.
-type Stored func(ctx context.Context, subject, stream string) (Frames, error)
 
 // Total sums up what Files brought into the log.
 type Total struct {
@@ -43,7 +41,7 @@ type Total struct {
 // Capture reads the inputs, several at once, and answers when all is durable. Files at fault, wholly or in part, are
 // reported as problems while the rest goes on; the error is for the log's refusal, or the end of ctx, which end it all.
 func (f *Files) Capture(ctx context.Context, inputs []Input) (Total, []Problem, error) {
-	c := fileCapture{Files: f, budget: NewBudget(InFlightBytesMax)}
+	c := fileCapture{Files: f, budget: NewBudget(InFlightBytesMax), stored: newLookup(f.Stored, inputs)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(filesAtOnce)
 	for _, in := range inputs {
@@ -60,6 +58,7 @@ func (f *Files) Capture(ctx context.Context, inputs []Input) (Total, []Problem, 
 type fileCapture struct {
 	*Files
 	budget *Budget
+	stored *lookup
 
 	mu       sync.Mutex // guards what follows
 	total    Total
@@ -68,6 +67,7 @@ type fileCapture struct {
 
 // file captures one file. Its error is fatal to all; what is wrong with the file itself is a problem.
 func (c *fileCapture) file(ctx context.Context, in Input) error {
+	defer c.stored.done(in)
 	file, err := os.Open(in.Path)
 	if err != nil {
 		c.problem(in, err)
@@ -80,16 +80,14 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 		c.problem(in, err)
 		return nil
 	}
-	var stored Frames
-	if c.Stored != nil {
-		if stored, err = c.Stored(ctx, streams.Subject(rec.source, in.Workflow), in.Stream); err != nil {
-			return fmt.Errorf("%s: what the log has of it: %w", in.Path, err)
-		}
+	stored, err := c.stored.of(ctx, rec.source, in)
+	if err != nil {
+		return fmt.Errorf("%s: what the log has of it: %w", in.Path, err)
 	}
 	recorder := New(ctx, c.Publisher, Options{
 		Source: rec.source, Format: rec.format, Workflow: in.Workflow, Stream: in.Stream,
-		Stored: stored, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
-		TooLarge: func(position uint64, offset int64) { c.problem(in, tooLarge(position, offset)) },
+		Limits: c.Limits, Stored: stored, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
+		TooLarge: func(position uint64, offset int64) { c.problem(in, tooLarge(position, offset, c.Limits)) },
 	})
 	if err := pour(recorder, reader); err != nil {
 		c.problem(in, err)
@@ -130,9 +128,9 @@ func (c *fileCapture) add(r Result) {
 }
 
 // tooLarge is the problem of an event that had to be left out.
-func tooLarge(position uint64, offset int64) error {
-	return fmt.Errorf("%w: event %d (from 0), at byte %d, has more than %d MiB and was left out; the others were captured;"+
-		" shorten it, or keep its content elsewhere and refer to it", wire.ErrTooLarge, position, offset, EventBytesMax>>20)
+func tooLarge(position uint64, offset int64, limits Limits) error {
+	return fmt.Errorf("%w: event %d (from 0), at byte %d, has more than %d bytes and was left out; the others were captured;"+
+		" shorten it, or keep its content elsewhere and refer to it", wire.ErrTooLarge, position, offset, limits.Defaults().EventBytes)
 }
 
 // readBytes is how much of an input is read at once.

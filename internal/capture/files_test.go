@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -79,6 +80,30 @@ func TestFilesCaptureTheRecordings(t *testing.T) {
 	frames := len(log.frames)
 	if again, _ := captureFiles(t, files, paths...); len(log.frames) != frames || again.Events != total.Events {
 		t.Errorf("captured again: %d frames more, %+v", len(log.frames)-frames, again)
+	}
+}
+
+// A look at what the log has costs as much as its workflow is large, so there is one for each workflow and source.
+func TestFilesOfAWorkflowShareALook(t *testing.T) {
+	log, looks := &fakeLog{}, atomic.Int64{}
+	files := &capture.Files{Publisher: log, Stored: func(ctx context.Context, subject string, ids ...string) (map[string]capture.Frames, error) {
+		looks.Add(1)
+		return log.stored(ctx, subject, ids...)
+	}}
+	contents := map[string]string{"x.sse": "data: 1\n\n"}
+	for i := range 50 {
+		contents[fmt.Sprintf("%d.ndjson", i)] = lines(3, 10)
+	}
+	inputs, _, err := capture.Find([]string{tree(t, contents)}, "", "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for attempt := range 2 {
+		looks.Store(0)
+		total, problems, err := files.Capture(context.Background(), inputs)
+		if err != nil || len(problems) > 0 || total.Events != 151 || total.Stored != attempt*total.Frames || looks.Load() != 2 {
+			t.Errorf("attempt %d: %d looks, %+v, %v, %v", attempt, looks.Load(), total, problems, err)
+		}
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	// IdleMax is how long a client may be silent in the middle of a body. A client that has nothing to say keeps its
 	// stream open with a comment (SSE) or a blank line (NDJSON).
 	IdleMax = 2 * time.Minute
+	// TimeMax is how long one body may take in all.
+	TimeMax = 24 * time.Hour
 	// UnfinishedBytesMax bounds the memory of unfinished events above FrameBytes, of all requests together.
 	UnfinishedBytesMax = 256 << 20
 	// closeGrace is how long what has arrived may take to become durable after its client has gone.
@@ -27,9 +29,10 @@ type HandlerOptions struct {
 	Stored      Stored         // nil: nothing is stored
 	Shed        func() float64 // as in Options
 	OpenStreams int            // limit; default OpenStreamsMax
-	Idle        time.Duration  // limit; default IdleMax
-	EventBytes  int            // limit on one event; default EventBytesMax
-	BodyBytes   int64          // limit on one body, decompressed; 0: none, for what streams on
+	Limits      Limits
+	Idle        time.Duration // limit; default IdleMax
+	Timeout     time.Duration // limit on the time of one body; 0: none
+	BodyBytes   int64         // limit on one body, decompressed; 0: none, for what streams on
 }
 
 // Handler answers POST /v1/ingest/{source}/{workflow}: it captures the body as it arrives, of any length, and answers
@@ -63,9 +66,7 @@ func NewHandler(opts HandlerOptions) *Handler {
 	if opts.Idle == 0 {
 		opts.Idle = IdleMax
 	}
-	if opts.EventBytes == 0 {
-		opts.EventBytes = EventBytesMax
-	}
+	opts.Limits = opts.Limits.Defaults()
 	return &Handler{
 		opts: opts, open: make(chan struct{}, opts.OpenStreams),
 		inFlight: NewBudget(InFlightBytesMax), unfinished: NewBudget(UnfinishedBytesMax),

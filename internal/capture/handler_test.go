@@ -123,7 +123,7 @@ func TestHandlerReadsItsHeaders(t *testing.T) {
 
 func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	log := &fakeLog{}
-	server := serve(t, capture.HandlerOptions{Publisher: log, EventBytes: 1 << 20, BodyBytes: 2 << 20})
+	server := serve(t, capture.HandlerOptions{Publisher: log, Limits: capture.Limits{EventBytes: 1 << 20}, BodyBytes: 2 << 20})
 	for name, test := range map[string]struct {
 		path, body string
 		headers    []string

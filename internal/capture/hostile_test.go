@@ -87,6 +87,14 @@ func TestHandlerGivesUpOnASilentClient(t *testing.T) {
 	}
 }
 
+func TestHandlerGivesUpOnASlowClient(t *testing.T) {
+	server := serve(t, capture.HandlerOptions{Publisher: &fakeLog{}, Timeout: 20 * time.Millisecond})
+	conn := dial(t, server, "POST /v1/ingest/event/w HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{}\n{\"half\":")
+	if got := answerOf(t, conn); got.status != http.StatusRequestTimeout || !strings.Contains(got.Error, "too long") {
+		t.Errorf("%+v, want 408 for the time it took", got)
+	}
+}
+
 func TestHandlerKeepsWhatCameBeforeADisconnect(t *testing.T) {
 	published := make(chan struct{}, 1)
 	log := &fakeLog{gate: func(context.Context) error { published <- struct{}{}; return nil }}

@@ -19,8 +19,9 @@ const stopGrace = 10 * time.Second
 // gone through from its beginning, and what the log has is passed over.
 type Live struct {
 	Publisher Publisher
-	Stored    Stored                  // nil: nothing is stored
-	Source    streams.Source          // "": recognised by the first line
+	Stored    Stored         // nil: nothing is stored
+	Source    streams.Source // "": recognised by the first line
+	Limits    Limits
 	Shed      func() float64          // as in Options
 	Progress  func(bytes, events int) // as in Options
 	Problem   func(Problem)           // if set, told of events too large to capture and of connections lost
@@ -55,10 +56,8 @@ func (l *Live) lines(ctx context.Context, in Input, r io.Reader) (Result, error)
 		rec = recording{streams.SourceEvent, wire.NDJSON}
 	}
 	opts := l.options(in, rec)
-	if l.Stored != nil {
-		if opts.Stored, err = l.Stored(ctx, streams.Subject(opts.Source, opts.Workflow), opts.Stream); err != nil {
-			return Result{}, err
-		}
+	if opts.Stored, err = l.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream); err != nil {
+		return Result{}, err
 	}
 	publish, cancel := outlive(ctx, stopGrace)
 	defer cancel()
@@ -75,8 +74,8 @@ func (l *Live) lines(ctx context.Context, in Input, r io.Reader) (Result, error)
 func (l *Live) options(in Input, rec recording) Options {
 	return Options{
 		Source: rec.source, Format: rec.format, Workflow: in.Workflow, Stream: in.Stream,
-		Linger: Linger, Shed: l.Shed, Progress: l.Progress,
-		TooLarge: func(position uint64, offset int64) { l.problem(in, tooLarge(position, offset)) },
+		Limits: l.Limits, Live: true, Shed: l.Shed, Progress: l.Progress,
+		TooLarge: func(position uint64, offset int64) { l.problem(in, tooLarge(position, offset, l.Limits)) },
 	}
 }
 

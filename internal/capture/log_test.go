@@ -70,7 +70,7 @@ func BenchmarkCapture(b *testing.B) {
 				budget := capture.NewBudget(capture.InFlightBytesMax)
 				atOnce(streamsAtOnce, func(i int) {
 					opts := ndjson(fmt.Sprintf("%d-%d", run, i))
-					opts.Budget, opts.Linger = budget, capture.Linger
+					opts.Budget, opts.Live = budget, true
 					recordPieces(b, publisher, opts, data)
 				})
 			}

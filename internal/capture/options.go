@@ -11,7 +11,7 @@ import (
 
 // Defaults and limits of a Recorder.
 const (
-	// FrameBytes is the size at which a frame is cut.
+	// FrameBytes is the default size at which a frame is cut.
 	FrameBytes = 256 << 10
 	// FrameEventsMax is the number of events at which a frame is cut.
 	FrameEventsMax = 4096
@@ -19,9 +19,30 @@ const (
 	FramesWaitingMax = 16
 	// EventBytesMax is the default limit on one event.
 	EventBytesMax = 16 << 20
-	// Linger is how long an event of a live source waits for more to share a frame with.
+	// Linger is how long, by default, an event of a live source waits for more to share a frame with.
 	Linger = 5 * time.Millisecond
 )
+
+// Limits bound what becomes of a stream's bytes; zero values take the defaults.
+type Limits struct {
+	EventBytes int           // of one event; default EventBytesMax
+	FrameBytes int           // at which a frame is cut; default FrameBytes
+	Linger     time.Duration // of an event of a live source; default Linger
+}
+
+// Defaults returns the limits with each zero replaced by its default.
+func (l Limits) Defaults() Limits {
+	if l.EventBytes == 0 {
+		l.EventBytes = EventBytesMax
+	}
+	if l.FrameBytes == 0 {
+		l.FrameBytes = FrameBytes
+	}
+	if l.Linger == 0 {
+		l.Linger = Linger
+	}
+	return l
+}
 
 // Publisher takes frames into the log and answers when they are durable: one acknowledgement a frame, in their order.
 type Publisher interface {
@@ -45,10 +66,10 @@ type Options struct {
 	Captured  time.Time      // when the bytes were captured; zero: as each frame is cut
 	Shed      func() float64 // threshold to stamp on each frame; nil: 0
 
-	EventBytes int           // limit on one event; 0: EventBytesMax
-	Linger     time.Duration // 0: cut by size and count alone, the same frames whatever the timing
-	Budget     *Budget       // of frames in flight, shared with other recorders; nil: one of its own
-	Unfinished *Budget       // of the unfinished event, as far as it exceeds FrameBytes; nil: EventBytes is limit enough
+	Limits     Limits
+	Live       bool    // frames are also cut after Linger; else by size and count alone, the same whatever the timing
+	Budget     *Budget // of frames in flight, shared with other recorders; nil: one of its own
+	Unfinished *Budget // of the unfinished event, as far as it exceeds FrameBytes; nil: EventBytes is limit enough
 
 	// TooLarge, if set, is told of each event over the limit and its offset in bytes; the event is left out, its position
 	// kept free. Else such an event fails the recorder with wire.ErrTooLarge.

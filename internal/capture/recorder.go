@@ -35,14 +35,12 @@ type Recorder struct {
 
 // New starts a recorder, which works until it is closed or ctx ends. It must be closed in any case.
 func New(ctx context.Context, pub Publisher, opts Options) *Recorder {
-	if opts.EventBytes == 0 {
-		opts.EventBytes = EventBytesMax
-	}
+	opts.Limits = opts.Limits.Defaults()
 	if opts.Budget == nil {
-		opts.Budget = NewBudget(int64(opts.EventBytes))
+		opts.Budget = NewBudget(int64(opts.Limits.EventBytes))
 	}
 	r := &Recorder{
-		opts: opts, pub: pub, split: wire.NewSplitter(opts.Format, opts.EventBytes),
+		opts: opts, pub: pub, split: wire.NewSplitter(opts.Format, opts.Limits.EventBytes),
 		linger: time.NewTimer(time.Hour), cut: make(chan *piece, FramesWaitingMax), done: make(chan struct{}),
 		result: Result{First: opts.Position, Next: opts.Position},
 	}
@@ -70,7 +68,7 @@ func (r *Recorder) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if err := r.reserve(max(0, r.split.Unfinished()-FrameBytes)); err != nil {
+	if err := r.reserve(max(0, r.split.Unfinished()-r.opts.Limits.FrameBytes)); err != nil {
 		r.cancel(err)
 	}
 	if err := context.Cause(r.ctx); err != nil {
@@ -87,7 +85,7 @@ func (r *Recorder) reserve(n int) error {
 	case n < r.reserved:
 		b.release(r.reserved - n)
 	case !b.tryAcquire(n - r.reserved):
-		return fmt.Errorf("%w: no memory is left for an event of more than %d bytes", ErrBusy, FrameBytes)
+		return fmt.Errorf("%w: no memory is left for an event of more than %d bytes", ErrBusy, r.opts.Limits.FrameBytes)
 	}
 	r.reserved = n
 	return nil
@@ -149,8 +147,8 @@ func (r *Recorder) add(u wire.Unit) error {
 	}
 	return r.endFrameIf(func() *piece {
 		p := r.pending.add(u)
-		if r.opts.Linger > 0 && r.pending.count > 0 && !r.armed {
-			r.linger.Reset(r.opts.Linger)
+		if r.opts.Live && r.pending.count > 0 && !r.armed {
+			r.linger.Reset(r.opts.Limits.Linger)
 			r.armed = true
 		}
 		return p

@@ -123,7 +123,7 @@ func TestRecorderResumes(t *testing.T) {
 		}
 		before := len(log.frames)
 		opts := ndjson("s")
-		opts.Stored, _ = log.stored(context.Background(), "", "s")
+		opts.Stored = log.storedOf("s")
 		result := record(rt, log, opts, strings.Join(all, ""))
 		if want := before + min(more, 1); len(log.frames) != want {
 			rt.Fatalf("%d frames, want %d", len(log.frames), want)
@@ -141,7 +141,7 @@ func TestRecorderPublishesWhatDiffers(t *testing.T) {
 	log := &fakeLog{}
 	record(t, log, ndjson("s"), "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n")
 	opts := ndjson("s")
-	opts.Stored, _ = log.stored(context.Background(), "", "s")
+	opts.Stored = log.storedOf("s")
 	result := record(t, log, opts, "{\"a\":1}\n{\"b\":2}\n{\"a\":3}\n{\"a\":4}\n")
 	if len(log.frames) != 2 || result.Stored != 0 || string(log.frames[1].Body) != "{\"a\":1}\n{\"b\":2}\n{\"a\":3}\n{\"a\":4}\n" {
 		t.Errorf("%d frames, %+v, last %q", len(log.frames), result, log.frames[len(log.frames)-1].Body)
@@ -153,7 +153,7 @@ func TestRecorderLingers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &fakeLog{}
 		opts := ndjson("s")
-		opts.Linger = capture.Linger
+		opts.Live = true
 		r := capture.New(t.Context(), log, opts)
 		write := func(s string) {
 			if _, err := r.Write([]byte(s)); err != nil {
@@ -189,7 +189,7 @@ func TestRecorderKeepsHeartbeatsWithTheNextEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &fakeLog{}
 		opts := ndjson("s")
-		opts.Format, opts.Linger = wire.SSE, capture.Linger
+		opts.Format, opts.Live = wire.SSE, true
 		r := capture.New(t.Context(), log, opts)
 		for range 3 {
 			_, _ = r.Write([]byte(": ping\n\n"))
@@ -282,7 +282,7 @@ func TestRecorderLeavesOutWhatIsTooLarge(t *testing.T) {
 	data := "{\"i\":0}\n" + lines(1, 4096) + "{\"i\":2}\n"
 	log := &fakeLog{}
 	opts := ndjson("s")
-	opts.EventBytes = 1024
+	opts.Limits.EventBytes = 1024
 	var at []uint64
 	opts.TooLarge = func(position uint64, _ int64) { at = append(at, position) }
 	result := record(t, log, opts, data[:900], data[900:])

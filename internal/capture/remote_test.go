@@ -45,7 +45,7 @@ func TestRemoteHandsFramesOver(t *testing.T) {
 func TestRemoteTellsRefusalFromFailure(t *testing.T) {
 	frame := &streams.Frame{Source: streams.SourceEvent, Workflow: "w", ContentType: streams.ContentNDJSON, Stream: "s", Body: []byte("{}\n")}
 	full := serve(t, capture.HandlerOptions{Publisher: &fakeLog{gate: func(context.Context) error { return streams.ErrFull }}})
-	small := serve(t, capture.HandlerOptions{Publisher: &fakeLog{}, EventBytes: 1})
+	small := serve(t, capture.HandlerOptions{Publisher: &fakeLog{}, Limits: capture.Limits{EventBytes: 1}})
 	for name, test := range map[string]struct {
 		url  string
 		want error

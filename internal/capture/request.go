@@ -26,10 +26,10 @@ const idBytesMax = 1 << 10
 func (h *Handler) options(ctx context.Context, r *http.Request) (Options, error) {
 	opts := Options{
 		Source: streams.Source(r.PathValue("source")), Workflow: r.PathValue("workflow"),
-		Shed: h.opts.Shed, EventBytes: h.opts.EventBytes, Budget: h.inFlight, Unfinished: h.unfinished,
+		Limits: h.opts.Limits, Shed: h.opts.Shed, Budget: h.inFlight, Unfinished: h.unfinished,
 	}
 	if r.ContentLength < 0 {
-		opts.Linger = Linger // the body comes piece by piece; else the same body is always cut the same way
+		opts.Live = true // the body comes piece by piece; else the same body is always cut the same way
 	}
 	if !opts.Source.Valid() {
 		return opts, fmt.Errorf("%w: source %q is not sse, jsonrpc or event", ErrRequest, opts.Source)
@@ -108,7 +108,7 @@ func (h *Handler) place(ctx context.Context, header http.Header, opts *Options) 
 	if h.opts.Stored == nil || placed && !resume {
 		return nil
 	}
-	stored, err := h.opts.Stored(ctx, streams.Subject(opts.Source, opts.Workflow), opts.Stream)
+	stored, err := h.opts.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
 	if err != nil {
 		return fmt.Errorf("what the log has of stream %q: %w", opts.Stream, err)
 	}

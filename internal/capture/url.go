@@ -41,17 +41,15 @@ func URLInput(rawURL string) (Input, error) {
 // The events go behind those that the log has of the stream. Errors wrap ErrURL if the server refuses for good.
 func (l *Live) URL(ctx context.Context, client *http.Client, in Input) (Result, error) {
 	opts := l.options(in, recording{streams.SourceSSE, wire.SSE})
-	if l.Stored != nil {
-		stored, err := l.Stored(ctx, streams.Subject(opts.Source, opts.Workflow), opts.Stream)
-		if err != nil {
-			return Result{}, err
-		}
-		opts.Position = behind(stored)
+	stored, err := l.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
+	if err != nil {
+		return Result{}, err
 	}
+	opts.Position = behind(stored)
 	publish, cancel := outlive(ctx, stopGrace)
 	defer cancel()
 	f := &follower{client: client, url: in.Path, recorder: New(publish, l.Publisher, opts), wait: reconnectWait, backOff: newBackOff()}
-	err := f.follow(ctx, func(err error) { l.problem(in, err) })
+	err = f.follow(ctx, func(err error) { l.problem(in, err) })
 	result, failure := f.recorder.Abandon(publish)
 	if failure != nil {
 		return result, failure
@@ -153,7 +151,7 @@ func accepted(response *http.Response) (bool, error) {
 // events captures the whole events of one connection; an event that the connection's end cuts off is not one, and the
 // server sends it again.
 func (f *follower) events(body io.Reader) error {
-	split := wire.NewSplitter(wire.SSE, EventBytesMax)
+	split := wire.NewSplitter(wire.SSE, f.recorder.opts.Limits.EventBytes)
 	buf := make([]byte, readBytes)
 	for first := true; ; {
 		n, readErr := body.Read(buf)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"assay/internal/capture"
 )
 
 // ErrInvalid means that a setting has a value which Assay cannot use, or does not exist.
@@ -22,6 +24,7 @@ type Config struct {
 
 	NATS       NATS           `koanf:"nats"`
 	Log        Log            `koanf:"log"`
+	Ingest     Ingest         `koanf:"ingest"`
 	HTTP       HTTP           `koanf:"http"`
 	Registry   Registry       `koanf:"registry"`
 	Embeddings Embeddings     `koanf:"embeddings"`
@@ -46,6 +49,17 @@ type Log struct {
 	Replicas int           `koanf:"replicas"`  // copies in a cluster
 }
 
+// Ingest bounds what is captured, by files, HTTP, taps and proxies alike.
+type Ingest struct {
+	EventBytes int           `koanf:"event_bytes"` // largest event
+	FrameBytes int           `koanf:"frame_bytes"` // size at which events share a frame no longer
+	Linger     time.Duration `koanf:"linger"`      // longest wait of a live event for others to share its frame
+	Streams    int           `koanf:"streams"`     // requests open at once
+	Idle       time.Duration `koanf:"idle"`        // longest silence in the middle of a body
+	Timeout    time.Duration `koanf:"timeout"`     // longest time that one body may take; 0: no limit
+	BodyBytes  int64         `koanf:"body_bytes"`  // largest body, decompressed; 0: no limit
+}
+
 // HTTP says where the API listens.
 type HTTP struct {
 	Listen string `koanf:"listen"` // host:port; empty: no API
@@ -54,10 +68,15 @@ type HTTP struct {
 
 // Registry says where promotions go.
 type Registry struct {
-	URL       string `koanf:"url"`
-	Kind      string `koanf:"kind"`       // coreason or mcp
-	TokenFile string `koanf:"token_file"` // path of a file that holds the bearer token
-	CAFile    string `koanf:"ca_file"`    // path of a PEM file with more certificate authorities
+	URL         string        `koanf:"url"`
+	Kind        string        `koanf:"kind"`        // coreason or mcp
+	Namespace   string        `koanf:"namespace"`   // under which an MCP Registry lists servers, in reverse DNS form; empty: the anonymous one
+	TokenFile   string        `koanf:"token_file"`  // path of a file that holds the bearer token
+	CAFile      string        `koanf:"ca_file"`     // path of a PEM file with more certificate authorities
+	Proxy       string        `koanf:"proxy"`       // URL of a proxy; empty: as HTTPS_PROXY and its like say
+	Timeout     time.Duration `koanf:"timeout"`     // of one request
+	Concurrency int           `koanf:"concurrency"` // requests at a time
+	WarnAge     time.Duration `koanf:"warn_age"`    // wait of a promotion that status and /readyz warn about; 0: none
 }
 
 // Embeddings say which model turns texts into vectors.
@@ -103,11 +122,15 @@ type Key struct {
 // Default returns the settings of a single node.
 func Default() Config {
 	return Config{
-		Data:       "data",
-		Namespace:  "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
-		Log:        Log{MaxBytes: 32 << 30, Replicas: 1},
+		Data:      "data",
+		Namespace: "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
+		Log:       Log{MaxBytes: 32 << 30, Replicas: 1},
+		Ingest: Ingest{
+			EventBytes: capture.EventBytesMax, FrameBytes: capture.FrameBytes, Linger: capture.Linger,
+			Streams: capture.OpenStreamsMax, Idle: capture.IdleMax, Timeout: capture.TimeMax,
+		},
 		HTTP:       HTTP{Listen: "127.0.0.1:7070"},
-		Registry:   Registry{Kind: "coreason"},
+		Registry:   Registry{Kind: "coreason", Timeout: 5 * time.Second, Concurrency: 8, WarnAge: 24 * time.Hour},
 		Embeddings: Embeddings{Batch: 64, Timeout: 30 * time.Second, Attempts: 3},
 		Gate:       Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
 		Silver:     Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 8 << 20, MaxAge: 25 * time.Millisecond},
@@ -128,8 +151,8 @@ func (c *Config) Validate() error {
 	check(c.Log.MaxBytes >= 1<<20, "log.max_bytes", "at least 1048576")
 	check(c.Log.MaxAge >= 0, "log.max_age", "0 or a duration such as 720h")
 	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")
-	check(c.Registry.URL == "" || isHTTP(c.Registry.URL), "registry.url", "an http or https URL")
-	check(c.Registry.Kind == "coreason" || c.Registry.Kind == "mcp", "registry.kind", "coreason or mcp")
+	c.Ingest.validate(check)
+	c.Registry.validate(check)
 	c.Embeddings.validate(check)
 	check(c.Gate.Ceiling >= 0 && c.Gate.Ceiling <= 1, "gate.ceiling", "between 0 and 1")
 	check(c.Gate.HighWatermark > c.Gate.LowWatermark, "gate.high_watermark", "above gate.low_watermark")
@@ -140,6 +163,26 @@ func (c *Config) Validate() error {
 	check(c.Silver.MaxBytes >= 1<<10, "silver.max_bytes", "at least 1024")
 	check(c.Silver.MaxAge > 0, "silver.max_age", "a positive duration such as 25ms")
 	return errors.Join(errs...)
+}
+
+// The log takes no message above 64 MiB, and a row of Silver may hold an event three times: raw, as text and as payload.
+func (i *Ingest) validate(check func(ok bool, key, want string)) {
+	check(i.EventBytes >= 1<<10 && i.EventBytes <= 16<<20, "ingest.event_bytes", "1024 to 16777216")
+	check(i.FrameBytes >= 1<<10 && i.FrameBytes <= 8<<20, "ingest.frame_bytes", "1024 to 8388608")
+	check(i.Linger > 0 && i.Linger <= time.Second, "ingest.linger", "a duration such as 5ms, up to 1s")
+	check(i.Streams >= 1 && i.Streams <= 65_536, "ingest.streams", "1 to 65536")
+	check(i.Idle > 0, "ingest.idle", "a positive duration such as 2m")
+	check(i.Timeout >= 0, "ingest.timeout", "0 or a duration such as 24h")
+	check(i.BodyBytes >= 0, "ingest.body_bytes", "0 or a number of bytes")
+}
+
+func (r *Registry) validate(check func(ok bool, key, want string)) {
+	check(r.URL == "" || isHTTP(r.URL), "registry.url", "an http or https URL")
+	check(r.Kind == "coreason" || r.Kind == "mcp", "registry.kind", "coreason or mcp")
+	check(r.Namespace == "" || r.Kind == "mcp", "registry.namespace", "empty unless registry.kind is mcp")
+	check(r.Timeout > 0 && r.Timeout <= 10*time.Minute, "registry.timeout", "a duration such as 5s, up to 10m")
+	check(r.Concurrency >= 1 && r.Concurrency <= 256, "registry.concurrency", "1 to 256")
+	check(r.WarnAge >= 0, "registry.warn_age", "0 or a duration such as 24h")
 }
 
 func (e *Embeddings) validate(check func(ok bool, key, want string)) {

@@ -24,8 +24,12 @@ type Gauges struct {
 	ShedThreshold      float64       // in force for frames captured now, 0 to 1
 	PromotionOldestAge time.Duration // of the promotion that waits longest
 	PromotionAttempts  uint64        // since start
-	BreakerOpen        bool          // the registry is given a rest
+	PromotionFailures  uint64        // attempts that failed, since start
+	PromotionBreaker   string        // one of breakerStates
 }
+
+// breakerStates are those of the circuit breaker before the registry.
+var breakerStates = []string{"closed", "open", "half-open"}
 
 // scrapeTimeout bounds what one scrape may ask of the log.
 const scrapeTimeout = 5 * time.Second
@@ -48,25 +52,26 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	frames      = desc("bronze_frames_total", "Frames captured.")
-	captured    = desc("bronze_events_total", "Events captured.")
-	bytes       = desc("bronze_bytes_total", "Bytes captured.")
-	events      = desc("silver_events_total", "Events decoded, by what became of them.", "disposition")
-	batches     = desc("silver_batches_total", "Micro-batches published.")
-	lag         = desc("silver_lag_frames", "Frames not decoded yet.")
-	threshold   = desc("shed_threshold", "Threshold of the load gate stamped on frames now, 0 to 1.")
-	entities    = desc("gold_entities", "Entities known.")
-	edges       = desc("gold_edges", "Edges of the usage graph.")
-	promotions  = desc("promotions", "Promotions by state.", "state")
-	oldest      = desc("promotion_oldest_seconds", "Age of the promotion that waits longest.")
-	attempts    = desc("promotion_attempts_total", "Attempts to publish since start.")
-	breakerOpen = desc("promotion_breaker_open", "1 while the registry is given a rest.")
+	frames     = desc("bronze_frames_total", "Frames captured.")
+	captured   = desc("bronze_events_total", "Events captured.")
+	bytes      = desc("bronze_bytes_total", "Bytes captured.")
+	events     = desc("silver_events_total", "Events decoded, by what became of them.", "disposition")
+	batches    = desc("silver_batches_total", "Micro-batches published.")
+	lag        = desc("silver_lag_frames", "Frames not decoded yet.")
+	threshold  = desc("shed_threshold", "Threshold of the load gate stamped on frames now, 0 to 1.")
+	entities   = desc("gold_entities", "Entities known.")
+	edges      = desc("gold_edges", "Edges of the usage graph.")
+	promotions = desc("promotions", "Promotions by state.", "state")
+	oldest     = desc("promotion_oldest_seconds", "Age of the promotion that waits longest.")
+	attempts   = desc("promotion_attempts_total", "Attempts to publish since start.")
+	failures   = desc("promotion_failures_total", "Attempts to publish that failed since start.")
+	breaker    = desc("promotion_breaker", "1 for the state that the circuit breaker before the registry is in.", "state")
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		frames, captured, bytes, events, batches, lag, threshold, entities, edges, promotions, oldest, attempts, breakerOpen,
+		frames, captured, bytes, events, batches, lag, threshold, entities, edges, promotions, oldest, attempts, failures, breaker,
 	} {
 		ch <- d
 	}
@@ -109,9 +114,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(threshold, g.ShedThreshold)
 	gauge(oldest, g.PromotionOldestAge.Seconds())
 	counter(attempts, g.PromotionAttempts)
-	open := 0.0
-	if g.BreakerOpen {
-		open = 1
+	counter(failures, g.PromotionFailures)
+	for _, state := range breakerStates {
+		in := 0.0
+		if g.PromotionBreaker == state {
+			in = 1
+		}
+		gauge(breaker, in, state)
 	}
-	gauge(breakerOpen, open)
 }

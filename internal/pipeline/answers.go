@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
+	"assay/consumers/gold"
 	"assay/consumers/silver"
 	"assay/internal/metrics"
 	"assay/internal/view"
@@ -28,6 +30,10 @@ func (p *Pipeline) Summary(ctx context.Context) (*view.Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnings, err := p.warnings(ctx)
+	if err != nil {
+		return nil, err
+	}
 	totals := p.gold.Totals()
 	return &view.Summary{
 		Bronze: view.BronzeSummary{Frames: tally.Frames, Events: tally.Events, Bytes: tally.Bytes},
@@ -40,6 +46,7 @@ func (p *Pipeline) Summary(ctx context.Context) (*view.Summary, error) {
 		Promotions: view.PromotionSummary{
 			Published: uint64(promotions.Published), Pending: uint64(promotions.Pending), Rejected: uint64(promotions.Rejected),
 		},
+		Warnings: warnings,
 	}, nil
 }
 
@@ -78,19 +85,22 @@ func (p *Pipeline) Gauges(ctx context.Context) (metrics.Gauges, error) {
 	status := p.promotion.Status()
 	return metrics.Gauges{
 		SilverLag: lag, ShedThreshold: p.shed(), PromotionOldestAge: status.OldestAge,
-		PromotionAttempts: status.Attempts, BreakerOpen: status.Breaker != "closed",
+		PromotionAttempts: status.Attempts, PromotionFailures: status.Failures, PromotionBreaker: status.Breaker,
 	}, err
 }
 
-// Ready reports whether the pipeline takes events in: the log answers and nothing has stopped by itself.
-func (p *Pipeline) Ready(ctx context.Context) error {
+// Ready reports whether the pipeline takes events in: the log answers and nothing has stopped by itself. Warnings are about
+// what does not keep it from that.
+func (p *Pipeline) Ready(ctx context.Context) (warnings []string, err error) {
 	select {
 	case <-p.done:
-		return fmt.Errorf("processing has stopped: %w", p.err)
+		return nil, fmt.Errorf("processing has stopped: %w", p.err)
 	default:
 	}
-	_, err := p.log.SilverLag(ctx)
-	return err
+	if _, err := p.log.SilverLag(ctx); err != nil {
+		return nil, err
+	}
+	return p.warnings(ctx)
 }
 
 // unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
@@ -99,8 +109,26 @@ func (p *Pipeline) unsettled(ctx context.Context, workflow string) ([]view.Entit
 	if err != nil {
 		return nil, err
 	}
-	entities := make([]view.Entity, len(live))
-	for i, e := range live {
+	return shown(live), nil
+}
+
+// asOf returns the entities of a workflow as they were at a time.
+func (p *Pipeline) asOf(ctx context.Context, workflow string, at time.Time) ([]view.Entity, error) {
+	then, err := p.gold.AsOf(ctx, view.TracesUntil(workflow, at))
+	if err != nil {
+		return nil, err
+	}
+	return shown(then), nil
+}
+
+func (p *Pipeline) traceCount(workflow string) (events, lastBronzeSeq int64, err error) {
+	count, err := p.gold.TraceCount(workflow)
+	return count.Events, count.LastBronzeSeq, err
+}
+
+func shown(found []*gold.Entity) []view.Entity {
+	entities := make([]view.Entity, len(found))
+	for i, e := range found {
 		entities[i] = view.Entity{
 			EntityUUID: e.UUID.String(), Kind: e.Kind, WorkflowID: e.WorkflowID, IntentID: e.IntentID, AgentID: e.AgentID,
 			Capability: e.Capability, Provider: e.Provider, Status: e.Status, StartedAt: e.StartedAt, EndedAt: e.EndedAt,
@@ -109,5 +137,5 @@ func (p *Pipeline) unsettled(ctx context.Context, workflow string) ([]view.Entit
 			FinishReason: e.FinishReason, Error: e.Error, Request: e.Request, Result: e.Result, Text: e.Text,
 		}
 	}
-	return entities, nil
+	return entities
 }

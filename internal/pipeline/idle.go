@@ -24,6 +24,9 @@ func (p *Pipeline) WaitIdle(ctx context.Context, show func(*view.Summary)) error
 	defer tick.Stop()
 	for look := 0; ; look++ {
 		busy, err := p.busy(ctx)
+		if err == nil && !busy {
+			_, err = p.log.ExtendChain(ctx)
+		}
 		if err != nil || !busy {
 			return err
 		}

@@ -6,19 +6,20 @@ import (
 	"net/http"
 
 	"assay/internal/capture"
+	"assay/internal/config"
 	"assay/internal/wire"
 	"assay/streams"
 )
 
 // Files returns what captures files into this pipeline's log.
 func (p *Pipeline) Files() *capture.Files {
-	return &capture.Files{Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed}
+	return &capture.Files{Publisher: p.publisher, Stored: p.log.StreamFrames, Limits: p.limits(), Shed: p.shed}
 }
 
 // Record brings one whole source stream into the log and returns when it is durable. What the log has of it already is
 // passed over.
 func (p *Pipeline) Record(ctx context.Context, source streams.Source, workflow, stream string, body []byte) error {
-	stored, err := p.log.StreamFrames(ctx, streams.Subject(source, workflow), stream)
+	found, err := p.log.StreamFrames(ctx, streams.Subject(source, workflow), stream)
 	if err != nil {
 		return err
 	}
@@ -27,7 +28,8 @@ func (p *Pipeline) Record(ctx context.Context, source streams.Source, workflow, 
 		format = wire.SSE
 	}
 	recorder := capture.New(ctx, p.publisher, capture.Options{
-		Source: source, Format: format, Workflow: workflow, Stream: stream, Stored: stored, Shed: p.shed,
+		Source: source, Format: format, Workflow: workflow, Stream: stream, Limits: p.limits(),
+		Stored: found[stream], Shed: p.shed,
 	})
 	_, writeErr := recorder.Write(body)
 	_, err = recorder.Close(ctx)
@@ -44,7 +46,18 @@ func (p *Pipeline) shed() float64 {
 
 // IngestHandler answers POST /v1/ingest/{source}/{workflow}.
 func (p *Pipeline) IngestHandler() http.Handler {
-	return capture.NewHandler(capture.HandlerOptions{Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed})
+	c := p.opts.Config.Ingest
+	return capture.NewHandler(capture.HandlerOptions{
+		Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed, Limits: p.limits(),
+		OpenStreams: c.Streams, Idle: c.Idle, Timeout: c.Timeout, BodyBytes: c.BodyBytes,
+	})
+}
+
+func (p *Pipeline) limits() capture.Limits { return Limits(p.opts.Config.Ingest) }
+
+// Limits are those that the settings set to capturing.
+func Limits(c config.Ingest) capture.Limits {
+	return capture.Limits{EventBytes: c.EventBytes, FrameBytes: c.FrameBytes, Linger: c.Linger}
 }
 
 // Publisher takes frames into the log.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -14,9 +12,10 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/consumers/gold"
-	"assay/consumers/promotion"
 	"assay/consumers/silver"
 	"assay/internal/config"
+	"assay/internal/rebuild"
+	"assay/internal/tables"
 	"assay/internal/vectors"
 	"assay/kernels"
 	"assay/streams"
@@ -24,9 +23,9 @@ import (
 
 // Directories inside the data directory.
 const (
-	stateDir = "state"     // Gold's state store
-	storeDir = "sovereign" // the LanceDB database
-	auditDir = "audit"     // scratch space of an audit
+	stateDir = rebuild.StateDir
+	storeDir = rebuild.StoreDir
+	auditDir = "audit" // scratch space of an audit
 )
 
 // openLog starts the embedded server or connects to an outside one, and defines the streams.
@@ -78,8 +77,51 @@ func (p *Pipeline) connect() (*nats.Conn, error) {
 	return conn, nil
 }
 
-// openStore opens the tables and the state that they are views of.
-func (p *Pipeline) openStore(ctx context.Context) (err error) {
+// openStore opens the tables and the state that they are views of, after it has finished a rebuild whose end was
+// interrupted. A state that cannot be used is made anew from the log.
+func (p *Pipeline) openStore(ctx context.Context) error {
+	if err := rebuild.Swap(p.opts.Config.Data); err != nil {
+		return err
+	}
+	err := p.openTables(ctx)
+	if err == nil {
+		err = p.checkLoss(ctx)
+	}
+	switch {
+	case !errors.Is(err, gold.ErrStateLost) && !errors.Is(err, gold.ErrVersion):
+		return err
+	case p.opts.Rebuilding == nil:
+		return fmt.Errorf("%w; `assay rebuild --data %s` makes it anew from the log", err, p.opts.Config.Data)
+	}
+	p.opts.Logger.Warn("making the tables anew from the log, because their state cannot be used", "reason", err)
+	p.rebuilt, err = p.rebuild(ctx, false)
+	return err
+}
+
+// checkLoss notices a directory that is gone, which opening makes anew, empty: a state that knows nothing although batches
+// were folded, and traces without rows although the state has counted some.
+func (p *Pipeline) checkLoss(ctx context.Context) error {
+	totals := p.gold.Totals()
+	if totals.Events == 0 {
+		consumer, err := p.log.GoldConsumer(ctx)
+		if err != nil {
+			return err
+		}
+		if n := consumer.CachedInfo().AckFloor.Stream; n > 0 {
+			return fmt.Errorf("%w: it is empty, and %d batches were folded", gold.ErrStateLost, n)
+		}
+	}
+	if totals.Traces == 0 {
+		return nil
+	}
+	rows, err := p.store.Count(ctx, tables.Traces, tables.Filter{})
+	if err == nil && rows == 0 {
+		err = fmt.Errorf("%w: traces is empty, and %d rows were written", gold.ErrStateLost, totals.Traces)
+	}
+	return err
+}
+
+func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	data := p.opts.Config.Data
 	if p.store, err = p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions()); err != nil {
 		return err
@@ -140,55 +182,6 @@ func (p *Pipeline) silverOptions() (silver.Options, error) {
 	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, c.Silver.MaxBytes, c.Silver.MaxAge
 	options.Namespace, err = uuid.Parse(c.Namespace)
 	return options, err
-}
-
-// openPromotion prepares publishing, without a registry if none is configured: promotions then wait.
-func (p *Pipeline) openPromotion(ctx context.Context) error {
-	c := p.opts.Config.Registry
-	var registry promotion.Registry
-	if c.URL != "" {
-		var err error
-		registry, err = promotion.Open(c.Kind, promotion.Endpoint{URL: c.URL, TokenFile: c.TokenFile, TokenEnv: registryTokenEnv, CAFile: c.CAFile})
-		if err != nil {
-			return err
-		}
-	}
-	consumer, err := p.log.PromotionConsumer(ctx)
-	if err != nil {
-		return err
-	}
-	instance, err := p.instance()
-	if err != nil {
-		return err
-	}
-	p.promotion, err = promotion.New(promotion.Options{
-		Stream: consumer, KV: p.log.Publications(), Store: p.store, Registry: registry,
-		Dead: p.buryPromotion, Instance: instance, Logger: p.opts.Logger,
-	})
-	return err
-}
-
-// registryTokenEnv holds the registry's bearer token where no file does.
-const registryTokenEnv = "ASSAY_REGISTRY_TOKEN"
-
-// instance names this data directory among the processes that share a log. The name outlives a restart, so that the
-// leases of attempts which a crash interrupted are its own again.
-func (p *Pipeline) instance() (string, error) {
-	file := filepath.Join(p.opts.Config.Data, "instance")
-	name, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		name = []byte(uuid.NewString())
-		err = os.WriteFile(file, name, 0o600)
-	}
-	if err != nil {
-		return "", fmt.Errorf("name this instance: %w", err)
-	}
-	return string(name), nil
-}
-
-// buryPromotion keeps a message of PROMOTION that is no promotion with the other dead letters.
-func (p *Pipeline) buryPromotion(ctx context.Context, d promotion.DeadLetter) error {
-	return p.log.PublishMsgs(ctx, silver.PromotionLetter(d.Workflow, d.EventUUID, d.Reason, d.Sequence, d.Body))
 }
 
 // decoder is the decoding of frames with both gates.

@@ -11,6 +11,7 @@ import (
 	"assay/consumers/promotion"
 	"assay/consumers/silver"
 	"assay/internal/config"
+	"assay/internal/rebuild"
 	"assay/internal/vectors"
 	"assay/internal/view"
 	"assay/streams"
@@ -36,6 +37,9 @@ type Options struct {
 	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet. It
 	// is called once the data directory is locked.
 	OpenStore func(ctx context.Context, dir string, dimensions int) (Store, error)
+	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
+	// version's, and is told how many frames of how many are done.
+	Rebuilding func(done, total uint64)
 }
 
 // Pipeline is a running Assay.
@@ -50,9 +54,11 @@ type Pipeline struct {
 	embedder  embedder
 	vectors   *vectors.Worker
 	gold      *gold.Gold
+	registry  promotion.Registry // nil if none is configured
 	promotion *promotion.Publisher
 	silver    *silver.Silver
 	stamp     *streams.Stamp
+	rebuilt   *rebuild.Result // by Open; nil if it had no reason to
 
 	stop context.CancelFunc // ends what Start started
 	done chan struct{}
@@ -72,7 +78,10 @@ func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 
 // View answers questions about what the pipeline holds.
 func (p *Pipeline) View() view.View {
-	local := &view.Local{Store: p.store, Unsettled: p.unsettled, Letters: p.letters, Summary: p.Summary}
+	local := &view.Local{
+		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Summary,
+		Publications: publications{p.promotion},
+	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		local.Embedder = p.embedder
 	}

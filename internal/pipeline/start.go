@@ -47,6 +47,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 		"vectors":   p.vectors.Run,
 		"upkeep":    p.upkeep,
 		"lag":       p.measureLag,
+		"chain":     p.extendChain,
 		"server":    p.watchServer,
 	} {
 		group.Go(func() error {
@@ -98,13 +99,14 @@ func (p *Pipeline) upkeep(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := p.maintain(ctx); err != nil && ctx.Err() == nil {
+		if err := p.Maintain(ctx); err != nil && ctx.Err() == nil {
 			p.opts.Logger.Warn("table upkeep failed and will be tried again", "error", err)
 		}
 	}
 }
 
-func (p *Pipeline) maintain(ctx context.Context) error {
+// Maintain compacts tables and brings their indexes up to date at once.
+func (p *Pipeline) Maintain(ctx context.Context) error {
 	err := p.store.EnsureIndexes(ctx)
 	for _, t := range tables.All {
 		err = errors.Join(err, p.store.Optimise(ctx, t.Name))
@@ -123,12 +125,7 @@ func (p *Pipeline) Close(ctx context.Context) error {
 		p.stop()
 		<-p.done
 	}
-	if p.gold != nil {
-		errs = append(errs, p.gold.Close())
-	}
-	if p.store != nil {
-		errs = append(errs, p.store.Close())
-	}
+	errs = append(errs, p.closeTables())
 	if p.conn != nil {
 		p.conn.Close()
 	}

@@ -119,7 +119,7 @@ func (x *exchange) recordBody(b body, s session, rpc bool) bool {
 
 // copy records what reader gives until it ends.
 func (x *exchange) copy(reader io.Reader, side streams.Side, opts capture.Options, s session, rpc bool) {
-	opts.Linger = capture.Linger
+	opts.Limits, opts.Live = x.proxy.opts.Limits, true
 	opts.Stream = x.id + "/" + string(side)
 	if rpc {
 		opts.Stream, opts.Positions, opts.Side = s.stream, s.positions, side

@@ -25,7 +25,8 @@ type Options struct {
 	Transport http.RoundTripper // nil: http.DefaultTransport
 	Publisher capture.Publisher // should answer soon: a spool
 	Workflow  string            // of what is recorded, unless the request names one (HeaderWorkflow)
-	Report    func(error)       // told of what could not be passed on or recorded; from several goroutines
+	Limits    capture.Limits
+	Report    func(error) // told of what could not be passed on or recorded; from several goroutines
 }
 
 // Proxy is an http.Handler that passes requests on to one upstream server and records them and their answers.
@@ -66,6 +67,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.group.Go(x.record)
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	if r.Body != nil && r.Body != http.NoBody {
+		// Else the server of HTTP/1 takes what is left of a request for itself once the answer begins, and a transport that is
+		// still looking for the request's end breaks the answer off. HTTP/2 is duplex anyway.
+		_ = http.NewResponseController(w).EnableFullDuplex()
 		r.Body = &taped{r.Body, x.request.tape}
 	}
 	p.reverse.ServeHTTP(w, r)

@@ -96,9 +96,7 @@ func (r *refiner) take(m streams.Message) error {
 		if r.wanted != nil && !r.wanted(&e) {
 			continue
 		}
-		if err := r.batch.Append(&e); err != nil {
-			return err
-		}
+		r.batch.Append(&e)
 		if e.Kind == bronze.KindPromotion && e.Disposition == bronze.Kept {
 			e.Raw = nil // it would keep the whole frame
 			r.rows.Promotions = append(r.rows.Promotions, e)

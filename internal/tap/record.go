@@ -19,13 +19,15 @@ type recording struct {
 // record takes the session out of the queue and into the log until the queue is closed and empty, or recording fails;
 // then it closes the queue, so that the session goes on without.
 func record(ctx context.Context, q *queue, opts Options) (capture.Result, error) {
+	limit := opts.Limits.Defaults().EventBytes
 	r := recording{
 		recorder: capture.New(ctx, opts.Publisher, capture.Options{
-			Source: streams.SourceJSONRPC, Format: wire.NDJSON, Workflow: opts.Workflow, Stream: opts.Stream, Linger: capture.Linger,
+			Source: streams.SourceJSONRPC, Format: wire.NDJSON, Workflow: opts.Workflow, Stream: opts.Stream,
+			Limits: opts.Limits, Live: true,
 		}),
 		lines: map[streams.Side]*wire.Splitter{
-			streams.SideClient: wire.NewSplitter(wire.NDJSON, capture.EventBytesMax),
-			streams.SideServer: wire.NewSplitter(wire.NDJSON, capture.EventBytesMax),
+			streams.SideClient: wire.NewSplitter(wire.NDJSON, limit),
+			streams.SideServer: wire.NewSplitter(wire.NDJSON, limit),
 		},
 		report: opts.Report,
 	}

@@ -24,7 +24,7 @@ const (
 	recordGrace = 10 * time.Second
 )
 
-// Options say how a session is run and recorded. All fields but Env, Dir and Signals are required.
+// Options say how a session is run and recorded. All fields but Env, Dir, Signals and Limits are required.
 type Options struct {
 	Command []string // the server and its arguments
 	Dir     string
@@ -38,6 +38,7 @@ type Options struct {
 
 	Publisher capture.Publisher // should answer soon: a spool
 	Workflow  string
+	Limits    capture.Limits
 	Stream    string      // the session's id
 	Report    func(error) // told of what could not be recorded while the session goes on; from several goroutines
 }

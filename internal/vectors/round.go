@@ -165,4 +165,3 @@ func (r *rows) text(column int, value string) {
 		b.Append(value)
 	}
 }
-

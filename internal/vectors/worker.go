@@ -141,7 +141,12 @@ func (w *Worker) pending() tables.Filter {
 
 // catchUp embeds until nothing is left.
 func (w *Worker) catchUp(ctx context.Context) error {
-	renews, err := w.Store.Count(ctx, tables.Episodes, tables.Ne("model", w.Embedder.Model()))
+	var renews int64
+	// Wake comes while episodes are being written: look when they are.
+	err := w.Exclusive(func() (err error) {
+		renews, err = w.Store.Count(ctx, tables.Episodes, tables.Ne("model", w.Embedder.Model()))
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -188,4 +193,3 @@ func read[T any](ctx context.Context, store Store, q tables.Query) ([]T, error) 
 	}
 	return rows, nil
 }
-

@@ -8,6 +8,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrRequest means that a request contradicts itself or lacks something.
 	ErrRequest = errors.New("invalid request")
+	// ErrConflict means that what was asked for cannot be done in the state that things are in.
+	ErrConflict = errors.New("not possible now")
 	// ErrServer means that the server could not be reached or failed to answer.
 	ErrServer = errors.New("server")
 )

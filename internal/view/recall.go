@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"assay/internal/tables"
 )
@@ -27,32 +30,78 @@ const (
 	// Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
 	// Methods", SIGIR 2009.
 	rankConstant = 60
-	// fusionDepth is how many hits of each list are fused for one that is returned.
+	// fusionDepth is how many hits of each list are fused for one that is returned, fusionMin how many at least.
 	fusionDepth = 4
+	fusionMin   = 40
+	// embedWait is how long a hybrid recall waits for the query's vector before it goes without.
+	embedWait = 3 * time.Second
 )
 
-// Recall implements View. Hits come best first; equal scores are ordered by id, so that an answer is repeatable.
+// Recall implements View. Hits come best first; equal scores are ordered by id, so that an answer is repeatable. While the
+// embedder does not answer, a hybrid recall finds by words alone, and its hits have no VectorRank.
 func (l *Local) Recall(ctx context.Context, request RecallRequest) ([]Hit, error) {
 	if err := request.check(); err != nil {
 		return nil, err
 	}
 	limit := clamp(request.Limit, DefaultHits, maxHits)
+	hits, err := l.find(ctx, request, limit)
+	if err != nil || !request.Origin {
+		return hits, err
+	}
+	return hits, l.trace(ctx, hits)
+}
+
+func (l *Local) find(ctx context.Context, request RecallRequest, limit int) ([]Hit, error) {
 	switch request.Mode {
 	case ModeVector:
-		return l.nearest(ctx, request, limit)
+		vector, err := l.embed(ctx, request.Query)
+		if err != nil {
+			return nil, err
+		}
+		return l.nearest(ctx, request, vector, limit)
 	case ModeText:
 		return l.matching(ctx, request, limit)
+	default:
+		return l.hybrid(ctx, request, limit)
 	}
-	near, err := l.nearest(ctx, request, limit*fusionDepth)
-	if err != nil {
-		return nil, err
-	}
-	match, err := l.matching(ctx, request, limit*fusionDepth)
-	if err != nil {
+}
+
+// hybrid asks for both lists at once and fuses them.
+func (l *Local) hybrid(ctx context.Context, request RecallRequest, limit int) ([]Hit, error) {
+	depth := max(limit*fusionDepth, fusionMin)
+	var near, match []Hit
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		embedding, cancel := context.WithTimeout(ctx, embedWait)
+		defer cancel()
+		vector, err := l.embed(embedding, request.Query)
+		if err != nil {
+			return nil // see Recall
+		}
+		near, err = l.nearest(ctx, request, vector, depth)
+		return err
+	})
+	group.Go(func() (err error) {
+		match, err = l.matching(ctx, request, depth)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	fused := fuse(near, match)
 	return fused[:min(limit, len(fused))], nil
+}
+
+func (l *Local) embed(ctx context.Context, text string) ([]float32, error) {
+	if l.Embedder == nil {
+		return nil, fmt.Errorf("%w: the stored vectors are not as long as those of the configured embedder; "+
+			"run `assay run` with these settings once, or recall with mode text", ErrRequest)
+	}
+	vectors, err := l.Embedder.Embed(ctx, []string{text})
+	if err != nil {
+		return nil, fmt.Errorf("view: embed the query: %w", err)
+	}
+	return vectors[0], nil
 }
 
 func (r *RecallRequest) check() error {
@@ -61,6 +110,8 @@ func (r *RecallRequest) check() error {
 		return fmt.Errorf("%w: query is empty", ErrRequest)
 	case len(r.Query) > maxQueryByte:
 		return fmt.Errorf("%w: query has %d bytes, %d are allowed", ErrRequest, len(r.Query), maxQueryByte)
+	case r.Limit < 0 || r.Limit > maxHits:
+		return fmt.Errorf("%w: limit must be 1 to %d", ErrRequest, maxHits)
 	case r.Mode != "" && r.Mode != ModeHybrid && r.Mode != ModeVector && r.Mode != ModeText:
 		return fmt.Errorf("%w: mode %q is none of hybrid, vector, text", ErrRequest, r.Mode)
 	}
@@ -85,14 +136,10 @@ func (r *RecallRequest) filter() tables.Filter {
 
 // hitColumns are the columns of a hit; the vector is left out.
 var hitColumns = []string{
-	"episode_uuid", "entity_uuid", "workflow_id", "agent_id", "capability", "kind", "ts", "stream_id", "position", "text",
+	"episode_uuid", "entity_uuid", "workflow_id", "agent_id", "capability", "kind", "ts", "stream_id", "position", "chunk", "text",
 }
 
-func (l *Local) nearest(ctx context.Context, r RecallRequest, limit int) ([]Hit, error) {
-	vectors, err := l.Embedder.Embed(ctx, []string{r.Query})
-	if err != nil {
-		return nil, fmt.Errorf("view: embed the query: %w", err)
-	}
+func (l *Local) nearest(ctx context.Context, r RecallRequest, vector []float32, limit int) ([]Hit, error) {
 	type row struct {
 		Hit
 		Distance float64 `col:"_distance"`
@@ -100,7 +147,7 @@ func (l *Local) nearest(ctx context.Context, r RecallRequest, limit int) ([]Hit,
 	rows, err := query[row](ctx, l.Store, tables.Query{
 		Table: tables.Episodes, Columns: hitColumns, Limit: limit,
 		Where:   tables.And(r.filter(), tables.Eq("model", l.Embedder.Model())),
-		Nearest: &tables.Nearest{Column: "vector", Vector: vectors[0]},
+		Nearest: &tables.Nearest{Column: "vector", Vector: vector, Exact: r.Exact},
 	})
 	if err != nil {
 		return nil, err
@@ -108,9 +155,10 @@ func (l *Local) nearest(ctx context.Context, r RecallRequest, limit int) ([]Hit,
 	hits := make([]Hit, len(rows))
 	for i := range rows {
 		hits[i] = rows[i].Hit
-		hits[i].Score = 1 - rows[i].Distance
+		hits[i].Similarity = 1 - rows[i].Distance
+		hits[i].Score = hits[i].Similarity
 	}
-	return ranked(hits), nil
+	return numbered(hits, func(h *Hit) *int { return &h.VectorRank }), nil
 }
 
 func (l *Local) matching(ctx context.Context, r RecallRequest, limit int) ([]Hit, error) {
@@ -128,26 +176,44 @@ func (l *Local) matching(ctx context.Context, r RecallRequest, limit int) ([]Hit
 	hits := make([]Hit, len(rows))
 	for i := range rows {
 		hits[i] = rows[i].Hit
+		hits[i].BM25 = rows[i].Score
 		hits[i].Score = rows[i].Score
 	}
-	return ranked(hits), nil
+	return numbered(hits, func(h *Hit) *int { return &h.TextRank }), nil
 }
 
-// fuse joins ranked lists by reciprocal rank: a hit scores the sum of 1/(rankConstant+rank) over the lists it is in.
-func fuse(lists ...[]Hit) []Hit {
+// numbered sorts hits and gives them their ranks in a list.
+func numbered(hits []Hit, rank func(*Hit) *int) []Hit {
+	ranked(hits)
+	for i := range hits {
+		*rank(&hits[i]) = i + 1
+	}
+	return hits
+}
+
+// fuse joins the two lists by reciprocal rank: a hit scores the sum of 1/(rankConstant+rank) over the lists it is in.
+func fuse(near, match []Hit) []Hit {
 	byID := map[string]Hit{}
-	for _, list := range lists {
-		for rank, hit := range list {
-			fused, ok := byID[hit.EpisodeUUID]
-			if !ok {
-				fused = hit
-				fused.Score = 0
-			}
-			fused.Score += 1 / float64(rankConstant+rank+1)
-			byID[hit.EpisodeUUID] = fused
+	for _, hit := range near {
+		hit.Score = reciprocal(hit.VectorRank)
+		byID[hit.EpisodeUUID] = hit
+	}
+	for _, hit := range match {
+		if found, ok := byID[hit.EpisodeUUID]; ok {
+			hit.VectorRank, hit.Similarity = found.VectorRank, found.Similarity
 		}
+		hit.Score = reciprocal(hit.VectorRank) + reciprocal(hit.TextRank)
+		byID[hit.EpisodeUUID] = hit
 	}
 	return ranked(slices.Collect(maps.Values(byID)))
+}
+
+// reciprocal is what a rank is worth, 0 for none.
+func reciprocal(rank int) float64 {
+	if rank == 0 {
+		return 0
+	}
+	return 1 / float64(rankConstant+rank)
 }
 
 func ranked(hits []Hit) []Hit {

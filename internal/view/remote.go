@@ -37,6 +37,9 @@ func NewRemote(base, token string) *Remote {
 // Rehydrate implements View.
 func (r *Remote) Rehydrate(ctx context.Context, workflow string, opts RehydrateOptions) (*Workflow, error) {
 	query := url.Values{"limit": {strconv.Itoa(opts.Limit)}, "offset": {strconv.Itoa(opts.Offset)}}
+	if !opts.At.IsZero() {
+		query.Set("at", opts.At.Format(time.RFC3339Nano))
+	}
 	var w Workflow
 	return &w, r.get(ctx, "/v1/workflows/"+url.PathEscape(workflow), query, &w)
 }
@@ -63,12 +66,6 @@ func (r *Remote) Graph(ctx context.Context) (*Graph, error) {
 	return &g, r.get(ctx, "/v1/graph", url.Values{"format": {"json"}}, &g)
 }
 
-// Promotions implements View.
-func (r *Remote) Promotions(ctx context.Context, state string) ([]Promotion, error) {
-	var promotions []Promotion
-	return promotions, r.get(ctx, "/v1/promotions", url.Values{"state": {state}}, &promotions)
-}
-
 // Dead implements View.
 func (r *Remote) Dead(ctx context.Context, limit int) ([]Dead, error) {
 	var dead []Dead
@@ -89,27 +86,37 @@ func (r *Remote) get(ctx context.Context, path string, query url.Values, into an
 }
 
 func (r *Remote) do(ctx context.Context, method, path string, body io.Reader, into any) error {
+	response, err := r.send(ctx, r.client, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(into); err != nil {
+		return fmt.Errorf("%w: the answer of %s is not what was expected: %w", ErrServer, r.base, err)
+	}
+	return nil
+}
+
+// send asks and returns the answer of a server that agreed; the caller closes its body.
+func (r *Remote) send(ctx context.Context, client *http.Client, method, path string, body io.Reader) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, r.base+path, body)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrRequest, err)
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if r.token != "" {
 		request.Header.Set("Authorization", "Bearer "+r.token)
 	}
-	response, err := r.client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("%w: no answer from %s; is `assay run` serving there? Name another with --server, or a directory with --data: %w",
+		return nil, fmt.Errorf("%w: no answer from %s; is `assay run` serving there? Name another with --server, or a directory with --data: %w",
 			ErrServer, r.base, err)
 	}
-	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return refusal(response)
+		defer response.Body.Close()
+		return nil, refusal(response)
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(into); err != nil {
-		return fmt.Errorf("%w: the answer of %s is not what was expected: %w", ErrServer, r.base, err)
-	}
-	return nil
+	return response, nil
 }
 
 // refusal turns an error answer back into the error that caused it.
@@ -127,6 +134,8 @@ func refusal(response *http.Response) error {
 		return fmt.Errorf("%w: %s", ErrNotFound, strings.TrimPrefix(message, ErrNotFound.Error()+": "))
 	case http.StatusBadRequest:
 		return fmt.Errorf("%w: %s", ErrRequest, strings.TrimPrefix(message, ErrRequest.Error()+": "))
+	case http.StatusConflict:
+		return fmt.Errorf("%w: %s", ErrConflict, strings.TrimPrefix(message, ErrConflict.Error()+": "))
 	default:
 		return fmt.Errorf("%w: answered %s: %s", ErrServer, response.Status, message)
 	}

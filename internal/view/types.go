@@ -15,8 +15,7 @@ type View interface {
 	Capabilities(ctx context.Context) ([]Capability, error)
 	// Graph returns the usage graph, ordered by its elements' ids.
 	Graph(ctx context.Context) (*Graph, error)
-	// Promotions returns promotions, oldest first; state "" means all.
-	Promotions(ctx context.Context, state string) ([]Promotion, error)
+	PromotionView
 	// Dead returns what could not be decoded, oldest first, at most limit of them.
 	Dead(ctx context.Context, limit int) ([]Dead, error)
 	// Status tells how far each layer has come.
@@ -31,6 +30,7 @@ type Summary struct {
 	Promotions PromotionSummary `json:"promotions"`
 	Seconds    float64          `json:"seconds"`
 	Problems   []Problem        `json:"problems,omitempty"` // input that could not be taken, and why
+	Warnings   []string         `json:"warnings,omitempty"` // what somebody should look into
 }
 
 // BronzeSummary counts what was captured.
@@ -73,18 +73,20 @@ type Problem struct {
 type RehydrateOptions struct {
 	Limit  int // entities to return at most; 0: DefaultEntities
 	Offset int // entities to skip, newest first
+
+	At time.Time // show the state as of then; zero: as it is now
 }
 
 // Workflow is what is needed to resume a workflow.
 type Workflow struct {
 	WorkflowID    string      `json:"workflow_id"`
-	Entities      []Entity    `json:"entities"`       // by last position, newest first
+	Entities      []Entity    `json:"entities"`       // newest first
 	EntitiesTotal int64       `json:"entities_total"` // of the workflow, whatever the page
 	OpenCalls     []Entity    `json:"open_calls"`     // requested and not answered
 	Messages      []Entity    `json:"messages"`       // the last whole messages
 	Promotions    []Promotion `json:"promotions"`
-	Events        int64       `json:"events"`
-	LastBronzeSeq int64       `json:"last_bronze_seq"`
+	Events        int64       `json:"events"`          // of the workflow, without those shed
+	LastBronzeSeq int64       `json:"last_bronze_seq"` // of the newest frame that holds one of them
 }
 
 // Entity is the state of one entity: a call with its answer, or a message with its text.
@@ -124,6 +126,8 @@ type RecallRequest struct {
 	Kind     string    `json:"kind,omitempty"`
 	After    time.Time `json:"after,omitzero"`
 	Before   time.Time `json:"before,omitzero"`
+	Exact    bool      `json:"exact,omitempty"`  // compare every vector instead of using the index
+	Origin   bool      `json:"origin,omitempty"` // tell which events each hit was made of
 }
 
 // Hit is an episode that was recalled.
@@ -138,7 +142,26 @@ type Hit struct {
 	StreamID    string    `col:"stream_id" json:"stream_id"`
 	Position    int64     `col:"position" json:"position"`
 	Text        string    `col:"text" json:"text"`
-	Score       float64   `json:"score"` // higher is better; comparable within one answer only
+	Chunk       int64     `col:"chunk" json:"chunk"` // of the entity's text
+	Score       float64   `json:"score"`             // higher is better; comparable within one answer only
+
+	// Why it was found: its place in each of the lists that were asked for, from 1, and what put it there.
+	VectorRank int     `json:"vector_rank,omitempty"`
+	Similarity float64 `json:"similarity,omitempty"` // cosine, -1 to 1
+	TextRank   int     `json:"text_rank,omitempty"`
+	BM25       float64 `json:"bm25,omitempty"`
+
+	// What it was made of, if the request asked for that.
+	Origin *Origin `json:"origin,omitempty"`
+}
+
+// Origin tells which events an episode's entity was put together from.
+type Origin struct {
+	Events         int64 `json:"events"`
+	FirstPosition  int64 `json:"first_position"` // in the source stream
+	LastPosition   int64 `json:"last_position"`
+	FirstBronzeSeq int64 `json:"first_bronze_seq"` // frames of the log
+	LastBronzeSeq  int64 `json:"last_bronze_seq"`
 }
 
 // Capability is the use of one capability in one time bucket.
@@ -176,21 +199,6 @@ type Element struct {
 	Errors     int64     `col:"errors" json:"errors"`
 	FirstAt    time.Time `col:"first_at" json:"first_at,omitzero"`
 	LastAt     time.Time `col:"last_at" json:"last_at,omitzero"`
-}
-
-// Promotion is the record of one promotion.
-type Promotion struct {
-	EventUUID     string    `col:"event_uuid" json:"event_uuid"`
-	EventCID      string    `col:"event_cid" json:"event_cid"`
-	WorkflowID    string    `col:"workflow_id" json:"workflow_id"`
-	State         string    `col:"state" json:"state"`
-	Registry      string    `col:"registry" json:"registry,omitempty"`
-	URN           string    `col:"urn" json:"urn,omitempty"`
-	Attempts      int64     `col:"attempts" json:"attempts"`
-	Reason        string    `col:"reason" json:"reason,omitempty"`
-	TS            time.Time `col:"ts" json:"ts,omitzero"`
-	NextAttemptAt time.Time `col:"next_attempt_at" json:"next_attempt_at,omitzero"`
-	PublishedAt   time.Time `col:"published_at" json:"published_at,omitzero"`
 }
 
 // Dead is an event that could not be decoded.

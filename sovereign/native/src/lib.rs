@@ -14,6 +14,7 @@ mod dataset;
 mod durable;
 mod error;
 mod ffi;
+mod import;
 mod index;
 mod lancedb_go;
 mod maintain;

@@ -6,14 +6,14 @@ use std::ffi::c_char;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow_array::{Array, RecordBatch, StructArray};
-use arrow_schema::Schema;
+use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow_array::{Array, StructArray};
 use lance_linalg::distance::DistanceType;
 
 use crate::dataset::Table;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::ffi::{Status, c_string, free_c_string, guard, reference, str_from_parts};
+use crate::import::import;
 use crate::maintain::{Options, Stats};
 use crate::query::{Query, Rows};
 use crate::registry::{block_on, open};
@@ -61,8 +61,13 @@ pub unsafe extern "C" fn assay_table_append(
     schema: *mut FFI_ArrowSchema,
 ) -> Status {
     guard(|| {
-        let rows = unsafe { import(rows, schema)? };
-        block_on(unsafe { reference(table)? }.0.append(vec![rows]))
+        let (rows, loan) = unsafe { import(rows, schema)? };
+        let table = &unsafe { reference(table)? }.0;
+        block_on(async {
+            let outcome = table.append(vec![rows]).await;
+            loan.ended().await;
+            outcome
+        })
     })
 }
 
@@ -75,9 +80,13 @@ pub unsafe extern "C" fn assay_table_merge(
     schema: *mut FFI_ArrowSchema,
 ) -> Status {
     guard(|| {
-        let rows = unsafe { import(rows, schema)? };
-        let key = unsafe { str_from_parts(key, key_len)? };
-        block_on(unsafe { reference(table)? }.0.merge(key, rows))
+        let (rows, loan) = unsafe { import(rows, schema)? };
+        let (table, key) = unsafe { (&reference(table)?.0, str_from_parts(key, key_len)?) };
+        block_on(async {
+            let outcome = table.merge(key, rows).await;
+            loan.ended().await;
+            outcome
+        })
     })
 }
 
@@ -182,19 +191,4 @@ pub unsafe extern "C" fn assay_table_optimise(
         unsafe { *stats = block_on(reference(table)?.0.optimise(options))? };
         Ok(())
     })
-}
-
-/// Takes the rows over from C. Nothing is copied, but everything is checked: an offset out of range or a string that is
-/// not UTF-8 must be an error here, not undefined behaviour in a kernel later.
-unsafe fn import(rows: *mut FFI_ArrowArray, schema: *mut FFI_ArrowSchema) -> Result<RecordBatch> {
-    if rows.is_null() || schema.is_null() {
-        return Err(Error::invalid("the rows or their schema are null"));
-    }
-    let (rows, schema) = unsafe { (FFI_ArrowArray::from_raw(rows), FFI_ArrowSchema::from_raw(schema)) };
-    let fields = Schema::try_from(&schema)?;
-    let mut data = unsafe { from_ffi(rows, &schema)? };
-    data.align_buffers();
-    data.validate_full()?;
-    let (_, columns, _) = StructArray::from(data).into_parts();
-    Ok(RecordBatch::try_new(Arc::new(fields), columns)?)
 }

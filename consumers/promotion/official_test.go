@@ -1,8 +1,7 @@
-//go:build integration
-
 package promotion
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,12 +22,21 @@ import (
 	"time"
 )
 
-// mcpRegistryModule is the official MCP Registry, built from its Go module.
-const mcpRegistryModule = "github.com/modelcontextprotocol/registry/cmd/registry@v1.8.8"
+// The official MCP Registry, built from its Go module.
+const (
+	mcpRegistryModule  = "github.com/modelcontextprotocol/registry"
+	mcpRegistryVersion = "v1.8.8"
+)
+
+// registryBuildTimeout bounds the build: a minute of computing the first time, seconds later.
+const registryBuildTimeout = 10 * time.Minute
 
 // Against the official registry itself, over a real database, behind a network that loses every other answer: each
 // promotion is one version of one server in the end.
 func TestOfficialMCPRegistry(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the official MCP Registry and starts PostgreSQL")
+	}
 	const promotions = 25
 	address := startRegistry(t, startPostgres(t))
 	lossy := loseAnswers(t, address)
@@ -137,14 +145,9 @@ func getJSON(t *testing.T, address string, into any) {
 
 // startRegistry builds and starts the registry and returns its address once it answers.
 func startRegistry(t *testing.T, database string) string {
-	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "install", mcpRegistryModule)
-	build.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Skipf("the MCP registry cannot be built: %v: %s", err, out)
-	}
+	program := buildRegistry(t)
 	listen := closedAddress(t)
-	registry := exec.Command(filepath.Join(dir, "registry"))
+	registry := exec.Command(program)
 	registry.Env = append(os.Environ(),
 		"MCP_REGISTRY_SERVER_ADDRESS="+listen, "MCP_REGISTRY_DATABASE_URL="+database, "MCP_REGISTRY_DATABASE_MAX_CONNECTIONS=8",
 		"MCP_REGISTRY_DATABASE_MIN_CONNECTIONS=1", "MCP_REGISTRY_ENABLE_ANONYMOUS_AUTH=true",
@@ -160,6 +163,24 @@ func startRegistry(t *testing.T, database string) string {
 	})
 	awaitPort(t, listen)
 	return "http://" + listen
+}
+
+func buildRegistry(t *testing.T) string {
+	ctx, cancel := context.WithTimeout(t.Context(), registryBuildTimeout)
+	defer cancel()
+	dir := t.TempDir()
+	run := func(args ...string) ([]byte, error) {
+		command := exec.CommandContext(ctx, "go", args...)
+		command.Dir, command.Env = dir, append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
+		return command.CombinedOutput()
+	}
+	if out, err := run("mod", "download", mcpRegistryModule+"@"+mcpRegistryVersion); err != nil {
+		t.Skipf("the official MCP Registry cannot be fetched: %v: %s", err, out)
+	}
+	if out, err := run("install", mcpRegistryModule+"/cmd/registry@"+mcpRegistryVersion); err != nil {
+		t.Fatalf("the official MCP Registry cannot be built: %v: %s", err, out)
+	}
+	return filepath.Join(dir, "registry")
 }
 
 // awaitPort returns once something accepts connections there.
@@ -184,11 +205,7 @@ func awaitPort(t *testing.T, address string) {
 
 // startPostgres starts a database of its own on a Unix socket and returns its address.
 func startPostgres(t *testing.T) string {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_ctl")
-	if len(found) == 0 {
-		t.Skip("PostgreSQL is not installed: apt-get install postgresql")
-	}
-	bin := filepath.Dir(found[len(found)-1])
+	bin := postgresPrograms(t)
 	dir, err := os.MkdirTemp("", "postgres") // short, for the socket's path; open to the database's user
 	if err != nil {
 		t.Fatal(err)
@@ -220,14 +237,31 @@ func startPostgres(t *testing.T) string {
 	return "postgres://registry@/postgres?host=" + url.QueryEscape(dir) + "&sslmode=disable"
 }
 
-// notRoot makes a command run as the user postgres where the test runs as root, which PostgreSQL refuses to.
+// postgresPrograms is the directory of initdb and pg_ctl: on the path, or where Debian hides them.
+func postgresPrograms(t *testing.T) string {
+	if found, err := exec.LookPath("initdb"); err == nil {
+		if found, err = filepath.EvalSymlinks(found); err == nil {
+			return filepath.Dir(found)
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		t.Skip("PostgreSQL is not installed: apt-get install postgresql")
+	}
+	return filepath.Dir(found[len(found)-1])
+}
+
+// notRoot makes a command run as another user where the test runs as root, which PostgreSQL refuses to.
 func notRoot(t *testing.T, dir string) *syscall.SysProcAttr {
 	if os.Getuid() != 0 {
 		return nil
 	}
 	account, err := user.Lookup("postgres")
 	if err != nil {
-		t.Skip("PostgreSQL does not run as root, and there is no user postgres")
+		account, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		t.Skip("PostgreSQL does not run as root, and there is no user postgres or nobody")
 	}
 	uid, _ := strconv.Atoi(account.Uid)
 	gid, _ := strconv.Atoi(account.Gid)

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"assay/internal/pipeline"
+)
+
+func (p *program) rebuildCommand() *cobra.Command {
+	var shorten bool
+	cmd := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Make everything above the log anew from it",
+		Long: "Rebuild decodes and folds the whole log into new tables beside the old ones, and puts them in their place when they are\n" +
+			"complete; until then the old ones stay as they are. Interrupted and started again, it goes on where it was. What the\n" +
+			"registry said about promotions is kept. It works on a data directory that no server uses.",
+		Example: "  assay rebuild --data D",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			meter := p.newMeter("rebuild")
+			return p.withRebuilding(cmd, meter.show, func(ctx context.Context, opened *pipeline.Pipeline) error {
+				result, err := opened.Rebuild(ctx, shorten)
+				meter.finish()
+				if err != nil {
+					return err
+				}
+				if p.json {
+					return p.printJSON(result)
+				}
+				fmt.Fprintf(p.stdout, "%d frames: %d traces, %d entities, %d shed, %d dead\n", result.Frames,
+					result.Totals.Traces, result.Totals.Entities, result.Totals.Shed, result.Totals.Dead)
+				return nil
+			})
+		},
+	}
+	addSettings(cmd)
+	cmd.Flags().BoolVar(&shorten, "shorten", false, "go on although the log no longer has all frames that the tables have rows of")
+	return cmd
+}

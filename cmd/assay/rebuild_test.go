@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"assay/internal/config"
+	"assay/internal/pipeline"
+	"assay/internal/tables"
+	"assay/sovereign"
+)
+
+// whereMet are columns that tell where a row was first met.
+var whereMet = []string{"bronze_seq", "silver_seq"}
+
+// dump returns the rows of the tables in the order of their keys.
+func dump(t *testing.T, dir string, names ...string) string {
+	t.Helper()
+	var all []byte
+	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
+		for _, name := range names {
+			definition := tables.ByName(name)
+			var columns []string
+			for _, f := range definition.Schema.Fields() {
+				if !slices.Contains(whereMet, f.Name) {
+					columns = append(columns, f.Name)
+				}
+			}
+			reader, err := store.Query(ctx, tables.Query{
+				Table: name, Columns: columns, OrderBy: []tables.Order{{Column: definition.Key}},
+			})
+			if err != nil {
+				return err
+			}
+			defer reader.Release()
+			for reader.Next() {
+				for row := range int(reader.Record().NumRows()) {
+					line, err := json.Marshal(reader.Record().NewSlice(int64(row), int64(row)+1))
+					if err != nil {
+						return err
+					}
+					all = fmt.Appendf(all, "%s %s\n", name, line)
+				}
+			}
+			if err := reader.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return string(all)
+}
+
+// derived are the tables that the log determines.
+var derived = []string{
+	tables.Traces, tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed,
+}
+
+func TestRebuildGivesTheSameTables(t *testing.T) {
+	dir := sampled(t)
+	every := append(slices.Clone(derived), tables.Promotions)
+	before := dump(t, dir, every...)
+	if status, out := runHere(t, "rebuild", "--data", dir); status != exitDone {
+		t.Fatalf("status %d: %s", status, out)
+	}
+	if after := dump(t, dir, every...); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "rebuild")); !os.IsNotExist(err) {
+		t.Errorf("the working directory is still there: %v", err)
+	}
+	// What comes later is folded on top, and what was there is not folded twice.
+	if status, _ := runHere(t, "run", "--data", dir, "--sample", "--until-idle", "--log-level", "error"); status != exitDone {
+		t.Fatal("run failed")
+	}
+	if after := dump(t, dir, every...); after != before {
+		t.Errorf("running again changed the tables")
+	}
+}
+
+func TestRunRebuildsWhatWasLost(t *testing.T) {
+	dir := sampled(t)
+	before := dump(t, dir, derived...)
+	for _, lost := range [][]string{{"state"}, {"sovereign"}, {"state", "sovereign"}} {
+		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+			for _, name := range lost {
+				if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if status, _ := runHere(t, "audit", "--data", dir); status != exitFailed {
+				t.Errorf("an audit that has no state to compare with ended with status %d", status)
+			}
+			if status, _ := runHere(t, "run", "--data", dir, "--until-idle", "--log-level", "error"); status != exitDone {
+				t.Fatal("run failed")
+			}
+			if after := dump(t, dir, derived...); after != before {
+				t.Errorf("before:\n%s\nafter:\n%s", before, after)
+			}
+			if status, report := audited(t, dir); status != exitDone {
+				t.Errorf("audit: %+v", report.Differences)
+			}
+		})
+	}
+}
+
+func TestInterruptedRebuildGoesOn(t *testing.T) {
+	dir := sampled(t)
+	before := dump(t, dir, derived...)
+
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	settings := config.Default()
+	settings.Data, settings.Silver.MaxRows = dir, 1 // a part is a frame
+	opened := openForRebuild(ctx, t, settings, func(done, _ uint64) {
+		if done == 2 {
+			interrupt()
+		}
+	})
+	if _, err := opened.Rebuild(ctx, false); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := opened.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if after := dump(t, dir, derived...); after != before {
+		t.Error("an unfinished rebuild changed the tables")
+	}
+
+	opened = openForRebuild(context.Background(), t, settings, func(uint64, uint64) {})
+	result, err := opened.Rebuild(context.Background(), false)
+	if err = errors.Join(err, opened.Close(context.Background())); err != nil {
+		t.Fatal(err)
+	}
+	if result.Resumed < 2 {
+		t.Errorf("it went on after %d frames, not 2", result.Resumed)
+	}
+	if after := dump(t, dir, derived...); after != before {
+		t.Error("the tables differ after an interrupted rebuild")
+	}
+}
+
+func openForRebuild(ctx context.Context, t *testing.T, settings config.Config, progress func(done, total uint64)) *pipeline.Pipeline {
+	t.Helper()
+	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened
+}

@@ -1,0 +1,214 @@
+package silver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/consumers/bronze"
+	"assay/streams"
+)
+
+// worker is one fetch loop with its own builders.
+type worker struct {
+	*Options
+	consumer   jetstream.Consumer
+	partitions []*Batch
+	letters    []*nats.Msg     // for DEAD and PROMOTION
+	pending    []jetstream.Msg // frames to acknowledge once all that was made of them is stored
+	age        *time.Timer     // fires when the first of them has waited for MaxAge
+	pause      time.Duration   // after the next failure
+}
+
+func newWorker(opts *Options, consumer jetstream.Consumer) *worker {
+	w := &worker{Options: opts, consumer: consumer, age: time.NewTimer(opts.MaxAge), pause: retryWait}
+	w.partitions = w.newPartitions()
+	return w
+}
+
+func (w *worker) newPartitions() []*Batch {
+	partitions := make([]*Batch, w.Partitions)
+	for i := range partitions {
+		partitions[i] = w.NewBatch()
+	}
+	return partitions
+}
+
+func (w *worker) release() {
+	w.age.Stop()
+	for _, b := range w.partitions {
+		b.Release()
+	}
+}
+
+// Waits of a worker. A fetch that brings nothing ends after fetchWait and is asked again, so that a consumer which the
+// server has lost is noticed. After a failure the worker pauses for retryWait, and twice as long each time up to
+// retryWaitMax.
+const (
+	fetchWait    = 2 * time.Second
+	retryWait    = 100 * time.Millisecond
+	retryWaitMax = 5 * time.Second
+)
+
+func (w *worker) run(ctx context.Context) error {
+	for {
+		err := w.fetch(ctx)
+		switch {
+		case ctx.Err() != nil:
+			w.giveBack(0)
+			return ctx.Err()
+		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrConsumerDeleted):
+			return fmt.Errorf("silver: the consumer is gone: %w", err)
+		case err != nil:
+			w.recover(ctx, err)
+		}
+	}
+}
+
+// fetch takes the frames of one fetch as they arrive and publishes a batch whenever one is full or old enough. What is
+// neither waits for the frames of the next fetch.
+func (w *worker) fetch(ctx context.Context) error {
+	fetching, cancel := context.WithTimeout(ctx, fetchWait)
+	defer cancel()
+	fetched, err := w.consumer.Fetch(w.MaxFetch, jetstream.FetchMaxBytes(streams.FetchBytesMax), jetstream.FetchContext(fetching))
+	if err != nil {
+		return fmt.Errorf("silver: fetch: %w", err)
+	}
+	for {
+		select {
+		case msg, ok := <-fetched.Messages():
+			if !ok {
+				return ignoreEmpty(fetched.Error())
+			}
+			if err := w.take(msg); err != nil {
+				return err
+			}
+			if !w.full() {
+				continue
+			}
+		case <-w.age.C:
+		case <-ctx.Done():
+			for msg := range fetched.Messages() {
+				w.pending = append(w.pending, msg)
+			}
+			return ctx.Err()
+		}
+		if err := w.flush(ctx); err != nil {
+			w.recover(ctx, err)
+		}
+	}
+}
+
+// ignoreEmpty passes over what a fetch reports when it simply brought nothing.
+func ignoreEmpty(err error) error {
+	for _, empty := range []error{nats.ErrTimeout, jetstream.ErrNoMessages, context.DeadlineExceeded} {
+		if errors.Is(err, empty) {
+			return nil
+		}
+	}
+	return err
+}
+
+// take decodes one frame into the batches.
+func (w *worker) take(msg jetstream.Msg) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return fmt.Errorf("silver: message without metadata: %w", err)
+	}
+	if len(w.pending) == 0 {
+		w.age.Reset(w.MaxAge)
+	}
+	w.pending = append(w.pending, msg)
+	events := w.Events(streams.Message{
+		Subject: msg.Subject(), Header: msg.Headers(), Data: msg.Data(), Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+	})
+	for i := range events {
+		e := &events[i]
+		w.partitions[partition(e.WorkflowID, w.Partitions)].Append(e)
+		switch {
+		case e.Disposition == bronze.Dead:
+			w.letters = append(w.letters, deadLetter(e))
+		case e.Kind == bronze.KindPromotion:
+			w.letters = append(w.letters, PromotionMessage(w.Namespace, e))
+		}
+	}
+	return nil
+}
+
+func (w *worker) full() bool {
+	rows, bytes := 0, 0
+	for _, b := range w.partitions {
+		rows += b.Rows()
+		bytes += b.Bytes()
+	}
+	return rows >= w.MaxRows || bytes >= w.MaxBytes || len(w.pending) >= w.MaxFrames
+}
+
+// flush publishes what was gathered and then acknowledges the frames that it came from.
+//
+// Letters go after the rows, because only these may have to wait for long (while SILVER is full), and DEAD recognises a
+// letter that it has already for a while only.
+func (w *worker) flush(ctx context.Context) error {
+	var batches []*nats.Msg
+	for i, b := range w.partitions {
+		msgs, err := b.messages(i)
+		if err != nil {
+			return err
+		}
+		batches = append(batches, msgs...)
+	}
+	for _, msgs := range [][]*nats.Msg{batches, w.letters} {
+		if len(msgs) == 0 {
+			continue
+		}
+		if err := w.Publish(ctx, msgs...); err != nil {
+			return fmt.Errorf("silver: publish: %w", err)
+		}
+	}
+	for _, msg := range w.pending {
+		if err := msg.Ack(); err != nil {
+			return fmt.Errorf("silver: acknowledge: %w", err)
+		}
+	}
+	w.Logger.Debug("silver: batch published", "frames", len(w.pending), "messages", len(batches)+len(w.letters))
+	w.letters, w.pending, w.pause = nil, nil, retryWait
+	return nil
+}
+
+// recover gives the frames of a failure back and pauses before the worker goes on.
+func (w *worker) recover(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	w.Logger.Warn("silver: will try again", "error", err, "frames", len(w.pending), "after", w.pause)
+	w.giveBack(w.pause)
+	wait(ctx, w.pause)
+	w.pause = min(2*w.pause, retryWaitMax)
+}
+
+// giveBack forgets what was gathered and asks for its frames again after a delay. That asking may fail is no harm: they
+// come back when the log has waited long enough for an acknowledgement.
+func (w *worker) giveBack(delay time.Duration) {
+	for _, msg := range w.pending {
+		_ = msg.NakWithDelay(delay)
+	}
+	w.letters, w.pending = nil, nil
+	for _, b := range w.partitions {
+		b.Release()
+	}
+	w.partitions = w.newPartitions()
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,102 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"assay/internal/rebuild"
+)
+
+// Rebuild makes tables and state anew from the log, unless Open has just done so. The pipeline must not have been started.
+// shorten allows them to lose rows of frames that the log no longer has; without it the error then wraps rebuild.ErrAged.
+func (p *Pipeline) Rebuild(ctx context.Context, shorten bool) (*rebuild.Result, error) {
+	if p.rebuilt != nil {
+		return p.rebuilt, nil
+	}
+	result, err := p.rebuild(ctx, shorten)
+	if err != nil {
+		return nil, err
+	}
+	return result, p.openConsumers(ctx) // on the new tables
+}
+
+// rebuild builds beside what there is, closes that and opens what was built in its place.
+func (p *Pipeline) rebuild(ctx context.Context, shorten bool) (*rebuild.Result, error) {
+	options, err := p.rebuildOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	options.Shorten = shorten
+	result, err := rebuild.Build(ctx, options)
+	if err == nil {
+		err = p.closeTables()
+	}
+	if err == nil {
+		err = rebuild.Swap(p.opts.Config.Data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result, p.openTables(ctx)
+}
+
+func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options, err error) {
+	silver, err := p.silverOptions()
+	if err != nil {
+		return options, err
+	}
+	gold, err := p.goldOptions(ctx)
+	if err != nil {
+		return options, err
+	}
+	stamp, err := p.programStamp()
+	return rebuild.Options{
+		Data: p.opts.Config.Data, Log: p.log, Silver: &silver, Gold: gold, Old: p.store, Stamp: stamp,
+		Progress: p.opts.Rebuilding,
+		OpenStore: func(ctx context.Context, dir string) (rebuild.Store, error) {
+			return p.opts.OpenStore(ctx, dir, p.embedder.Dimensions())
+		},
+	}, err
+}
+
+// programStamp tells this program with the settings that decide about rows from any other.
+func (p *Pipeline) programStamp() (string, error) {
+	c := p.opts.Config
+	settings, err := json.Marshal([]any{c.Namespace, c.Gate, c.Keys, p.embedder.Model(), p.embedder.Dimensions()})
+	if err != nil {
+		return "", fmt.Errorf("stamp: %w", err)
+	}
+	name, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("stamp: %w", err)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("stamp: %w", err)
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", fmt.Errorf("stamp: %w", err)
+	}
+	return fmt.Sprintf("%x %s\n", hash.Sum(nil), settings), nil
+}
+
+// closeTables closes the tables and their state, if they are open.
+func (p *Pipeline) closeTables() error {
+	var errs []error
+	if p.gold != nil {
+		errs = append(errs, p.gold.Close())
+		p.gold = nil
+	}
+	if p.store != nil {
+		errs = append(errs, p.store.Close())
+		p.store = nil
+	}
+	return errors.Join(errs...)
+}

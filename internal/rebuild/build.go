@@ -1,0 +1,187 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/gold"
+	"assay/consumers/promotion"
+	"assay/consumers/silver"
+	"assay/internal/replay"
+	"assay/internal/tables"
+	"assay/streams"
+)
+
+// Directories that are swapped, inside the data directory.
+const (
+	StateDir = "state"     // Gold's state store
+	StoreDir = "sovereign" // the LanceDB database
+)
+
+// epoch numbers the groups of a Build, by the sequence of their last frame. Messages of SILVER, whose epoch is another, are
+// numbered after them.
+const epoch = "rebuild"
+
+// Store is a database with the tables.
+type Store interface {
+	gold.Store
+	EnsureIndexes(ctx context.Context) error
+	Close() error
+}
+
+// Options configure a Build.
+type Options struct {
+	Data   string // the data directory
+	Log    *streams.Log
+	Silver *silver.Options // as the Silver consumer has them
+	Gold   gold.Options    // as Gold has them; Dir, Store and Epoch are replaced
+	// Old are the tables as they are, from which promotions are taken over; OpenStore opens the new ones in a directory.
+	Old       gold.Store
+	OpenStore func(ctx context.Context, dir string) (Store, error)
+	// Stamp tells one program with its settings from another: only the same one may go on with what an earlier one began.
+	Stamp string
+	// Shorten allows the tables to lose rows of frames that the log no longer has.
+	Shorten bool
+	// Progress, if not nil, is told after each part how many frames of how many are done.
+	Progress func(done, total uint64)
+}
+
+// Result tells what was built.
+type Result struct {
+	Frames  uint64      `json:"frames"`
+	Resumed uint64      `json:"resumed,omitempty"` // frames of them that an earlier, interrupted Build had folded
+	Totals  gold.Totals `json:"totals"`
+}
+
+// Build makes new tables and a new state of all frames that the log has, and leaves them ready for Swap. Promotions that the
+// old table does not know are published to PROMOTION again, so that they are handled. Nobody may consume the log or write
+// tables meanwhile. Errors wrap ErrAged, ErrFiles, ErrStore, gold's sentinels, or are those of streams.Scan.
+func Build(ctx context.Context, opts Options) (result *Result, err error) {
+	if err := prepare(opts.Data, opts.Stamp); err != nil {
+		return nil, err
+	}
+	b := &build{Options: opts}
+	if err := b.survey(ctx); err != nil {
+		return nil, err
+	}
+	result, err = b.run(ctx)
+	if err = errors.Join(err, b.close()); err != nil {
+		return nil, err
+	}
+	return result, complete(opts.Data)
+}
+
+// build is a Build under way.
+type build struct {
+	Options
+	span  replay.Range // of the log
+	store Store
+	gold  *gold.Gold
+}
+
+// survey finds out what the log has, and whether that is all.
+func (b *build) survey(ctx context.Context) error {
+	info, err := b.Log.Bronze().Info(ctx)
+	if err != nil {
+		return fmt.Errorf("rebuild: read stream %s: %w", streams.StreamBronze, err)
+	}
+	b.span = replay.Range{From: max(1, info.State.FirstSeq), To: info.State.LastSeq}
+	if b.Shorten {
+		return nil
+	}
+	gone, err := b.Old.Count(ctx, tables.Traces, tables.Or(
+		tables.Lt(silver.ColBronzeSeq, int64(b.span.From)), tables.Gt(silver.ColBronzeSeq, int64(b.span.To))))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	if gone > 0 || info.State.NumDeleted > 0 {
+		return fmt.Errorf("%w: %d rows come from outside its sequences %d to %d, and %d frames are missing in between;"+
+			" `assay rebuild --shorten` goes on without them", ErrAged, gone, b.span.From, b.span.To, info.State.NumDeleted)
+	}
+	return nil
+}
+
+func (b *build) run(ctx context.Context) (*Result, error) {
+	var err error
+	if b.store, err = b.OpenStore(ctx, filepath.Join(b.Data, workDir, newDir, StoreDir)); err != nil {
+		return nil, err
+	}
+	options := b.Gold
+	options.Dir, options.Store, options.Epoch = filepath.Join(b.Data, workDir, newDir, StateDir), b.store, epoch
+	if b.gold, err = gold.Open(ctx, options); err != nil {
+		return nil, err
+	}
+	result := &Result{}
+	if done := b.gold.Applied(); done >= b.span.From {
+		result.Resumed = done - b.span.From + 1
+	}
+	for _, step := range []func(context.Context) error{b.fold, b.gold.FlushAll, b.carryPromotions, b.store.EnsureIndexes} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	result.Frames, result.Totals = b.total(), b.gold.Totals()
+	return result, nil
+}
+
+func (b *build) total() uint64 { return b.span.To + 1 - b.span.From }
+
+// fold folds the frames that are not folded yet.
+func (b *build) fold(ctx context.Context) error {
+	rest := replay.Range{From: max(b.span.From, b.gold.Applied()+1), To: b.span.To}
+	for rows, err := range replay.Refine(ctx, b.Log.Bronze(), b.Silver, rest, nil) {
+		if err != nil {
+			return err
+		}
+		if err := b.askAgain(ctx, rows); err != nil {
+			return err
+		}
+		if err := b.gold.Apply(ctx, []gold.Batch{{Seq: rows.To, Record: rows.Record}}); err != nil {
+			return err
+		}
+		if b.Progress != nil {
+			b.Progress(rows.To+1-b.span.From, b.total())
+		}
+	}
+	return nil
+}
+
+// askAgain publishes promotions that the old table does not know. The promotion consumer recognises those that wait already.
+func (b *build) askAgain(ctx context.Context, rows *replay.Rows) error {
+	msgs := map[string]*nats.Msg{}
+	for i := range rows.Promotions {
+		e := &rows.Promotions[i]
+		id := silver.EventUUID(b.Silver.Namespace, e).String()
+		if _, err := promotion.Parse(id, e.WorkflowID, []byte(e.Payload)); err == nil { // else it is a dead letter already
+			msgs[id] = silver.PromotionMessage(b.Silver.Namespace, e)
+		}
+	}
+	known, err := b.knownPromotions(ctx, msgs)
+	if err != nil {
+		return err
+	}
+	for id, msg := range msgs {
+		if known[id] {
+			continue
+		}
+		if err := b.Log.PublishMsgs(ctx, msg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *build) close() error {
+	var errs []error
+	if b.gold != nil {
+		errs = append(errs, b.gold.Close())
+	}
+	if b.store != nil {
+		errs = append(errs, b.store.Close())
+	}
+	return errors.Join(errs...)
+}

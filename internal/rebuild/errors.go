@@ -1,0 +1,13 @@
+package rebuild
+
+import "errors"
+
+// Sentinels of this package; test them with errors.Is.
+var (
+	// ErrAged means that the tables hold rows of frames which the log no longer has, so that rebuilding would lose them.
+	ErrAged = errors.New("rebuild: the log no longer holds all that the tables do")
+	// ErrFiles means that the directories could not be made or moved.
+	ErrFiles = errors.New("rebuild: files")
+	// ErrStore means that the tables could not be read or written.
+	ErrStore = errors.New("rebuild: store failed")
+)

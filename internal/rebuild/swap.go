@@ -1,0 +1,126 @@
+package rebuild
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// What the data directory holds while something is rebuilt.
+const (
+	workDir      = "rebuild"
+	newDir       = "new"      // what is being built
+	oldDir       = "old"      // what it replaces, until the swap is done
+	stampFile    = "stamp"    // who began it
+	completeFile = "complete" // nothing is missing: swap
+)
+
+// prepare makes the directory for what is built, and empties it unless it was begun by the same program.
+func prepare(data, stamp string) error {
+	work := filepath.Join(data, workDir)
+	begun, err := os.ReadFile(filepath.Join(work, stampFile))
+	if err == nil && bytes.Equal(begun, []byte(stamp)) {
+		return nil
+	}
+	if err := os.RemoveAll(work); err != nil {
+		return filesError(err)
+	}
+	if err := os.MkdirAll(filepath.Join(work, newDir), 0o700); err != nil {
+		return filesError(err)
+	}
+	return writeDurably(filepath.Join(work, stampFile), []byte(stamp))
+}
+
+// complete makes it certain that Swap will take place.
+func complete(data string) error {
+	for _, dir := range []string{filepath.Join(data, workDir, newDir), filepath.Join(data, workDir)} {
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return writeDurably(filepath.Join(data, workDir, completeFile), nil)
+}
+
+// Swap puts what a Build has completed in the place of the old. If none has, it does nothing; if an earlier Swap was
+// interrupted, it finishes it. It must be called before what is in the data directory is opened.
+func Swap(data string) error {
+	work := filepath.Join(data, workDir)
+	_, err := os.Stat(filepath.Join(work, completeFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return filesError(err)
+	}
+	if err := os.MkdirAll(filepath.Join(work, oldDir), 0o700); err != nil {
+		return filesError(err)
+	}
+	for _, name := range []string{StateDir, StoreDir} {
+		if err := swap(data, name); err != nil {
+			return err
+		}
+	}
+	return remove(work)
+}
+
+// swap moves one directory in. If the new one is gone from where it was built, that was done already.
+func swap(data, name string) error {
+	from, to := filepath.Join(data, workDir, newDir, name), filepath.Join(data, name)
+	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	err := os.Rename(to, filepath.Join(data, workDir, oldDir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return filesError(err)
+	}
+	if err := os.Rename(from, to); err != nil {
+		return filesError(err)
+	}
+	return syncDir(data)
+}
+
+// remove removes the marker first: without it the rest is no more than an abandoned attempt.
+func remove(work string) error {
+	if err := os.Remove(filepath.Join(work, completeFile)); err != nil {
+		return filesError(err)
+	}
+	// The stamp goes too, lest the emptied directory be taken for a Build to go on with.
+	if err := os.Remove(filepath.Join(work, stampFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return filesError(err)
+	}
+	if err := syncDir(work); err != nil {
+		return err
+	}
+	return filesError(os.RemoveAll(work))
+}
+
+func writeDurably(name string, content []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return filesError(err)
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return filesError(err)
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+// syncDir makes what was created, renamed and removed in a directory durable.
+func syncDir(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return filesError(err)
+	}
+	return filesError(errors.Join(file.Sync(), file.Close()))
+}
+
+func filesError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrFiles, err)
+}

@@ -1,0 +1,151 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/google/uuid"
+
+	"assay"
+	"assay/internal/config"
+	"assay/internal/pipeline"
+	"assay/internal/view"
+	"assay/sovereign"
+	"assay/streams"
+)
+
+// What questions and answers look like.
+type (
+	RehydrateOptions = view.RehydrateOptions
+	Workflow         = view.Workflow
+	Entity           = view.Entity
+	Promotion        = view.Promotion
+	Query            = view.RecallRequest
+	Hit              = view.Hit
+	Origin           = view.Origin
+)
+
+// Modes of a Query.
+const (
+	Hybrid = view.ModeHybrid // both, fused by rank; the default
+	Vector = view.ModeVector // by meaning
+	Text   = view.ModeText   // by words
+)
+
+// Source is what a recorded body is.
+type Source = streams.Source
+
+// The sources.
+const (
+	SSE     = streams.SourceSSE     // the body of a Server-Sent Events answer
+	JSONRPC = streams.SourceJSONRPC // JSON-RPC messages, one a line
+	Event   = streams.SourceEvent   // state events, one a line
+)
+
+// Sentinels; test them with errors.Is.
+var (
+	// ErrNotFound means that nothing is known of a workflow.
+	ErrNotFound = view.ErrNotFound
+	// ErrRequest means that a question contradicts itself or lacks something.
+	ErrRequest = view.ErrRequest
+	// ErrFull means that the log is full and takes nothing more in.
+	ErrFull = streams.ErrFull
+)
+
+// Memory is an open memory. It may be used by several goroutines at once.
+type Memory struct{ pipeline *pipeline.Pipeline }
+
+// Option changes a setting; the defaults are those of `assay run`.
+type Option func(*settings)
+
+type settings struct {
+	config config.Config
+	logger *slog.Logger
+}
+
+// WithLogger has problems that mend themselves told to logger; by default they are not told.
+func WithLogger(logger *slog.Logger) Option { return func(s *settings) { s.logger = logger } }
+
+// WithEmbeddings has texts embedded by a model behind OpenAI's /v1/embeddings at url instead of the built-in embedder, which
+// compares words. The key, if one is needed, is in the environment as ASSAY_EMBEDDINGS_KEY.
+func WithEmbeddings(url, model string, dimensions int) Option {
+	return func(s *settings) {
+		s.config.Embeddings.URL, s.config.Embeddings.Model, s.config.Embeddings.Dimensions = url, model, dimensions
+	}
+}
+
+// WithLogBytes bounds the log on disk. Once it is full, Append and Record return ErrFull.
+func WithLogBytes(n int64) Option { return func(s *settings) { s.config.Log.MaxBytes = n } }
+
+// WithRegistry has promotions published to a capability registry, of kind coreason or mcp.
+func WithRegistry(url, kind string) Option {
+	return func(s *settings) { s.config.Registry.URL, s.config.Registry.Kind = url, kind }
+}
+
+// Open opens the memory in a directory, creating it if need be. Close must be called.
+func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
+	s := settings{config: config.Default(), logger: slog.New(slog.DiscardHandler)}
+	s.config.Data = dir
+	for _, set := range options {
+		set(&s)
+	}
+	if err := s.config.Validate(); err != nil {
+		return nil, err
+	}
+	opened, err := pipeline.Open(ctx, pipeline.Options{
+		Config: s.config, NATSConfig: assay.NATSConfig, Logger: s.logger,
+		OpenStore: func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
+			return sovereign.Open(ctx, dir, sovereign.Options{VectorDimensions: dimensions})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := opened.Start(ctx); err != nil {
+		return nil, errors.Join(err, opened.Close(context.WithoutCancel(ctx)))
+	}
+	return &Memory{opened}, nil
+}
+
+// Append adds events to a workflow: values that encode as JSON objects, such as tool invocations and observations. They are
+// durable when it returns. An event that names a workflow itself belongs to that one; one with an id of its own (event_cid,
+// event_id) may be appended again and counts once.
+func (m *Memory) Append(ctx context.Context, workflow string, events ...any) error {
+	var body bytes.Buffer
+	lines := json.NewEncoder(&body)
+	for i, event := range events {
+		if err := lines.Encode(event); err != nil {
+			return fmt.Errorf("memory: encode event %d: %w", i, err)
+		}
+	}
+	return m.Record(ctx, Event, workflow, uuid.NewString(), body.Bytes())
+}
+
+// Record adds a source stream as it was captured. Its bytes are durable when it returns, and kept as they are. The stream's
+// id tells it from others of the workflow: what of it was recorded before is passed over, so a stream that has grown, or
+// whose recording failed, is simply recorded again.
+func (m *Memory) Record(ctx context.Context, source Source, workflow, stream string, body []byte) error {
+	return m.pipeline.Record(ctx, source, workflow, stream, body)
+}
+
+// Rehydrate returns what is needed to resume a workflow, or ErrNotFound.
+func (m *Memory) Rehydrate(ctx context.Context, workflow string, opts RehydrateOptions) (*Workflow, error) {
+	return m.pipeline.View().Rehydrate(ctx, workflow, opts)
+}
+
+// Recall finds episodes, best first.
+func (m *Memory) Recall(ctx context.Context, q Query) ([]Hit, error) {
+	return m.pipeline.View().Recall(ctx, q)
+}
+
+// Settle returns when all that was appended is in the tables, and embedded as far as the embedder answers.
+func (m *Memory) Settle(ctx context.Context) error {
+	return m.pipeline.WaitIdle(ctx, func(*view.Summary) {})
+}
+
+// Close stops processing and closes everything. What was appended and is not processed yet is at the next Open.
+func (m *Memory) Close(ctx context.Context) error { return m.pipeline.Close(ctx) }

@@ -1,0 +1,121 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Keys of the bucket state.
+const (
+	chainHead   = "chain_head"
+	chainPrefix = "chain."
+)
+
+func chainKey(seq uint64) string { return fmt.Sprintf("%s%020d", chainPrefix, seq) }
+
+// ExtendChain brings the chain up to the last frame of BRONZE and returns its end. It goes on from where it ended, so it costs
+// what is new. Several processes may do so: all come to the same. Errors are Scan's.
+func (l *Log) ExtendChain(ctx context.Context) (Checkpoint, error) {
+	head, revision, err := l.chainHead(ctx)
+	if err != nil {
+		return head, err
+	}
+	was := head.Seq
+	for m, err := range Scan(ctx, l.bronze, ReplayOptions{FromSeq: head.Seq + 1}) {
+		if err != nil {
+			return head, err
+		}
+		if head = head.extend(m); head.Frames%ChainEvery == 0 {
+			if err := l.keepCheckpoint(ctx, head); err != nil {
+				return head, err
+			}
+		}
+	}
+	if head.Seq == was {
+		return head, nil
+	}
+	return head, l.saveChainHead(ctx, head, revision)
+}
+
+// chainHead returns the end of the chain and its revision in the bucket, 0 if there is none.
+func (l *Log) chainHead(ctx context.Context) (Checkpoint, uint64, error) {
+	entry, err := l.state.Get(ctx, chainHead)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Checkpoint{Link: genesis}, 0, nil
+	}
+	if err != nil {
+		return Checkpoint{}, 0, fmt.Errorf("streams: chain: %w", err)
+	}
+	head, err := parseCheckpoint(entry)
+	return head, entry.Revision(), err
+}
+
+// keepCheckpoint writes what every process would write there.
+func (l *Log) keepCheckpoint(ctx context.Context, c Checkpoint) error {
+	value, err := json.Marshal(c)
+	if err == nil {
+		_, err = l.state.Put(ctx, chainKey(c.Seq), value)
+	}
+	if err != nil {
+		return fmt.Errorf("streams: chain: %w", err)
+	}
+	return nil
+}
+
+// saveChainHead moves the end of the chain, unless another process has just done so.
+func (l *Log) saveChainHead(ctx context.Context, head Checkpoint, revision uint64) error {
+	value, err := json.Marshal(head)
+	if err == nil {
+		_, err = l.state.Update(ctx, chainHead, value, revision)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+		return fmt.Errorf("streams: chain: %w", err)
+	}
+	return nil
+}
+
+// Checkpoints returns those that are kept, in order, the end of the chain last.
+func (l *Log) Checkpoints(ctx context.Context) ([]Checkpoint, error) {
+	head, revision, err := l.chainHead(ctx)
+	if err != nil || revision == 0 {
+		return nil, err
+	}
+	watch, err := l.state.Watch(ctx, chainPrefix+">", jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("streams: chain: %w", err)
+	}
+	defer func() { _ = watch.Stop() }() // the server forgets it anyway
+	var kept []Checkpoint
+	for {
+		select {
+		case entry := <-watch.Updates():
+			if entry == nil { // that was all
+				return append(kept, head), nil
+			}
+			c, err := parseCheckpoint(entry)
+			if err != nil {
+				return nil, err
+			}
+			if c.Seq < head.Seq { // else it was written for a head that is still to come
+				kept = append(kept, c)
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func parseCheckpoint(entry jetstream.KeyValueEntry) (c Checkpoint, err error) {
+	if err := json.Unmarshal(entry.Value(), &c); err != nil {
+		return c, fmt.Errorf("%w: key %s of bucket %s: %w", ErrChain, entry.Key(), BucketState, err)
+	}
+	if key := entry.Key(); strings.HasPrefix(key, chainPrefix) && key != chainKey(c.Seq) {
+		return c, fmt.Errorf("%w: key %s of bucket %s is about sequence %d", ErrChain, key, BucketState, c.Seq)
+	}
+	return c, nil
+}
