@@ -25,15 +25,14 @@ build: native ## leave the program at bin/assay
 native: ## build the native library once (cached outside the clone; ASSAY_NATIVE_LIB names a prebuilt one)
 	@$(GO) run ./sovereign/native/build
 
-test: native ## run every test with the race detector
+test: native ## run every test with the race detector; where CI is set, then fuzz for a minute
 	$(GO) test -race -timeout 20m ./...
+	@if [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory fuzz FUZZTIME=5s; fi
 
 fuzz: ## fuzz every decoder for FUZZTIME each
-	@$(GO) list ./... | while read -r package; do \
-		for target in $$($(GO) test -list '^Fuzz' "$$package" 2>/dev/null | grep '^Fuzz' || true); do \
-			echo "fuzz $$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
-		done; \
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort | while read -r package target; do \
+		echo "fuzz $$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
 	done
 
 lint: native ## run the linters

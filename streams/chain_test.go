@@ -158,3 +158,50 @@ func flipBit(t *testing.T, dir string, body []byte) {
 		t.Fatalf("no block file has the body: %v", err)
 	}
 }
+
+// A frame that differs in anything that the chain covers is found, and the frames after the next checkpoint still hold.
+func TestChainShowsAChangedFrame(t *testing.T) {
+	const frames, every = 10, 4
+	messages := func() (all []Message) {
+		for i := range frames {
+			m := testFrame("a", i).Msg()
+			all = append(all, Message{Subject: m.Subject, Header: m.Header, Data: m.Data, Seq: uint64(i) + 1})
+		}
+		return all
+	}
+	var kept []Checkpoint
+	head := Checkpoint{Link: genesis}
+	for i, m := range messages() {
+		if head = head.extend(m); i%every == every-1 || i == frames-1 {
+			kept = append(kept, head)
+		}
+	}
+	verify := func(all []Message) *ChainReport {
+		v := &verifier{report: &ChainReport{FirstSeq: 1, LastSeq: frames}}
+		v.begin(kept, nil)
+		for _, m := range all {
+			v.frame(m)
+		}
+		return v.end()
+	}
+	if r := verify(messages()); !r.Clean() || r.Checkpoints != len(kept) {
+		t.Fatalf("unchanged: %+v", r)
+	}
+	for name, change := range map[string]func(m *Message){
+		"body":           func(m *Message) { m.Data = append(bytes.Clone(m.Data), '\n') },
+		"subject":        func(m *Message) { m.Subject += "x" },
+		"header":         func(m *Message) { m.Header.Set(HeaderShed, "0.5") },
+		"another header": func(m *Message) { m.Header.Set("Assay-Side", "client") },
+	} {
+		all := messages()
+		change(&all[5])
+		if r := verify(all); len(r.Breaks) != 1 || r.Breaks[0].From != every+1 || r.Breaks[0].To != 2*every {
+			t.Errorf("%s: %+v", name, r.Breaks)
+		}
+	}
+	all := messages()
+	all[4].Data, all[5].Data = all[5].Data, all[4].Data
+	if r := verify(all); len(r.Breaks) != 1 {
+		t.Errorf("swapped: %+v", r.Breaks)
+	}
+}

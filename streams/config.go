@@ -19,6 +19,8 @@ type Config struct {
 	Replicas int   // copies of every message: 1, 3 or 5; more than 1 needs as many servers
 	MaxBytes int64 // size limit of BRONZE
 	MaxAge   time.Duration
+	// KeepLimits leaves the limits of streams that exist as they are: for those who only come to read.
+	KeepLimits bool
 	// Ring makes BRONZE forget its oldest frames when full. Otherwise it refuses new ones (ErrFull).
 	Ring bool
 	// Compress stores closed blocks of BRONZE compressed (S2): less disk, more work, and one rewrite of every block.
@@ -62,9 +64,4 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: max ack pending is %d; use at least 1", ErrConfig, c.MaxAckPending)
 	}
 	return nil
-}
-
-// StoreBytes is the disk that the log may take in all: the least that a server must be given (ServerConfig.MaxStoreBytes).
-func (c Config) StoreBytes() int64 {
-	return c.MaxBytes + silverBytesMax + deadBytesMax + promotionBytesMax + publicationsBytesMax + stateBytesMax
 }

@@ -55,6 +55,7 @@ func (l *Log) openStreams(ctx context.Context) error {
 	l.damage = nil
 	for _, def := range l.streams() {
 		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) {
+			was := *s
 			s.Storage = jetstream.FileStorage
 			s.Replicas = l.cfg.Replicas
 			s.Retention = jetstream.LimitsPolicy
@@ -65,6 +66,9 @@ func (l *Log) openStreams(ctx context.Context) error {
 			s.AllowDirect = true
 			s.PersistMode = jetstream.DefaultPersistMode // async would override sync_interval
 			def.apply(s)
+			if l.cfg.KeepLimits && was.MaxBytes != 0 {
+				s.MaxBytes, s.MaxAge, s.Discard, s.Compression = was.MaxBytes, was.MaxAge, was.Discard, was.Compression
+			}
 		})
 		if err != nil {
 			return err
@@ -88,7 +92,12 @@ func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.Str
 	} else if err == nil {
 		was := stream.CachedInfo().Config
 		cfg := was
-		if apply(&cfg); !reflect.DeepEqual(was, cfg) {
+		apply(&cfg)
+		if held := stream.CachedInfo().State.Bytes; cfg.Discard == jetstream.DiscardNew && held > uint64(cfg.MaxBytes) {
+			return nil, fmt.Errorf("%w: %s holds %d bytes, and a limit of %d would drop the oldest: raise the limit, or make the log"+
+				" a ring, which drops them", ErrConfig, name, held, cfg.MaxBytes)
+		}
+		if !reflect.DeepEqual(was, cfg) {
 			stream, err = l.js.UpdateStream(ctx, cfg)
 		}
 	}

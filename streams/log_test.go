@@ -93,18 +93,29 @@ func TestConfigOutOfRange(t *testing.T) {
 	}
 }
 
-func TestStoreBytesAreEnough(t *testing.T) {
-	cfg := smallConfig()
-	server, err := StartServer(testContext(t), ServerConfig{DataDir: t.TempDir(), MaxStoreBytes: cfg.StoreBytes()})
+// Limits belong to who runs the log: who comes to read leaves them, and no new limit drops what an older one allowed.
+func TestLimitsAreKept(t *testing.T) {
+	n := startNode(t, t.TempDir(), smallConfig())
+	ctx := testContext(t)
+	if err := n.PublishMsgs(ctx, &nats.Msg{Subject: "bronze.event.w", Header: nats.Header{}, Data: make([]byte, 100_000)}); err != nil {
+		t.Fatal(err)
+	}
+	reading := smallConfig()
+	reading.MaxBytes, reading.Ring, reading.KeepLimits = 50_000, true, true
+	reader, err := Open(ctx, n.nc, reading)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{server: server}
-	defer n.stop(t)
-	if n.nc, err = server.Connect(); err != nil {
-		t.Fatal(err)
+	if got := reader.Bronze().CachedInfo().Config; got.MaxBytes != smallConfig().MaxBytes || got.Discard != jetstream.DiscardNew {
+		t.Errorf("reading changed the limits to %d, %v", got.MaxBytes, got.Discard)
 	}
-	if _, err := Open(testContext(t), n.nc, cfg); err != nil {
+	lower := smallConfig()
+	lower.MaxBytes = 50_000
+	if _, err := Open(ctx, n.nc, lower); !errors.Is(err, ErrConfig) {
+		t.Errorf("a limit below what the log holds: %v", err)
+	}
+	lower.Ring = true // then it is asked for
+	if _, err := Open(ctx, n.nc, lower); err != nil {
 		t.Error(err)
 	}
 }

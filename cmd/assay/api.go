@@ -10,11 +10,11 @@ import (
 	"assay/internal/pipeline"
 )
 
-// startAPI serves a running pipeline over HTTP.
+// startAPI serves a running pipeline over HTTP. What clients are sending is taken until ctx ends.
 func startAPI(ctx context.Context, settings config.Config, running *pipeline.Pipeline, logger *slog.Logger) (*api.Server, error) {
 	return api.Start(ctx, api.Options{
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token,
-		View: running.View(), Ingest: running.IngestHandler(), Live: api.Live(running.Log(), logger),
+		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger),
 		Ready: running.Ready, Metrics: metrics.NewRegistry(running, logger), Logger: logger,
 	})
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // runHere runs the program and returns its exit status and what it printed.
-func runHere(t *testing.T, args ...string) (status int, stdout string) {
+func runHere(t testing.TB, args ...string) (status int, stdout string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status = run(context.Background(), args, bytes.NewReader(nil), &out, &errs)

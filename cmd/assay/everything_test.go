@@ -145,12 +145,14 @@ func TestTapWithTheOfficialServer(t *testing.T) {
 	if err := tap.Start(); err != nil {
 		t.Fatal(err)
 	}
-	talk(t, &mcp.IOTransport{Reader: reader, Writer: struct {
+	talk(t, &mcp.IOTransport{Reader: io.NopCloser(reader), Writer: struct {
 		io.Writer
 		io.Closer
 	}{io.MultiWriter(&client, stdin), stdin}})
+	// A host that has closed the server's input soon tells it to stop; the tap passes that on, and the server's end back.
+	_ = tap.Process.Signal(syscall.SIGTERM)
 	go func() { _, _ = io.Copy(io.Discard, reader) }() // the server's last words
-	if err := tap.Wait(); err != nil {
+	if err := tap.Wait(); err != nil && tap.ProcessState.ExitCode() != 128+int(syscall.SIGTERM) {
 		t.Error("tap:", err)
 	}
 	_ = writer.Close()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"assay/internal/config"
@@ -147,9 +148,31 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 	}
 }
 
+func TestReplayIntoAnotherDirectory(t *testing.T) {
+	dir := sampled(t)
+	into := filepath.Join(t.TempDir(), "trial")
+	status, out := runHere(t, "replay", "--data", dir, "--into", into, "--shed", "1", "--json")
+	var trial pipeline.Trial
+	if err := json.Unmarshal([]byte(out), &trial); err != nil || status != exitDone {
+		t.Fatalf("status %d, %q: %v", status, out, err)
+	}
+	if trial.Now.Shed != 0 || trial.Then.Shed == 0 || trial.Then.Traces+trial.Then.Shed != trial.Now.Traces {
+		t.Errorf("%+v", trial)
+	}
+	if rows := dump(t, into, tables.Traces); strings.Count(rows, "\n") != int(trial.Then.Traces) {
+		t.Errorf("%d traces were counted, these were written:\n%s", trial.Then.Traces, rows)
+	}
+	if status, report := audited(t, dir); status != exitDone {
+		t.Errorf("the data directory was changed: %+v", report.Differences)
+	}
+	if status, _ := runHere(t, "replay", "--data", dir, "--into", into, "--shed", "1"); status != exitFailed {
+		t.Error("a directory that exists was taken")
+	}
+}
+
 func openForRebuild(ctx context.Context, t *testing.T, settings config.Config, progress func(done, total uint64)) *pipeline.Pipeline {
 	t.Helper()
-	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), progress)
+	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), pipeline.Options{Rebuilding: progress})
 	if err != nil {
 		t.Fatal(err)
 	}

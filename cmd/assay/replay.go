@@ -20,6 +20,9 @@ type replayFlags struct {
 	from, to         string
 	speed            float64
 	original         bool
+	serve            string
+	into             string
+	shed             float64
 }
 
 func (p *program) replayCommand() *cobra.Command {
@@ -28,9 +31,13 @@ func (p *program) replayCommand() *cobra.Command {
 		Use:   "replay",
 		Short: "Print raw events exactly as they were captured",
 		Long: "Replay prints the bytes of the log's frames, in the order of their capture: by workflow, source, subject, source\n" +
-			"stream, sequence or time. Flat out unless --original or --speed keeps the pace of the recording.",
+			"stream, sequence or time. Flat out unless --original or --speed keeps the pace of the recording. With --serve it offers\n" +
+			"them to clients; with --into it makes tables of them as if another shed threshold had been in force.",
 		Example: "  assay replay --data D --workflow sse/000\n" +
-			"  assay replay --data D --stream jsonrpc/server-memory.ndjson > copy.ndjson",
+			"  assay replay --data D --stream jsonrpc/server-memory.ndjson > copy.ndjson\n" +
+			"  assay replay --data D --workflow sse/000 --original --serve 127.0.0.1:8080\n" +
+			"  assay replay --data D --stream jsonrpc/server-memory.ndjson --serve stdio\n" +
+			"  assay replay --data D --into what-if --shed 0.5",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			selection, err := flags.selection()
@@ -38,6 +45,14 @@ func (p *program) replayCommand() *cobra.Command {
 				return err
 			}
 			return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
+				switch {
+				case flags.into != "":
+					return p.try(ctx, opened, flags)
+				case flags.serve == serveStdio:
+					return p.serveAnswers(ctx, opened, selection)
+				case flags.serve != "":
+					return p.serveRecording(ctx, opened, flags.serve, selection)
+				}
 				out := bufio.NewWriter(p.stdout)
 				if err := replay.Write(ctx, out, opened.Log(), selection); err != nil {
 					return err
@@ -58,6 +73,13 @@ func (p *program) replayCommand() *cobra.Command {
 	f.StringVar(&flags.to, "to", "", "latest time of storing (RFC 3339)")
 	f.BoolVar(&flags.original, "original", false, "keep the pace of the recording")
 	f.Float64Var(&flags.speed, "speed", 0, "so many times the pace of the recording")
+	f.StringVar(&flags.serve, "serve", "", "offer it over HTTP at this host:port, or answer as its MCP server on standard input and output: stdio")
+	f.StringVar(&flags.into, "into", "", "make tables of the whole log in this new directory, as if --shed had been in force")
+	f.Float64Var(&flags.shed, "shed", 0, "with --into: the shed threshold, 0 to 1")
+	cmd.MarkFlagsRequiredTogether("into", "shed")
+	for _, selects := range []string{"subject", "workflow", "source", "stream", "from-seq", "to-seq", "from", "to", "speed", "original", "serve"} {
+		cmd.MarkFlagsMutuallyExclusive("into", selects)
+	}
 	cmd.MarkFlagsMutuallyExclusive("subject", "workflow")
 	cmd.MarkFlagsMutuallyExclusive("subject", "source")
 	cmd.MarkFlagsMutuallyExclusive("original", "speed")

@@ -110,7 +110,10 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 	}
 	summary.Seconds = time.Since(begun).Seconds()
 	summary.Problems = problems
-	return p.printSummary(summary)
+	if err := p.printSummary(summary); err != nil {
+		return err
+	}
+	return ignoreInterrupt(ctx, service.pipeline.MaintainGrown(ctx))
 }
 
 // ignoreInterrupt makes a clean stop of being interrupted: everything accepted is durable, and a restart goes on.
@@ -201,18 +204,20 @@ func (p *program) printSummary(s *view.Summary) error {
 type service struct {
 	pipeline *pipeline.Pipeline
 	api      *api.Server
+	hangUp   context.CancelFunc // ends what clients are sending
 }
 
 func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger) (*service, error) {
 	meter := p.newMeter("rebuild")
-	running, err := openPipeline(ctx, settings, logger, meter.show)
+	running, err := openPipeline(ctx, settings, logger, pipeline.Options{Rebuilding: meter.show})
 	meter.finish()
 	if err != nil {
 		return nil, err
 	}
-	s := &service{pipeline: running}
+	serving, hangUp := context.WithCancel(ctx)
+	s := &service{pipeline: running, hangUp: hangUp}
 	if err = running.Start(ctx); err == nil && settings.HTTP.Listen != "" {
-		s.api, err = startAPI(ctx, settings, running, logger)
+		s.api, err = startAPI(serving, settings, running, logger)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
@@ -221,15 +226,13 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 }
 
 // openPipeline opens the data directory. Where rebuilding is not nil, tables whose state cannot be used are made anew.
-func openPipeline(
-	ctx context.Context, settings config.Config, logger *slog.Logger, rebuilding func(done, total uint64),
-) (*pipeline.Pipeline, error) {
-	return pipeline.Open(ctx, pipeline.Options{
-		Config: settings, NATSConfig: assay.NATSConfig, Logger: logger, Rebuilding: rebuilding,
-		OpenStore: func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
-			return sovereign.Open(ctx, dir, sovereign.Options{VectorDimensions: dimensions})
-		},
-	})
+// openPipeline opens a data directory; opts say how, where that differs from one command to another.
+func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts pipeline.Options) (*pipeline.Pipeline, error) {
+	opts.Config, opts.NATSConfig, opts.Logger = settings, assay.NATSConfig, logger
+	opts.OpenStore = func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
+		return sovereign.Open(ctx, dir, sovereign.Options{VectorDimensions: dimensions})
+	}
+	return pipeline.Open(ctx, opts)
 }
 
 // wait serves until it is interrupted or a part of the service fails.
@@ -244,6 +247,7 @@ func (s *service) wait(ctx context.Context) error {
 
 // stop ends the service in two phases: first nothing more comes in, then what came in is finished.
 func (s *service) stop(ctx context.Context) error {
+	s.hangUp()
 	var err error
 	if s.api != nil {
 		err = s.api.Stop(ctx)

@@ -39,6 +39,10 @@ func (p *program) tapCommand() *cobra.Command {
 				signals := make(chan os.Signal, 1)
 				signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 				defer signal.Stop(signals)
+				// A client that is gone is an error of writing to it, not the end of this process: what passed is still recorded.
+				gone := make(chan os.Signal, 1)
+				signal.Notify(gone, syscall.SIGPIPE)
+				defer signal.Stop(gone)
 				// Signals go to the server, which decides what they mean; the session ends when it does.
 				code, err := tap.Run(context.WithoutCancel(cmd.Context()), tap.Options{
 					Command: args, Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Signals: signals,

@@ -16,6 +16,7 @@ import (
 	"assay/internal/config"
 	"assay/internal/pipeline"
 	"assay/internal/view"
+	"assay/streams"
 )
 
 // defaultServer is asked where neither --data nor --server says otherwise.
@@ -62,7 +63,11 @@ func (p *program) withRebuilding(
 	if err := existing(settings); err != nil {
 		return err
 	}
-	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler), progress)
+	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler),
+		pipeline.Options{Rebuilding: progress, KeepLimits: true})
+	if errors.Is(err, streams.ErrLocked) && cmd.Flags().Lookup("server") == nil {
+		return fmt.Errorf("`assay %s` needs the directory to itself: stop the server first: %w", cmd.Name(), err)
+	}
 	if err != nil {
 		return err
 	}

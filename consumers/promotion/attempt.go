@@ -141,7 +141,7 @@ func (p *Publisher) judge(pub *Publication, probe bool, urn string, err error) {
 	case failure == nil:
 		p.breaker.answered()
 		pub.State, pub.URN, pub.PublishedAt = Published, urn, now
-	case failure.Kind == ErrRejected:
+	case failure.Kind == ErrRejected: //nolint:errorlint // the verdict itself, not what caused it
 		p.breaker.answered()
 		pub.State, pub.LastError = Rejected, failure.Reason
 		p.Logger.Warn("promotion: rejected", "event_uuid", pub.EventUUID, "reason", failure.Reason)
@@ -152,7 +152,7 @@ func (p *Publisher) judge(pub *Publication, probe bool, urn string, err error) {
 		}
 		wait := max(failure.RetryAfter, p.Backoff.delay(int(pub.Attempts)))
 		pub.NextAttempt, pub.Asked, pub.LastError = now.Add(wait), failure.RetryAfter > 0, failure.Reason
-		pub.Unanswered = pub.Unanswered || failure.Kind == ErrUnanswered
+		pub.Unanswered = pub.Unanswered || failure.Kind == ErrUnanswered //nolint:errorlint // as above
 		p.Logger.Info("promotion: not published yet", "event_uuid", pub.EventUUID, "attempts", pub.Attempts, "reason", failure.Reason)
 	}
 }

@@ -155,6 +155,7 @@ func (b *bed) live(steps int, late bool, registry Registry) bool {
 func TestCrashAtEveryStep(t *testing.T) {
 	kinds := map[string]func(t *testing.T) (Registry, func() map[string]int){
 		"coreason": func(t *testing.T) (Registry, func() map[string]int) {
+			t.Helper()
 			s := newStub(t, wellBehaved)
 			return s.registry(t), func() map[string]int {
 				once := map[string]int{}
@@ -165,6 +166,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			}
 		},
 		"mcp": func(t *testing.T) (Registry, func() map[string]int) {
+			t.Helper()
 			s := newMCPStub(t)
 			return s.registry(t), func() map[string]int { return s.published }
 		},
@@ -198,7 +200,9 @@ func TestCrashAtEveryStep(t *testing.T) {
 func TestCrashWhileRejecting(t *testing.T) {
 	for steps, survived := 1, false; !survived; steps++ {
 		b := newBed(t)
-		s := newStub(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(422) })
+		s := newStub(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		})
 		b.send(0, 1)
 		survived = b.live(steps, steps%2 == 0, s.registry(t))
 		if got := b.run(b.options(s.registry(t))); got != (Counts{Rejected: 1}) {

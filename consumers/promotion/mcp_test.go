@@ -24,6 +24,7 @@ type mcpStub struct {
 }
 
 func newMCPStub(t *testing.T) *mcpStub {
+	t.Helper()
 	s := &mcpStub{servers: map[string]json.RawMessage{}, published: map[string]int{}, token: "secret"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v0.1/publish", s.publish)

@@ -9,11 +9,17 @@ import (
 
 // misbehaviours are ways for a registry to fail; each is repaired after some requests.
 var misbehaviours = map[string]func(n int, w http.ResponseWriter, r *http.Request, publish func()){
-	"500":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(500) },
-	"401":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(401) },
-	"403":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(403) },
-	"503":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(503) },
-	"408":     func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(408) },
+	"500": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
+		w.WriteHeader(http.StatusInternalServerError)
+	},
+	"401": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(http.StatusUnauthorized) },
+	"403": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(http.StatusForbidden) },
+	"503": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	},
+	"408": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
+		w.WriteHeader(http.StatusRequestTimeout)
+	},
 	"garbage": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { _, _ = w.Write([]byte("<html>")) },
 	"no urn":  func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { _, _ = w.Write([]byte(`{"urn":""}`)) },
 	"redirects": func(_ int, w http.ResponseWriter, r *http.Request, _ func()) {
@@ -21,7 +27,7 @@ var misbehaviours = map[string]func(n int, w http.ResponseWriter, r *http.Reques
 	},
 	"429 with Retry-After": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
 		w.Header().Set("Retry-After", "7200")
-		w.WriteHeader(429)
+		w.WriteHeader(http.StatusTooManyRequests)
 	},
 	"hangs": func(_ int, _ http.ResponseWriter, r *http.Request, _ func()) { <-r.Context().Done() },
 	"resets before the answer": func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
@@ -40,7 +46,7 @@ var misbehaviours = map[string]func(n int, w http.ResponseWriter, r *http.Reques
 	},
 	"publishes but says 500": func(_ int, w http.ResponseWriter, _ *http.Request, publish func()) {
 		publish()
-		w.WriteHeader(500)
+		w.WriteHeader(http.StatusInternalServerError)
 	},
 }
 

@@ -127,7 +127,9 @@ func TestRegistryGivenLater(t *testing.T) {
 // What waits for a registry that is away is tried at once when the program starts again, at the same registry or another.
 func TestRestartTriesAgain(t *testing.T) {
 	b := newBed(t)
-	s := newStub(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(503) })
+	s := newStub(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
 	b.send(0, 10)
 	if got := b.run(b.options(s.registry(t))); got != (Counts{Pending: 10}) {
 		t.Fatalf("counts are %+v", got)
@@ -140,7 +142,9 @@ func TestRestartTriesAgain(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	b := newBed(t)
-	s := newStub(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) { w.WriteHeader(422) })
+	s := newStub(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ func()) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+	})
 	b.send(0, 3)
 	b.run(b.options(s.registry(t)))
 	s.setBehaviour(wellBehaved)

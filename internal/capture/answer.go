@@ -36,6 +36,7 @@ var refusals = []struct {
 	{ErrBusy, http.StatusTooManyRequests, "try again in a second, or close streams that are done"},
 	{streams.ErrFull, http.StatusInsufficientStorage, "raise the log's size limit, lower its age limit, or free disk space"},
 	{streams.ErrUnavailable, http.StatusServiceUnavailable, "send the same request again, with the same Assay-Stream and Assay-Position"},
+	{ErrStopping, http.StatusServiceUnavailable, "send what is not accepted yet when the server is back"},
 	{streams.ErrClosed, http.StatusServiceUnavailable, "the server is stopping: send the same request again when it is back"},
 	{wire.ErrTooLarge, http.StatusRequestEntityTooLarge, "shorten the event, or send a JSON array as NDJSON, one element a line"},
 	{streams.ErrTooLarge, http.StatusRequestEntityTooLarge, "shorten the event, or raise the log's message size"},

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,11 +20,7 @@ const zstdWindowMax = 8 << 20
 
 // body returns the body of a request, decompressed and limited.
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, error) {
-	patient := &patientBody{ReadCloser: r.Body, control: http.NewResponseController(w), idle: h.opts.Idle}
-	if h.opts.Timeout > 0 {
-		patient.end = time.Now().Add(h.opts.Timeout)
-	}
-	body, err := Decompress(patient, r.Header.Get("Content-Encoding"))
+	body, err := Decompress(h.patient(w, r), r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +41,18 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, e
 // patientBody is a body whose client may be silent for a while, but not for ever.
 type patientBody struct {
 	io.ReadCloser
-	control *http.ResponseController
-	idle    time.Duration
-	end     time.Time // of the whole body; zero: none
+	control  *http.ResponseController
+	idle     time.Duration
+	end      time.Time // of the whole body; zero: none
+	stopping context.Context
+}
+
+func (h *Handler) patient(w http.ResponseWriter, r *http.Request) *patientBody {
+	b := &patientBody{r.Body, http.NewResponseController(w), h.opts.Idle, time.Time{}, h.opts.Stopping}
+	if h.opts.Timeout > 0 {
+		b.end = time.Now().Add(h.opts.Timeout)
+	}
+	return b
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
@@ -57,7 +63,12 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	if err := b.control.SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
+	// The end of stopping is a deadline too, at once if it has come already.
+	defer context.AfterFunc(b.stopping, func() { _ = b.control.SetReadDeadline(time.Now()) })()
 	n, err := b.ReadCloser.Read(p)
+	if b.stopping.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, ErrStopping
+	}
 	if last && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ErrTimeout
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/cloudevents/sdk-go/v2/binding"
 	"github.com/cloudevents/sdk-go/v2/event"
+	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
 	"assay/internal/capture"
 	"assay/streams"
@@ -59,6 +61,41 @@ func TestHandlerTakesWhatTheCloudEventsSDKSends(t *testing.T) {
 					t.Errorf("captured\n%s\nfrom\n%s\nas %s", got, sent, f.Body)
 				}
 			})
+		}
+	}
+}
+
+// A batch, as the SDK renders it, is as many events, each of which reads back as it was sent.
+func TestHandlerTakesTheSDKsBatches(t *testing.T) {
+	var sent []event.Event
+	for i := range 3 {
+		e := cloudevents.NewEvent()
+		e.SetID(strconv.Itoa(i))
+		e.SetSource("/agents/é")
+		e.SetType("com.example.call")
+		if err := e.SetData(cloudevents.ApplicationJSON, map[string]int{"n": i}); err != nil {
+			t.Fatal(err)
+		}
+		sent = append(sent, e)
+	}
+	log := &fakeLog{}
+	server := serve(t, capture.HandlerOptions{Publisher: log})
+	request, err := cehttp.NewHTTPRequestFromEvents(t.Context(), server.URL+"/v1/ingest/event/w", sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := server.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var got []event.Event
+	if err := json.Unmarshal(joined(log), &got); err != nil || len(got) != len(sent) || log.frames[0].Count != len(sent) {
+		t.Fatalf("%s: %v from %s", response.Status, err, joined(log))
+	}
+	for i := range got {
+		if got[i].String() != sent[i].String() {
+			t.Errorf("captured\n%s\nfrom\n%s", got[i], sent[i])
 		}
 	}
 }

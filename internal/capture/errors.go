@@ -22,6 +22,8 @@ var (
 	ErrTooLong = errors.New("capture: body too long")
 	// ErrTimeout means that the body of a request took longer than the limit on its time.
 	ErrTimeout = errors.New("capture: body took too long")
+	// ErrStopping means that the server ended a request because it stops.
+	ErrStopping = errors.New("capture: the server is stopping")
 	// ErrReplaced means that a followed file became shorter, went away or gave its name to another one.
 	ErrReplaced = errors.New("capture: file replaced")
 	// ErrURL means that a followed URL does not answer with an event stream.

@@ -30,9 +30,10 @@ type HandlerOptions struct {
 	Shed        func() float64 // as in Options
 	OpenStreams int            // limit; default OpenStreamsMax
 	Limits      Limits
-	Idle        time.Duration // limit; default IdleMax
-	Timeout     time.Duration // limit on the time of one body; 0: none
-	BodyBytes   int64         // limit on one body, decompressed; 0: none, for what streams on
+	Idle        time.Duration   // limit; default IdleMax
+	Timeout     time.Duration   // limit on the time of one body; 0: none
+	Stopping    context.Context // ends open bodies when it ends, as if they broke off; nil: never
+	BodyBytes   int64           // limit on one body, decompressed; 0: none, for what streams on
 }
 
 // Handler answers POST /v1/ingest/{source}/{workflow}: it captures the body as it arrives, of any length, and answers
@@ -67,6 +68,9 @@ func NewHandler(opts HandlerOptions) *Handler {
 		opts.Idle = IdleMax
 	}
 	opts.Limits = opts.Limits.Defaults()
+	if opts.Stopping == nil {
+		opts.Stopping = context.Background()
+	}
 	return &Handler{
 		opts: opts, open: make(chan struct{}, opts.OpenStreams),
 		inFlight: NewBudget(InFlightBytesMax), unfinished: NewBudget(UnfinishedBytesMax),

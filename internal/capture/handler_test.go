@@ -20,7 +20,7 @@ import (
 )
 
 // serve starts a server with a Handler.
-func serve(t *testing.T, opts capture.HandlerOptions) *httptest.Server {
+func serve(t testing.TB, opts capture.HandlerOptions) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/ingest/{source}/{workflow...}", capture.NewHandler(opts))
@@ -37,7 +37,7 @@ type reply struct {
 }
 
 // post sends a body; headers come in pairs.
-func post(t *testing.T, server *httptest.Server, path string, body io.Reader, headers ...string) reply {
+func post(t testing.TB, server *httptest.Server, path string, body io.Reader, headers ...string) reply {
 	t.Helper()
 	request, err := http.NewRequest(http.MethodPost, server.URL+"/v1/ingest/"+path, body)
 	if err != nil {
@@ -54,7 +54,7 @@ func post(t *testing.T, server *httptest.Server, path string, body io.Reader, he
 	return readReply(t, response)
 }
 
-func readReply(t *testing.T, response *http.Response) reply {
+func readReply(t testing.TB, response *http.Response) reply {
 	t.Helper()
 	r := reply{status: response.StatusCode, header: response.Header}
 	var into any = &r.Refusal

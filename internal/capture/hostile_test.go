@@ -181,3 +181,16 @@ func (r *repeat) Read(p []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+func TestHandlerEndsOpenBodiesWhenItStops(t *testing.T) {
+	log, published := &fakeLog{}, make(chan struct{}, 1)
+	log.gate = func(context.Context) error { published <- struct{}{}; return nil }
+	stopping, stop := context.WithCancel(context.Background())
+	server := serve(t, capture.HandlerOptions{Publisher: log, Stopping: stopping})
+	conn := dial(t, server, "POST /v1/ingest/event/w HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n")
+	<-published
+	stop()
+	if got := answerOf(t, conn); got.status != http.StatusServiceUnavailable || got.Accepted == nil || got.Accepted.Events != 1 {
+		t.Errorf("%+v, want 503 and one event accepted", got)
+	}
+}

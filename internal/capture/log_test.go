@@ -2,9 +2,7 @@ package capture_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"assay"
@@ -53,71 +51,5 @@ func TestCaptureIntoTheLog(t *testing.T) {
 		if err != nil || info.State.Msgs != uint64(total.Frames) {
 			t.Errorf("%d frames in the log, %d captured, %v", info.State.Msgs, total.Frames, err)
 		}
-	}
-}
-
-// BenchmarkCapture compares recorders on several streams at once with the log alone, which publishes the same frames.
-func BenchmarkCapture(b *testing.B) {
-	const total = 64 << 20
-	for _, streamsAtOnce := range []int{1, 16, 256} {
-		data := []byte(lines(total/streamsAtOnce/300, 262))
-		b.Run(fmt.Sprintf("recorders=%d", streamsAtOnce), func(b *testing.B) {
-			_, publisher := startLog(b)
-			b.SetBytes(int64(len(data) * streamsAtOnce))
-			run := 0
-			for b.Loop() {
-				run++
-				budget := capture.NewBudget(capture.InFlightBytesMax)
-				atOnce(streamsAtOnce, func(i int) {
-					opts := ndjson(fmt.Sprintf("%d-%d", run, i))
-					opts.Budget, opts.Live = budget, true
-					recordPieces(b, publisher, opts, data)
-				})
-			}
-			b.ReportMetric(float64(run*streamsAtOnce*(total/streamsAtOnce/300))/b.Elapsed().Seconds(), "events/s")
-		})
-		b.Run(fmt.Sprintf("log=%d", streamsAtOnce), func(b *testing.B) {
-			_, publisher := startLog(b)
-			b.SetBytes(int64(len(data) * streamsAtOnce))
-			run := 0
-			for b.Loop() {
-				run++
-				atOnce(streamsAtOnce, func(i int) {
-					var frames []*streams.Frame
-					for n, rest := 0, data; len(rest) > 0; n++ {
-						size := min(len(rest), capture.FrameBytes)
-						frames = append(frames, &streams.Frame{Source: streams.SourceEvent, Workflow: "wf", ContentType: streams.ContentNDJSON,
-							Stream: fmt.Sprintf("%d-%d", run, i), Position: uint64(n), Count: 1, Body: rest[:size]})
-						rest = rest[size:]
-					}
-					if _, err := publisher.Publish(context.Background(), frames...); err != nil {
-						b.Error(err)
-					}
-				})
-			}
-		})
-	}
-}
-
-func atOnce(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
-}
-
-// recordPieces writes data as a file is read.
-func recordPieces(b *testing.B, publisher capture.Publisher, opts capture.Options, data []byte) {
-	recorder := capture.New(context.Background(), publisher, opts)
-	for rest := data; len(rest) > 0; {
-		n := min(len(rest), 64<<10)
-		if _, err := recorder.Write(rest[:n]); err != nil {
-			break // Close returns it
-		}
-		rest = rest[n:]
-	}
-	if _, err := recorder.Close(context.Background()); err != nil {
-		b.Error(err)
 	}
 }

@@ -5,149 +5,172 @@ import (
 	"encoding/xml"
 	"fmt"
 	"math"
-	"math/rand/v2"
-
-	"gonum.org/v1/gonum/graph/layout"
-	"gonum.org/v1/gonum/graph/simple"
-	"gonum.org/v1/gonum/spatial/r2"
-
-	"assay/internal/view"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 // Measures of the picture, in pixels.
 const (
-	pictureWidth  = 1400.0
-	pictureHeight = 900.0
-	margin        = 90.0
-	minRadius     = 7.0
-	maxRadius     = 26.0
-	maxWidth      = 9.0
+	margin     = 28.0
+	header     = 64.0 // height of title and legend
+	rowHeight  = 30.0
+	boxHeight  = 22.0
+	boxWidth   = 280.0
+	callsWidth = 330.0 // between the columns
+	arcDepth   = 250.0 // of the widest arc within a column
+	labelMax   = 30    // characters; the tooltip has the rest
+	labelMin   = 24    // beside a count of errors
 )
 
-const (
-	errorColour = "#c0392b"
-	edgeColour  = "#9aa5b1"
-)
+const style = `<style>text{font:12px system-ui,"Segoe UI","DejaVu Sans",sans-serif;fill:#27303a}.n{fill:#6b7785}.e{fill:#c02828}` +
+	`.l{fill:none;stroke-opacity:.5;stroke-linecap:round}.l:hover{stroke-opacity:1}</style>`
 
-// fills of nodes, by type.
-var fills = map[string]string{
-	"workflow": "#4c78a8", "agent": "#f2a93b", "capability": "#59a14f", "model": "#9d6bb5",
-}
-
-// layoutUpdates is how many steps the layout takes; it settles well before.
-const layoutUpdates = 120
-
-func svg(g *view.Graph) []byte {
-	at := place(g)
-	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" font-family="system-ui, sans-serif" font-size="12">`+"\n",
-		pictureWidth, pictureHeight)
-	b.WriteString(`<rect width="100%" height="100%" fill="#fbfbfa"/>` + "\n")
-	legend(&b)
-	for _, e := range g.Edges {
-		drawEdge(&b, e, at[nodeName(e.SourceType, e.Source)], at[nodeName(e.TargetType, e.Target)])
-	}
-	for _, n := range g.Nodes {
-		drawNode(&b, n, at[nodeName(n.SourceType, n.Source)])
-	}
-	b.WriteString("</svg>\n")
-	return b.Bytes()
-}
-
-// place lays the nodes out with the spring embedder of Eades, "A heuristic for graph drawing" (Congressus Numerantium
-// 42, 1984), always from the same start, and fits the result to the picture.
-func place(g *view.Graph) map[string]r2.Vec {
-	ids := map[string]int64{}
-	springs := simple.NewUndirectedGraph()
-	for i, n := range g.Nodes {
-		ids[nodeName(n.SourceType, n.Source)] = int64(i)
-		springs.AddNode(simple.Node(i))
-	}
-	for _, e := range g.Edges {
-		from, to := ids[nodeName(e.SourceType, e.Source)], ids[nodeName(e.TargetType, e.Target)]
-		if from != to {
-			springs.SetEdge(simple.Edge{F: simple.Node(from), T: simple.Node(to)})
+// svg draws callers in a column on the left, what they call on the right, calls between them, and what follows what as arcs
+// beside the columns.
+func svg(p *picture) []byte {
+	d := newDrawing(p)
+	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %[1]g %[2]g" role="img">`+"\n",
+		d.width, d.height)
+	fmt.Fprintf(d, "<title>Usage graph</title>\n%s\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fbfbfa\"/>\n", style)
+	d.legend(p.omitted)
+	for _, l := range p.links {
+		if l.across() {
+			d.call(l)
+		} else {
+			d.arc(l)
 		}
 	}
-	eades := layout.EadesR2{Updates: layoutUpdates, Repulsion: 1, Rate: 0.05, Theta: 0.1, Src: rand.NewPCG(1, 1)}
-	optimizer := layout.NewOptimizerR2(springs, eades.Update)
-	for len(g.Nodes) > 1 && optimizer.Update() {
+	for _, b := range p.boxes {
+		d.box(b)
 	}
-	at := map[string]r2.Vec{}
-	for name, id := range ids {
-		at[name] = optimizer.Coord2(id)
-	}
-	fit(at)
-	return at
+	d.WriteString("</svg>\n")
+	return d.Bytes()
 }
 
-// fit scales the points into the picture, inside its margin.
-func fit(at map[string]r2.Vec) {
-	low, high := r2.Vec{X: math.Inf(1), Y: math.Inf(1)}, r2.Vec{X: math.Inf(-1), Y: math.Inf(-1)}
-	for _, p := range at {
-		low = r2.Vec{X: min(low.X, p.X), Y: min(low.Y, p.Y)}
-		high = r2.Vec{X: max(high.X, p.X), Y: max(high.Y, p.Y)}
-	}
-	scale := func(v, low, high, size float64) float64 {
-		if high <= low {
-			return size / 2
+// drawing is an SVG under construction.
+type drawing struct {
+	bytes.Buffer
+	width, height float64
+	left, right   float64 // left edges of the columns
+}
+
+func newDrawing(p *picture) *drawing {
+	d := &drawing{left: margin, height: header}
+	inner, outer := 0.0, 0.0 // room for arcs
+	for _, l := range p.links {
+		switch {
+		case l.across():
+		case l.from.caller():
+			inner = arcDepth
+		default:
+			outer = arcDepth
 		}
-		return margin + (v-low)/(high-low)*(size-2*margin)
 	}
-	for name, p := range at {
-		at[name] = r2.Vec{X: scale(p.X, low.X, high.X, pictureWidth), Y: scale(p.Y, low.Y, high.Y, pictureHeight)}
+	d.left += inner
+	d.right = d.left + boxWidth + callsWidth
+	d.width = d.right + boxWidth + outer + margin
+	for _, b := range p.boxes {
+		d.height = max(d.height, header+(b.row+1)*rowHeight)
 	}
+	d.height += margin
+	return d
 }
 
-func legend(b *bytes.Buffer) {
-	x := 20.0
-	for _, kind := range []string{"workflow", "agent", "capability", "model"} {
-		fmt.Fprintf(b, `<circle cx="%g" cy="20" r="6" fill="%s"/><text x="%g" y="24" fill="#333">%s</text>`+"\n", x, fills[kind], x+10, kind)
-		x += 100
+func (d *drawing) legend(omitted int) {
+	x := margin
+	for _, kind := range kinds {
+		fmt.Fprintf(d, `<rect x="%g" y="18" width="12" height="12" rx="3" fill="%s"/><text x="%g" y="28">%s</text>`+"\n", x, fill(kind), x+18, kind)
+		x += 96
 	}
-	fmt.Fprintf(b, `<line x1="%g" y1="20" x2="%g" y2="20" stroke="%s" stroke-width="3"/><text x="%g" y="24" fill="#333">with errors</text>`+"\n",
-		x, x+24, errorColour, x+30)
-}
-
-func drawEdge(b *bytes.Buffer, e view.Element, from, to r2.Vec) {
-	colour := edgeColour
-	if e.Errors > 0 {
-		colour = errorColour
+	for _, line := range []struct {
+		errors int64
+		label  string
+	}{{0, "calls; thicker is more"}, {1, "few failed"}, {100, "all failed"}} {
+		fmt.Fprintf(d, `<path d="M%g 24h26" stroke="%s" stroke-width="4"/><text x="%g" y="28">%s</text>`+"\n",
+			x, lineColour(100, line.errors), x+32, line.label)
+		x += 60 + 6.2*float64(len(line.label))
 	}
-	// A bow to one side keeps the two directions between a pair of nodes apart.
-	middle := r2.Scale(0.5, r2.Add(from, to))
-	bow := r2.Scale(0.12, r2.Vec{X: from.Y - to.Y, Y: to.X - from.X})
-	control := r2.Add(middle, bow)
-	fmt.Fprintf(b, `<path d="M%.1f %.1f Q%.1f %.1f %.1f %.1f" fill="none" stroke="%s" stroke-opacity="0.7" stroke-width="%.1f"><title>%s</title></path>`+"\n",
-		from.X, from.Y, control.X, control.Y, to.X, to.Y, colour, width(e.Count),
-		escapeXML(fmt.Sprintf("%s %s %s: %d, %d with errors", e.Source, e.Relation, e.Target, e.Count, e.Errors)))
-}
-
-func drawNode(b *bytes.Buffer, n view.Element, at r2.Vec) {
-	radius := min(maxRadius, minRadius+2*math.Log2(1+float64(n.Count)))
-	fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s" stroke="white" stroke-width="1.5"><title>%s</title></circle>`+"\n",
-		at.X, at.Y, radius, fills[n.SourceType], escapeXML(fmt.Sprintf("%s %s: %d", n.SourceType, n.Source, n.Count)))
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="#222">%s</text>`+"\n",
-		at.X, at.Y+radius+13, escapeXML(shorten(n.Source)))
-}
-
-// width is the width of a line for a count: it grows with the logarithm, so that one busy edge does not drown the rest.
-func width(count int64) float64 {
-	return min(maxWidth, 1+math.Log2(1+float64(count))*0.6)
-}
-
-const maxLabel = 28 // runes
-
-func shorten(s string) string {
-	if runes := []rune(s); len(runes) > maxLabel {
-		return string(runes[:maxLabel-1]) + "…"
+	note := "arcs: what follows what"
+	if omitted > 0 {
+		note += fmt.Sprintf("; %d weaker lines are left out", omitted)
 	}
-	return s
+	fmt.Fprintf(d, `<text x="%g" y="28" class="n">%s</text>`+"\n", x, note)
+}
+
+// x is the left edge of a box, y the middle of its height.
+func (d *drawing) x(b *box) float64 {
+	if b.caller() {
+		return d.left
+	}
+	return d.right
+}
+
+func (d *drawing) y(b *box) float64 { return header + b.row*rowHeight + rowHeight/2 }
+
+// call draws a line between the columns.
+func (d *drawing) call(l *link) {
+	from, to := d.left+boxWidth, d.right
+	bend := (to - from) / 2
+	d.line(l, fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f",
+		from, d.y(l.from), from+bend, d.y(l.from), to-bend, d.y(l.to), to, d.y(l.to)), "calls")
+}
+
+// arc draws what follows what within a column, on its outer side: out above the middle of a box, in below it.
+func (d *drawing) arc(l *link) {
+	const port, head = 4.0, 6.0
+	edge, outward := d.right+boxWidth, 1.0
+	if l.from.caller() {
+		edge, outward = d.left, -1.0
+	}
+	from, to := d.y(l.from)-port, d.y(l.to)+port
+	depth := min(arcDepth*4/3, 36+0.42*math.Abs(to-from)) * outward // the curve reaches three quarters of it
+	tip := edge + head*outward
+	d.line(l, fmt.Sprintf("M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f", edge, from, edge+depth, from, tip+depth, to, tip, to), "is followed by")
+	fmt.Fprintf(d, `<path d="M%.1f %.1fl%.1f -3.5v7z" fill="%s"/>`+"\n", edge, to, head*outward, lineColour(l.count, l.errors))
+}
+
+func (d *drawing) line(l *link, path, relation string) {
+	fmt.Fprintf(d, `<path class="l" d="%s" stroke="%s" stroke-width="%.1f"><title>%s</title></path>`+"\n", path,
+		lineColour(l.count, l.errors), width(l.count),
+		escapeXML(fmt.Sprintf("%s %s %s: %d, %d failed", l.from.label, relation, l.to.label, l.count, l.errors)))
+}
+
+func (d *drawing) box(b *box) {
+	x, y := d.x(b), d.y(b)
+	fmt.Fprintf(d, `<g><title>%s</title><rect x="%.1f" y="%.1f" width="%g" height="%g" rx="5" fill="white" stroke="%s"/>`,
+		escapeXML(b.describe()), x, y-boxHeight/2, boxWidth, boxHeight, fill(b.kind))
+	fmt.Fprintf(d, `<rect x="%.1f" y="%.1f" width="7" height="%g" rx="3" fill="%s"/>`, x, y-boxHeight/2, boxHeight, fill(b.kind))
+	label, counts, class := shorten(b.label, labelMax), strconv.FormatInt(b.count, 10), "n"
+	if b.errors > 0 {
+		label, counts, class = shorten(b.label, labelMin), fmt.Sprintf("%d of %d failed", b.errors, b.count), "e"
+	}
+	fmt.Fprintf(d, `<text x="%.1f" y="%.1f">%s</text>`, x+14, y+4, escapeXML(label))
+	fmt.Fprintf(d, `<text x="%.1f" y="%.1f" text-anchor="end" class="%s">%s</text></g>`+"\n", x+boxWidth-8, y+4, class, counts)
+}
+
+// describe is what a box tells when pointed at.
+func (b *box) describe() string {
+	names := slices.Clone(b.names[:min(len(b.names), namesMax)])
+	if more := len(b.names) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%s %s: %d, %d failed", b.kind, strings.Join(names, ", "), b.count, b.errors)
+}
+
+// shorten takes characters out of the middle: names that begin alike often differ at their ends.
+func shorten(s string, most int) string {
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	tail := most / 3
+	return string(runes[:most-1-tail]) + "…" + string(runes[len(runes)-tail:])
 }
 
 func escapeXML(s string) string {
 	var b bytes.Buffer
 	// A bytes.Buffer takes every write.
-	_ = xml.EscapeText(&b, []byte(s))
+	_ = xml.EscapeText(&b, []byte(oneLine(s)))
 	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func (f *figures) Gauges(context.Context) (Gauges, error) { return f.gauges, nil
 func scrape(source Source) string {
 	handler := promhttp.HandlerFor(NewRegistry(source, slog.New(slog.DiscardHandler)), promhttp.HandlerOpts{})
 	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return answer.Body.String()
 }
 

@@ -56,5 +56,9 @@ func (p *Pipeline) fitVectors(ctx context.Context) error {
 	if err := p.gold.RetellEpisodes(ctx); err != nil {
 		return err
 	}
-	return p.store.Reshape(ctx, want)
+	if err := p.store.Reshape(ctx, want); err != nil {
+		return err
+	}
+	p.openView()
+	return nil
 }

@@ -44,12 +44,12 @@ func (p *Pipeline) shed() float64 {
 	return p.stamp.Threshold()
 }
 
-// IngestHandler answers POST /v1/ingest/{source}/{workflow}.
-func (p *Pipeline) IngestHandler() http.Handler {
+// IngestHandler answers POST /v1/ingest/{source}/{workflow}, until stopping ends, and with it the bodies that are open.
+func (p *Pipeline) IngestHandler(stopping context.Context) http.Handler {
 	c := p.opts.Config.Ingest
 	return capture.NewHandler(capture.HandlerOptions{
 		Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed, Limits: p.limits(),
-		OpenStreams: c.Streams, Idle: c.Idle, Timeout: c.Timeout, BodyBytes: c.BodyBytes,
+		Stopping: stopping, OpenStreams: c.Streams, Idle: c.Idle, Timeout: c.Timeout, BodyBytes: c.BodyBytes,
 	})
 }
 

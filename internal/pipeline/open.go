@@ -28,15 +28,20 @@ const (
 	auditDir = "audit" // scratch space of an audit
 )
 
+// storeBytesMax is no limit: each stream has its own, and a limit on their sum would only keep a log from being opened
+// whose limit was raised in an earlier run.
+const storeBytesMax = 1 << 60
+
 // openLog starts the embedded server or connects to an outside one, and defines the streams.
 func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	c := p.opts.Config
 	cfg := streams.DefaultConfig()
 	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Ring, c.Log.Replicas
+	cfg.KeepLimits = p.opts.KeepLimits
 	if c.NATS.URL == "" {
 		p.server, err = streams.StartServer(ctx, streams.ServerConfig{
 			DataDir: c.Data, Config: p.opts.NATSConfig, ConfigFile: c.NATS.Config, Listen: c.NATS.Listen,
-			MaxStoreBytes: cfg.StoreBytes(), Logger: p.opts.Logger,
+			MaxStoreBytes: storeBytesMax, Logger: p.opts.Logger,
 		})
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 
@@ -37,6 +38,8 @@ type Options struct {
 	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet. It
 	// is called once the data directory is locked.
 	OpenStore func(ctx context.Context, dir string, dimensions int) (Store, error)
+	// KeepLimits leaves the limits of an existing log as they are, whatever Config says: for those who come to read.
+	KeepLimits bool
 	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
 	// version's, and is told how many frames of how many are done.
 	Rebuilding func(done, total uint64)
@@ -48,17 +51,19 @@ type Pipeline struct {
 	server *streams.Server // nil with an outside server
 	conn   *nats.Conn
 
-	log       *streams.Log
-	publisher *streams.Publisher
-	store     Store
-	embedder  embedder
-	vectors   *vectors.Worker
-	gold      *gold.Gold
-	registry  promotion.Registry // nil if none is configured
-	promotion *promotion.Publisher
-	silver    *silver.Silver
-	stamp     *streams.Stamp
-	rebuilt   *rebuild.Result // by Open; nil if it had no reason to
+	log        *streams.Log
+	publisher  *streams.Publisher
+	store      Store
+	embedder   embedder
+	vectors    *vectors.Worker
+	view       *view.Local
+	maintained atomic.Uint64 // events in traces at the last upkeep
+	gold       *gold.Gold
+	registry   promotion.Registry // nil if none is configured
+	promotion  *promotion.Publisher
+	silver     *silver.Silver
+	stamp      *streams.Stamp
+	rebuilt    *rebuild.Result // by Open; nil if it had no reason to
 
 	stop context.CancelFunc // ends what Start started
 	done chan struct{}
@@ -73,19 +78,23 @@ func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
 		}
 	}
+	p.openView()
+	p.maintained.Store(p.gold.Totals().Traces)
 	return p, nil
 }
 
 // View answers questions about what the pipeline holds.
-func (p *Pipeline) View() view.View {
-	local := &view.Local{
+func (p *Pipeline) View() view.View { return p.view }
+
+// openView is called again when the stored vectors have come to fit the embedder.
+func (p *Pipeline) openView() {
+	p.view = &view.Local{
 		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Summary,
 		Publications: publications{p.promotion},
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
-		local.Embedder = p.embedder
+		p.view.Embedder = p.embedder
 	}
-	return local
 }
 
 // Log is the log that the pipeline works on.

@@ -17,6 +17,9 @@ const (
 	lagInterval = 250 * time.Millisecond
 	// upkeepInterval is how often tables are compacted and their indexes brought up to date.
 	upkeepInterval = 2 * time.Minute
+	// upkeepRows is by how many events tables grow before that is done early, upkeepLook how often their growth is looked at.
+	upkeepRows = 100_000
+	upkeepLook = 5 * time.Second
 )
 
 // Start begins processing: Silver, Gold, Promotion and the upkeep of tables, until Close. If one of them fails, all stop,
@@ -91,22 +94,35 @@ func (p *Pipeline) watchServer(ctx context.Context) error {
 // upkeep compacts tables and keeps their indexes up to date. A failure is tried again at the next turn: queries work
 // without, only slower.
 func (p *Pipeline) upkeep(ctx context.Context) error {
-	tick := time.NewTicker(upkeepInterval)
+	tick, look := time.NewTicker(upkeepInterval), time.NewTicker(upkeepLook)
 	defer tick.Stop()
+	defer look.Stop()
 	for {
+		work := p.Maintain
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-look.C:
+			work = p.MaintainGrown
 		}
-		if err := p.Maintain(ctx); err != nil && ctx.Err() == nil {
+		if err := work(ctx); err != nil && ctx.Err() == nil {
 			p.opts.Logger.Warn("table upkeep failed and will be tried again", "error", err)
 		}
 	}
 }
 
+// MaintainGrown does what Maintain does if so much has come in that questions would be slow without.
+func (p *Pipeline) MaintainGrown(ctx context.Context) error {
+	if p.gold.Totals().Traces < p.maintained.Load()+upkeepRows {
+		return nil
+	}
+	return p.Maintain(ctx)
+}
+
 // Maintain compacts tables and brings their indexes up to date at once.
 func (p *Pipeline) Maintain(ctx context.Context) error {
+	p.maintained.Store(p.gold.Totals().Traces)
 	err := p.store.EnsureIndexes(ctx)
 	for _, t := range tables.All {
 		err = errors.Join(err, p.store.Optimise(ctx, t.Name))

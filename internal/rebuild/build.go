@@ -44,6 +44,8 @@ type Options struct {
 	OpenStore func(ctx context.Context, dir string) (Store, error)
 	// Stamp tells one program with its settings from another: only the same one may go on with what an earlier one began.
 	Stamp string
+	// Trial leaves promotions alone: none is asked for again, none is taken over. Old is not needed.
+	Trial bool
 	// Shorten allows the tables to lose rows of frames that the log no longer has.
 	Shorten bool
 	// Progress, if not nil, is told after each part how many frames of how many are done.
@@ -52,9 +54,21 @@ type Options struct {
 
 // Result tells what was built.
 type Result struct {
-	Frames  uint64      `json:"frames"`
-	Resumed uint64      `json:"resumed,omitempty"` // frames of them that an earlier, interrupted Build had folded
-	Totals  gold.Totals `json:"totals"`
+	Frames  uint64 `json:"frames"`
+	Resumed uint64 `json:"resumed,omitempty"` // frames of them that an earlier, interrupted Build had folded
+	Totals  Totals `json:"totals"`
+}
+
+// Totals are gold.Totals for scripts.
+type Totals struct {
+	Events       uint64 `json:"events"`
+	Traces       uint64 `json:"traces"`
+	Shed         uint64 `json:"shed"`
+	Dead         uint64 `json:"dead"`
+	Entities     uint64 `json:"entities"`
+	Capabilities uint64 `json:"capabilities"`
+	Nodes        uint64 `json:"nodes"`
+	Edges        uint64 `json:"edges"`
 }
 
 // Build makes new tables and a new state of all frames that the log has, and leaves them ready for Swap. Promotions that the
@@ -90,7 +104,7 @@ func (b *build) survey(ctx context.Context) error {
 		return fmt.Errorf("rebuild: read stream %s: %w", streams.StreamBronze, err)
 	}
 	b.span = replay.Range{From: max(1, info.State.FirstSeq), To: info.State.LastSeq}
-	if b.Shorten {
+	if b.Shorten || b.Trial {
 		return nil
 	}
 	gone, err := b.Old.Count(ctx, tables.Traces, tables.Or(
@@ -124,7 +138,7 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	result.Frames, result.Totals = b.total(), b.gold.Totals()
+	result.Frames, result.Totals = b.total(), Totals(b.gold.Totals())
 	return result, nil
 }
 
@@ -137,8 +151,10 @@ func (b *build) fold(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := b.askAgain(ctx, rows); err != nil {
-			return err
+		if !b.Trial {
+			if err := b.askAgain(ctx, rows); err != nil {
+				return err
+			}
 		}
 		if err := b.gold.Apply(ctx, []gold.Batch{{Seq: rows.To, Record: rows.Record}}); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"assay/streams"
@@ -25,14 +26,9 @@ const pauseMax = 10 * time.Second
 // Write writes the bodies of the selected frames to w, in the order of the log.
 func Write(ctx context.Context, w io.Writer, log *streams.Log, s Selection) error {
 	var last time.Time
-	options := streams.ReplayOptions{Subjects: s.Subjects, FromSeq: s.FromSeq, ToSeq: s.ToSeq, From: s.From, To: s.To}
-	for stored, err := range log.Replay(ctx, options) {
+	for frame, err := range s.frames(ctx, log) {
 		if err != nil {
-			return fmt.Errorf("replay: %w", err)
-		}
-		frame := stored.Frame
-		if s.Stream != "" && frame.Stream != s.Stream {
-			continue
+			return err
 		}
 		if err := pause(ctx, w, s.Speed, last, frame.Captured); err != nil {
 			return err
@@ -43,6 +39,25 @@ func Write(ctx context.Context, w io.Writer, log *streams.Log, s Selection) erro
 		}
 	}
 	return nil
+}
+
+// frames yields the selected frames, in the order of the log. It stops after an error.
+func (s Selection) frames(ctx context.Context, log *streams.Log) iter.Seq2[*streams.Frame, error] {
+	options := streams.ReplayOptions{Subjects: s.Subjects, FromSeq: s.FromSeq, ToSeq: s.ToSeq, From: s.From, To: s.To}
+	return func(yield func(*streams.Frame, error) bool) {
+		for stored, err := range log.Replay(ctx, options) {
+			if err != nil {
+				yield(nil, fmt.Errorf("replay: %w", err))
+				return
+			}
+			if s.Stream != "" && stored.Frame.Stream != s.Stream {
+				continue
+			}
+			if !yield(stored.Frame, nil) {
+				return
+			}
+		}
+	}
 }
 
 // pause waits as long as the recording did between two frames, speeded up. What was written before goes out first.

@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -38,6 +39,8 @@ type Local struct {
 	Summary func(ctx context.Context) (*Summary, error)
 	// Publications steers promotions.
 	Publications Publications
+
+	oneModel atomic.Bool // every vector is of the embedder's model, and will be
 }
 
 var _ View = (*Local)(nil)

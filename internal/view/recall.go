@@ -144,9 +144,12 @@ func (l *Local) nearest(ctx context.Context, r RecallRequest, vector []float32, 
 		Hit
 		Distance float64 `col:"_distance"`
 	}
+	comparable, err := l.comparable(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := query[row](ctx, l.Store, tables.Query{
-		Table: tables.Episodes, Columns: hitColumns, Limit: limit,
-		Where:   tables.And(r.filter(), tables.Eq("model", l.Embedder.Model())),
+		Table: tables.Episodes, Columns: hitColumns, Limit: limit, Where: tables.And(r.filter(), comparable),
 		Nearest: &tables.Nearest{Column: "vector", Vector: vector, Exact: r.Exact},
 	})
 	if err != nil {
@@ -159,6 +162,20 @@ func (l *Local) nearest(ctx context.Context, r RecallRequest, vector []float32, 
 		hits[i].Score = hits[i].Similarity
 	}
 	return numbered(hits, func(h *Hit) *int { return &h.VectorRank }), nil
+}
+
+// comparable selects the episodes whose vectors can be compared with the embedder's. Once there are no others, none will come,
+// since all that writes vectors here has the same embedder; then the search is spared a condition that costs more than itself.
+func (l *Local) comparable(ctx context.Context) (tables.Filter, error) {
+	if l.oneModel.Load() {
+		return tables.Filter{}, nil
+	}
+	others, err := l.Store.Count(ctx, tables.Episodes, tables.Ne("model", l.Embedder.Model()))
+	if err != nil {
+		return tables.Filter{}, fmt.Errorf("view: read %s: %w", tables.Episodes, err)
+	}
+	l.oneModel.Store(others == 0)
+	return tables.Eq("model", l.Embedder.Model()), nil
 }
 
 func (l *Local) matching(ctx context.Context, r RecallRequest, limit int) ([]Hit, error) {
