@@ -19,7 +19,8 @@ func Example() {
 	defer os.RemoveAll(dir)
 	m, err := memory.Open(ctx, dir)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer m.Close(ctx)
 
@@ -29,20 +30,24 @@ func Example() {
 		map[string]any{"type": "tool_invocation", "intent_id": "2", "tool_name": "deploy", "parameters": map[string]any{"to": "staging"}},
 	)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	if err := m.Settle(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 
 	hits, err := m.Recall(ctx, memory.Query{Query: "why did the linker fail?", Limit: 1})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Println("recalled:", hits[0].Text)
 	workflow, err := m.Rehydrate(ctx, "release-42", memory.RehydrateOptions{})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Println("events:", workflow.Events)
 	for _, call := range workflow.OpenCalls {

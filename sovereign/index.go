@@ -23,7 +23,7 @@ type Index struct {
 // vectors once there are Options.VectorIndexRows; those on text are there from the beginning, since they decide what
 // counts as a word. Reads and writes go on meanwhile.
 func (s *Store) EnsureIndexes(ctx context.Context) error {
-	var errs []error
+	errs := make([]error, 0, len(tables.All))
 	for _, definition := range tables.All {
 		errs = append(errs, s.ensureIndexes(ctx, s.tables[definition.Name]))
 	}

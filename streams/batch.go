@@ -90,7 +90,7 @@ func retry[T any](ctx context.Context, limit time.Duration, publish func(context
 		attempt, cancel := context.WithTimeoutCause(ctx, attemptTimeout, errAttemptTimeout)
 		defer cancel()
 		result, err := publish(attempt)
-		if err != nil && ctx.Err() == nil && context.Cause(attempt) == errAttemptTimeout {
+		if err != nil && ctx.Err() == nil && errors.Is(context.Cause(attempt), errAttemptTimeout) {
 			err = fmt.Errorf("%w within %v: %w", errAttemptTimeout, attemptTimeout, err)
 		}
 		if err != nil && !transient(err) {

@@ -3,6 +3,7 @@ package streams
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -173,7 +174,7 @@ func parseCount(v string) (int, error) {
 func parseThreshold(v string) (float64, error) {
 	x, err := strconv.ParseFloat(v, 64)
 	if err == nil && !(x >= 0 && x <= 1) {
-		err = fmt.Errorf("not between 0 and 1")
+		err = errors.New("not between 0 and 1")
 	}
 	return x, err
 }

@@ -80,11 +80,12 @@ func TestReplayGoesOnAfterAMalformedMessage(t *testing.T) {
 	}
 	var good, bad []uint64
 	for s, err := range n.Replay(ctx, ReplayOptions{}) {
-		if errors.Is(err, ErrFrame) {
+		switch {
+		case errors.Is(err, ErrFrame):
 			bad = append(bad, s.Seq)
-		} else if err != nil {
+		case err != nil:
 			t.Fatal(err)
-		} else {
+		default:
 			good = append(good, s.Seq)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,11 +59,11 @@ func (p *program) auditCommand() *cobra.Command {
 }
 
 func (p *program) printAudit(r *audit.Report) error {
-	print := printReport
+	show := printReport
 	if p.json {
-		print = func(_ io.Writer, r *audit.Report) error { return p.printJSON(r) }
+		show = func(_ io.Writer, r *audit.Report) error { return p.printJSON(r) }
 	}
-	if err := print(p.stdout, r); err != nil {
+	if err := show(p.stdout, r); err != nil {
 		return err
 	}
 	if !r.Clean() {
@@ -102,12 +103,12 @@ func positionOrDash(position *uint64) string {
 	if position == nil {
 		return "-"
 	}
-	return fmt.Sprint(*position)
+	return strconv.FormatUint(*position, 10)
 }
 
 func numberOrDash(n uint64, known bool) string {
 	if !known {
 		return "-"
 	}
-	return fmt.Sprint(n)
+	return strconv.FormatUint(n, 10)
 }

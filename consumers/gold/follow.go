@@ -60,7 +60,7 @@ func (f *folding) followWorkflow(it *pebble.Iterator, id uuid.UUID, change *elem
 	places = slices.Compact(places)
 
 	for len(places) > 0 {
-		stored, covered, err := stretch(it, id, places)
+		stored, covered, err := stretch(it, places)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (f *folding) followWorkflow(it *pebble.Iterator, id uuid.UUID, change *elem
 
 // stretch returns the stored calls from the one before the first place to the one after as many of the further places as
 // lie close, and how many places those are.
-func stretch(it *pebble.Iterator, id uuid.UUID, places []string) (stored []step, covered int, err error) {
+func stretch(it *pebble.Iterator, places []string) (stored []step, covered int, err error) {
 	read := func() error {
 		value, err := it.ValueAndErr()
 		if err != nil {

@@ -1,7 +1,5 @@
 package gold
 
-import "github.com/google/uuid"
-
 // ledger gathers what a group of messages changes in the metrics and the graph. Both are sums over calls, so a call
 // that changes is taken out as it was and put in as it is now: the sums depend on the states alone, not on the way there.
 type ledger struct {
@@ -97,7 +95,6 @@ type metricChange struct {
 
 // elementChange is what is added to a node or edge, and which moments it loses and gains, with their capability.
 type elementChange struct {
-	id             uuid.UUID
 	count, errors  int64
 	removed, added map[moment]node
 }

@@ -120,7 +120,7 @@ type encodedBody struct {
 
 func (b encodedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = malformed(err, b.encoding)
 	}
 	return n, err

@@ -75,9 +75,7 @@ func (r *refiner) run(ctx context.Context, stream jetstream.Stream, within Range
 		if err != nil {
 			return err
 		}
-		if err := r.take(m); err != nil {
-			return err
-		}
+		r.take(m)
 		if r.batch.Rows() < r.by.MaxRows && r.batch.Bytes() < r.by.MaxBytes {
 			continue
 		}
@@ -88,7 +86,7 @@ func (r *refiner) run(ctx context.Context, stream jetstream.Stream, within Range
 	return r.hand(ctx, within.To)
 }
 
-func (r *refiner) take(m streams.Message) error {
+func (r *refiner) take(m streams.Message) {
 	r.rows.Frames++
 	r.rows.Bytes += m.Bytes
 	for _, e := range r.by.Events(m) {
@@ -102,7 +100,6 @@ func (r *refiner) take(m streams.Message) error {
 			r.rows.Promotions = append(r.rows.Promotions, e)
 		}
 	}
-	return nil
 }
 
 // hand passes on what was gathered up to a sequence.

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -83,7 +84,7 @@ func quoteValue(value any) string {
 	case int, int32, int64, bool:
 		return fmt.Sprint(v)
 	case time.Time:
-		return "to_timestamp_micros(" + fmt.Sprint(v.UnixMicro()) + ")"
+		return "to_timestamp_micros(" + strconv.FormatInt(v.UnixMicro(), 10) + ")"
 	default:
 		panic(fmt.Sprintf("tables: no literal for a %T", value))
 	}

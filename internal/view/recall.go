@@ -144,12 +144,12 @@ func (l *Local) nearest(ctx context.Context, r RecallRequest, vector []float32, 
 		Hit
 		Distance float64 `col:"_distance"`
 	}
-	comparable, err := l.comparable(ctx)
+	embedded, err := l.comparable(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := query[row](ctx, l.Store, tables.Query{
-		Table: tables.Episodes, Columns: hitColumns, Limit: limit, Where: tables.And(r.filter(), comparable),
+		Table: tables.Episodes, Columns: hitColumns, Limit: limit, Where: tables.And(r.filter(), embedded),
 		Nearest: &tables.Nearest{Column: "vector", Vector: vector, Exact: r.Exact},
 	})
 	if err != nil {
