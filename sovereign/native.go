@@ -11,6 +11,14 @@ package sovereign
 #endif
 #include "stamp.h"
 #include "assay_native.h"
+
+#include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+static void limit_arenas(void) { mallopt(M_ARENA_MAX, 2); }
+#else
+static void limit_arenas(void) {}
+#endif
 */
 import "C"
 
@@ -25,6 +33,10 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/cdata"
 )
+
+// By default glibc keeps up to eight arenas a core, each with what it once needed; large writes leave hundreds of MiB behind
+// there. Two serve the library's few threads as well, and must be asked for before the first allocation.
+func init() { C.limit_arenas() }
 
 // NativeStamp returns the hash of the native library that this program was linked with.
 //

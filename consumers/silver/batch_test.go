@@ -137,7 +137,7 @@ func TestEncodeDecode(t *testing.T) {
 	if !array.RecordEqual(record, back) {
 		t.Errorf("got %v, want %v", back, record)
 	}
-	for cut := range len(message) {
+	for cut := range message {
 		if r, err := Decode(mem, message[:cut]); err == nil {
 			r.Release()
 			if cut < len(message)-8 { // the end marker may be missing

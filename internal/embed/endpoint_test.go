@@ -136,7 +136,7 @@ func TestEndpointErrors(t *testing.T) {
 			_, _ = w.Write([]byte(`{"data":[{"index":7,"embedding":[1,2]}]}`))
 		}, ErrUnavailable, "wrongly", 3},
 		{"too long", func(w http.ResponseWriter) { http.Error(w, "maximum context length", 400) }, ErrRefused, "maximum context", 1},
-		{"wrong key", func(w http.ResponseWriter) { http.Error(w, "x", 401) }, ErrMisconfigured, "key", 1},
+		{"wrong key", func(w http.ResponseWriter) { http.Error(w, "x", http.StatusUnauthorized) }, ErrMisconfigured, "key", 1},
 		{"wrong path", func(w http.ResponseWriter) { http.Error(w, "x", 404) }, ErrMisconfigured, "embeddings.url", 1},
 		{"wrong length", func(w http.ResponseWriter) {
 			_, _ = w.Write([]byte(`{"data":[{"index":0,"embedding":[1,2,3]}]}`))

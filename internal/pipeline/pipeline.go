@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
@@ -99,3 +100,6 @@ func (p *Pipeline) openView() {
 
 // Log is the log that the pipeline works on.
 func (p *Pipeline) Log() *streams.Log { return p.log }
+
+// StorePath is the folder of the LanceDB database.
+func (p *Pipeline) StorePath() string { return filepath.Join(p.opts.Config.Data, storeDir) }

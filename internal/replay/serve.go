@@ -40,7 +40,7 @@ func Serve(ctx context.Context, listener net.Listener, log *streams.Log, s Selec
 		return fmt.Errorf("replay: serve: %w", err)
 	case <-ctx.Done():
 		err = server.Close()
-		<-served
+		_ = <-served // that it was closed
 		return err
 	}
 }

@@ -111,7 +111,7 @@ func TestSplitterAtEverySplitPoint(t *testing.T) {
 			checkSplit(t, wire.SSE, body, body)
 			rng := rand.New(rand.NewPCG(1, uint64(len(body))))
 			points := []int{}
-			for p := range len(body) {
+			for p := range body {
 				if len(body) <= everyPointMax || rng.IntN(len(body)) < 16 {
 					points = append(points, p)
 				}
