@@ -25,13 +25,17 @@ const (
 	healthInterval = time.Second
 )
 
+// storeBytesDefault is used where no limit is given: the streams' own limits bound the disk, and the server's default, a
+// share of what is free at the moment, would keep a log from being opened on a fuller disk.
+const storeBytesDefault = 1 << 50
+
 // ServerConfig configures the embedded server. Only DataDir is required.
 type ServerConfig struct {
 	DataDir    string // holds the log and the lock; created if absent
 	ConfigFile string // NATS configuration file; wins over Config
 	Config     []byte // NATS configuration, in the syntax of nats.conf
 
-	MaxStoreBytes   int64 // disk for all streams together; 0: what the configuration says
+	MaxStoreBytes   int64 // disk for all streams together; 0: what the configuration says, else 1 PiB
 	MaxMemoryBytes  int64 // memory for streams and consumers kept there; 0: what the configuration says
 	MaxPayloadBytes int32 // largest message; 0: what the configuration says
 
@@ -149,6 +153,9 @@ func (cfg ServerConfig) options() (*server.Options, error) {
 		opts.SyncAlways = true // with replicas, a majority is the guarantee; alone, only the disk is
 	}
 	setPositive(&opts.JetStreamMaxStore, cfg.MaxStoreBytes)
+	if opts.JetStreamMaxStore <= 0 {
+		opts.JetStreamMaxStore = storeBytesDefault
+	}
 	setPositive(&opts.JetStreamMaxMemory, cfg.MaxMemoryBytes)
 	setPositive(&opts.MaxPayload, cfg.MaxPayloadBytes)
 	return opts, cfg.setListen(opts)

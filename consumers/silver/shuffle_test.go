@@ -138,6 +138,7 @@ func TestDependenceOnOrderIsNoticed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			counting := func() Options {
 				o := b.options()
+				o.Workers = 1 // several might by chance meet the events in the order of a straight run
 				var met atomic.Int64
 				o.Decode = func(f *streams.Frame, seq uint64) []bronze.Event {
 					events := decode(f, seq)
