@@ -40,7 +40,9 @@ func Serve(ctx context.Context, listener net.Listener, log *streams.Log, s Selec
 		return fmt.Errorf("replay: serve: %w", err)
 	case <-ctx.Done():
 		err = server.Close()
-		_ = <-served // that it was closed
+		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, ended)
+		}
 		return err
 	}
 }
