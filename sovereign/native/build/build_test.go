@@ -123,7 +123,7 @@ func TestOnlyOneBuildAtATime(t *testing.T) {
 func TestUnits(t *testing.T) {
 	const (
 		id     = `"package_id":"registry+https://github.com/rust-lang/crates.io-index#zstd-sys@2.1.3+zstd.1.5.7"`
-		own    = `"package_id":"path+file:///work/sovereign/native/assay-native#0.1.0"`
+		own    = `"package_id":"path+file:///src/sovereign/native/assay-native#0.1.0"`
 		script = `{"reason":"compiler-artifact",` + id + `,"target":{"kind":["custom-build"]},"fresh":`
 	)
 	for _, c := range []struct {
