@@ -148,42 +148,26 @@ func TestBuffersKeepWhatIsNotAcknowledged(t *testing.T) {
 	}
 }
 
-func TestRewindStartsOver(t *testing.T) {
+// What a process held when it crashed comes at once, not after the acknowledgement wait.
+func TestRedeliver(t *testing.T) {
 	n := startNode(t, t.TempDir(), smallConfig())
 	ctx := testContext(t)
 	if _, err := n.publisher(t, PublisherConfig{}).Publish(ctx, testFrames("s", 5)...); err != nil {
 		t.Fatal(err)
 	}
-	takeFrames(t, n, 5)
-	if err := n.PublishMsgs(ctx, nats.NewMsg("silver.0")); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Rewind(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if lag, err := n.SilverLag(ctx); err != nil || lag != 5 {
-		t.Errorf("lag is %d, %v; want every frame again", lag, err)
-	}
-	takeFrames(t, n, 5)
-	info, err := n.Silver().Info(ctx)
-	if err != nil || info.State.Msgs != 0 || info.State.LastSeq != 1 {
-		t.Errorf("SILVER is %+v, %v; want it empty, its sequence going on", info.State, err)
-	}
-}
-
-func takeFrames(t *testing.T, n *node, frames int) {
-	t.Helper()
-	ctx := testContext(t)
 	silver, err := n.SilverConsumer(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	msgs, err := fetch(ctx, silver, frames)
-	if err != nil || len(msgs) != frames {
-		t.Fatalf("%d frames, %v; want %d", len(msgs), err, frames)
-	}
-	for _, msg := range msgs {
-		if err := msg.DoubleAck(ctx); err != nil {
+	for round, want := range []int{5, 4} {
+		msgs, err := fetch(ctx, silver, want)
+		if err != nil || len(msgs) != want {
+			t.Fatalf("round %d: %d frames, %v; want %d", round, len(msgs), err, want)
+		}
+		if err := msgs[0].DoubleAck(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Redeliver(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,15 +27,15 @@ func (p *program) ingestCommand() *cobra.Command {
 		Use:   "ingest PATH…|URL|-",
 		Short: "Capture files, directories, standard input or an SSE URL",
 		Long: "Ingest captures into a running server, or with --data into a data directory that no server uses (`assay run` then\n" +
-			"processes it). What the log has already is passed over, so an interrupted ingest is simply repeated.",
+			"processes it). An event that was captured before adds no row, so an interrupted ingest is simply repeated.",
 		Example: "  assay ingest recordings/ session.ndjson\n" +
 			"  tail -f agent.ndjson | assay ingest - --stream agent-1\n" +
 			"  assay ingest --follow agent.ndjson\n" +
 			"  assay ingest https://api.example/events",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if source := streams.Source(flags.source); flags.source != "" && !source.Valid() {
-				return fmt.Errorf("--source %q is none of sse, jsonrpc, event", flags.source)
+			if err := checkSource(flags.source); err != nil {
+				return err
 			}
 			return p.withSink(cmd, func(ctx context.Context, sink sink) error { return p.ingest(ctx, sink, args, flags) })
 		},
@@ -48,6 +48,14 @@ func (p *program) ingestCommand() *cobra.Command {
 	f.StringVar(&flags.workflow, "workflow", "", "workflow of events that name none (default the path or URL)")
 	f.BoolVar(&flags.follow, "follow", false, "go on with what is appended to the file, until interrupted")
 	return cmd
+}
+
+// checkSource refuses a --source that is none; "" leaves it to be recognised.
+func checkSource(source string) error {
+	if source != "" && !streams.Source(source).Valid() {
+		return fmt.Errorf("--source %q is none of sse, jsonrpc, event", source)
+	}
+	return nil
 }
 
 // sink is where captured frames go.

@@ -105,10 +105,7 @@ func (f *replayFlags) selection() (s replay.Selection, err error) {
 	if f.workflow != "" || f.source != "" {
 		s.Subjects = []string{f.subject()}
 	}
-	if source := streams.Source(f.source); f.source != "" && !source.Valid() {
-		return s, fmt.Errorf("--source %q is none of sse, jsonrpc, event", f.source)
-	}
-	return s, nil
+	return s, checkSource(f.source)
 }
 
 // subject is the filter for a source and a workflow, either of which may be any.

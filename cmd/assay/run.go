@@ -73,8 +73,8 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	if source := streams.Source(flags.source); flags.source != "" && !source.Valid() {
-		return fmt.Errorf("--source %q is none of sse, jsonrpc, event", flags.source)
+	if err := checkSource(flags.source); err != nil {
+		return err
 	}
 	for _, path := range flags.ingest {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
