@@ -6,8 +6,14 @@ import (
 	"assay/kernels"
 )
 
+// isCloudEvent tells whether v has the four attributes that every version requires, none of them empty.
 func isCloudEvent(v *fastjson.Value) bool {
-	return isString(v, "specversion") && isString(v, "type") && isString(v, "source") && isString(v, "id")
+	for _, attribute := range []string{"specversion", "type", "source", "id"} {
+		if len(v.GetStringBytes(attribute)) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // decodeCloudEvent decodes a CloudEvent in JSON format, all versions. Its source and id together identify it. Where it

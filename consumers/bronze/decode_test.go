@@ -164,6 +164,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(byte(0), "client", []byte("event: error\ndata: {\"type\":\"error\",\"message\":\"\\ud800\"}\n\n"))
 	f.Add(byte(1), "server", []byte(`{"jsonrpc":"2.0","id":null,"result":{"content":[{"text":"\u0000"}]}}`))
+	f.Add(byte(0), "", []byte("data:{\"specversion\":\"\",\"type\":\"\",\"source\":\"\",\"id\":\"\"}\n\n"))
 	contentTypes := []string{streams.ContentSSE, streams.ContentNDJSON, streams.ContentJSON}
 	sources := []streams.Source{streams.SourceSSE, streams.SourceJSONRPC, streams.SourceEvent}
 	f.Fuzz(func(t *testing.T, variant byte, side string, body []byte) {
