@@ -95,7 +95,9 @@ func (f *file) read() ([]byte, error) {
 		return nil, f.cutAt(err)
 	}
 	size := binary.LittleEndian.Uint32(header[:])
-	if int64(size) > min(recordBytesMax, f.end-f.begin-headerBytes) {
+	// Zeros, which some file systems leave where a crash kept the size but not the content, would be a sound record of
+	// nothing.
+	if size == 0 || int64(size) > min(recordBytesMax, f.end-f.begin-headerBytes) {
 		return nil, f.cutAt(io.EOF)
 	}
 	record := make([]byte, size)

@@ -219,6 +219,7 @@ func TestSpoolReportsWhatItLoses(t *testing.T) {
 // Whatever lies in the directory, a spool takes the frames that it can read and goes on.
 func FuzzSpoolReadsAnything(f *testing.F) {
 	f.Add([]byte{})
+	f.Add(make([]byte, 64))
 	f.Add([]byte("\x05\x00\x00\x00\x00\x00\x00\x00hello"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		dir := t.TempDir()
