@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,43 +20,75 @@ import (
 // endpoint is a stand-in for a server of embeddings. Its vectors are of the right shape and otherwise as good as random, so
 // that only a text itself is near its vector.
 type endpoint struct {
-	*httptest.Server
-	mu    sync.Mutex
-	state string        // "", "stuck" or "failing"
-	freed chan struct{} // closed when it is no longer stuck
+	URL string
+
+	mu     sync.Mutex
+	server *httptest.Server // nil while it is down
+	state  string
+	freed  chan struct{} // closed when the state changes
 }
 
-func newEndpoint(t *testing.T) *endpoint {
+// States of an endpoint; "" is good.
+const (
+	slow    = "slow"    // it answers after slowAnswer
+	stuck   = "stuck"   // it answers once it is in another state
+	failing = "failing" // it answers with status 500
+	down    = "down"    // nobody listens
+)
+
+const slowAnswer = 300 * time.Millisecond
+
+func newEndpoint(tb testing.TB) *endpoint {
 	e := &endpoint{freed: make(chan struct{})}
-	e.Server = httptest.NewServer(e)
-	t.Cleanup(e.Server.Close)
+	e.server = httptest.NewServer(e)
+	e.URL = e.server.URL
+	tb.Cleanup(func() { e.set(tb, down) })
 	return e
 }
 
-func (e *endpoint) set(state string) {
+func (e *endpoint) set(tb testing.TB, state string) {
+	tb.Helper()
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.state == "stuck" {
-		close(e.freed)
-		e.freed = make(chan struct{})
-	}
 	e.state = state
+	close(e.freed)
+	e.freed = make(chan struct{})
+	server := e.server
+	e.mu.Unlock()
+	switch {
+	case state == down && server != nil:
+		server.Close()
+		e.server = nil
+	case state != down && server == nil: // where it was before
+		listener, err := net.Listen("tcp", strings.TrimPrefix(e.URL, "http://"))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		e.server = httptest.NewUnstartedServer(e)
+		e.server.Listener.Close()
+		e.server.Listener = listener
+		e.server.Start()
+	}
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	state, freed := e.state, e.freed
 	e.mu.Unlock()
+	var after <-chan time.Time // never
 	switch state {
-	case "stuck":
+	case failing:
+		http.Error(w, "out of order", http.StatusInternalServerError)
+		return
+	case slow:
+		after = time.After(slowAnswer)
+		fallthrough
+	case stuck:
 		select {
+		case <-after:
 		case <-freed:
 		case <-r.Context().Done():
 			return
 		}
-	case "failing":
-		http.Error(w, "out of order", http.StatusInternalServerError)
-		return
 	}
 	var request struct {
 		Model string
@@ -87,7 +121,7 @@ func vectorOf(model, text string) []float32 {
 	return vector
 }
 
-func openWith(t *testing.T, dir string, options ...Option) *Memory {
+func openWith(t testing.TB, dir string, options ...Option) *Memory {
 	t.Helper()
 	m, err := Open(t.Context(), dir, options...)
 	if err != nil {
@@ -97,7 +131,7 @@ func openWith(t *testing.T, dir string, options ...Option) *Memory {
 	return m
 }
 
-func shut(t *testing.T, m *Memory) {
+func shut(t testing.TB, m *Memory) {
 	t.Helper()
 	if m.pipeline == nil {
 		return
@@ -122,7 +156,7 @@ func observe(t *testing.T, m *Memory, workflow string, texts ...string) {
 }
 
 // eventually looks until it holds; what it waits for has no signal that a test could wait for.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -148,10 +182,10 @@ func recall(t *testing.T, m *Memory, mode, query string) []Hit {
 
 // Whatever the endpoint does, events are stored and found by words; vectors follow once it answers.
 func TestIngestDoesNotWaitForVectors(t *testing.T) {
-	for _, state := range []string{"stuck", "failing"} {
+	for _, state := range []string{stuck, failing, down} {
 		t.Run(state, func(t *testing.T) {
 			server := newEndpoint(t)
-			server.set(state)
+			server.set(t, state)
 			m := openWith(t, t.TempDir(), WithEmbeddings(server.URL, "model-8", 8))
 			observe(t, m, "wf", "the first text", "a second text")
 			w, err := m.Rehydrate(t.Context(), "wf", RehydrateOptions{})
@@ -161,7 +195,7 @@ func TestIngestDoesNotWaitForVectors(t *testing.T) {
 			if hits := recall(t, m, view.ModeText, "second"); len(hits) != 1 || hits[0].Text != "a second text" {
 				t.Errorf("by words: %+v", hits)
 			}
-			server.set("")
+			server.set(t, "")
 			eventually(t, "found by vector", func() bool {
 				hits := recall(t, m, view.ModeVector, "a second text")
 				return len(hits) == 2 && hits[0].Text == "a second text" && hits[0].Similarity > 0.999

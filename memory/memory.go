@@ -52,6 +52,8 @@ var (
 	ErrNotFound = view.ErrNotFound
 	// ErrRequest means that a question contradicts itself or lacks something.
 	ErrRequest = view.ErrRequest
+	// ErrConflict means that what was asked for cannot be done in the state that things are in.
+	ErrConflict = view.ErrConflict
 	// ErrFull means that the log is full and takes nothing more in.
 	ErrFull = streams.ErrFull
 )
@@ -140,6 +142,13 @@ func (m *Memory) Rehydrate(ctx context.Context, workflow string, opts RehydrateO
 // Recall finds episodes, best first.
 func (m *Memory) Recall(ctx context.Context, q Query) ([]Hit, error) {
 	return m.pipeline.View().Recall(ctx, q)
+}
+
+// Forget removes a workflow for good, and with bronze what was captured of it from the log. It returns ErrNotFound if nothing
+// is known of the workflow, and ErrConflict while promotions of it wait to be published.
+func (m *Memory) Forget(ctx context.Context, workflow string, bronze bool) error {
+	_, err := m.pipeline.Forget(ctx, workflow, view.ForgetOptions{Bronze: bronze, By: "memory"})
+	return err
 }
 
 // Settle returns when all that was appended is in the tables, and embedded as far as the embedder answers.

@@ -10,9 +10,6 @@ import (
 	"assay/internal/tables"
 )
 
-// vectorColumn is the one column of vectors.
-const vectorColumn = "vector"
-
 // Dimensions returns the length of the vectors that the table of episodes holds.
 func (s *Store) Dimensions() int { return dimensionsOf(s.tables[tables.Episodes].Schema) }
 
@@ -36,23 +33,6 @@ func (s *Store) reshape(ctx context.Context, dimensions int) error {
 	}
 	s.opts.VectorDimensions = dimensions
 	return s.add(ctx, *tables.ByName(tables.Episodes), false)
-}
-
-// RenewVectorIndex builds the index of vectors anew if there is one. What an index learnt from the vectors of one model does
-// not serve those of another.
-func (s *Store) RenewVectorIndex(ctx context.Context) error {
-	indexes, err := s.Indexes(ctx, tables.Episodes)
-	if err != nil {
-		return err
-	}
-	for _, index := range indexes {
-		if index.Column == vectorColumn {
-			return s.on(ctx, "renew the index of vectors of", tables.Episodes, func(t *openTable) error {
-				return t.native.createVectorIndex(vectorColumn)
-			})
-		}
-	}
-	return nil
 }
 
 // dimensionsOf returns the length of the vectors in a table of episodes, 0 if it has none.

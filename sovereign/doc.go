@@ -8,7 +8,7 @@
 //	         scalar indexes         │ at a time, readers on snapshots      │
 //	                                └──────────────────────────────────────┘
 //	                                         │            ▲
-//	                                         ▼            └── EnsureIndexes, Optimise: upkeep beside both
+//	                                         ▼            └── EnsureIndexes, EnsureVectorIndex, Optimise: upkeep beside both
 //	                                DIR/traces.lance, DIR/entities.lance, …
 //
 // What lancedb-go offers is used as it is; what it lacks goes through the same native library by calls of our own, with

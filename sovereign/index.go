@@ -19,9 +19,8 @@ type Index struct {
 	RowsUnindexed int64  // rows that queries scan because the index does not have them yet; Optimise adds them
 }
 
-// EnsureIndexes builds the indexes of tables.All that are missing: those on scalar columns once a table has rows, those on
-// vectors once there are Options.VectorIndexRows; those on text are there from the beginning, since they decide what
-// counts as a word. Reads and writes go on meanwhile.
+// EnsureIndexes builds the indexes of tables.All that are missing: those on scalar columns once a table has rows; those on
+// text are there from the beginning, since they decide what counts as a word. Reads and writes go on meanwhile.
 func (s *Store) EnsureIndexes(ctx context.Context) error {
 	errs := make([]error, 0, len(tables.All))
 	for _, definition := range tables.All {
@@ -59,7 +58,7 @@ func (s *Store) ensureIndexes(ctx context.Context, t *openTable) error {
 			continue
 		}
 		err := s.on(ctx, "index column "+index.Column+" of", t.Name, func(t *openTable) error {
-			return t.ensureIndex(ctx, index, s.opts.VectorIndexRows)
+			return t.ensureIndex(ctx, index)
 		})
 		if err != nil {
 			return err
@@ -68,27 +67,18 @@ func (s *Store) ensureIndexes(ctx context.Context, t *openTable) error {
 	return nil
 }
 
-// ensureIndex builds an index if there are enough rows for it.
-func (t *openTable) ensureIndex(ctx context.Context, index tables.Index, vectorRows int64) error {
-	rowsMin := int64(1)
-	switch index.Kind {
-	case tables.FullText:
-		rowsMin = 0
-	case tables.Vector:
-		rowsMin = vectorRows
+// ensureIndex builds an index if there are rows for it.
+func (t *openTable) ensureIndex(ctx context.Context, index tables.Index) error {
+	if index.Kind == tables.FullText {
+		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeFts)
 	}
 	rows, err := t.native.count(index.Column + " IS NOT NULL")
-	if err != nil || rows < rowsMin {
+	if err != nil || rows == 0 {
 		return err
 	}
-	switch index.Kind {
-	case tables.BTree:
-		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeBTree)
-	case tables.Bitmap:
-		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeBitmap)
-	case tables.FullText:
-		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeFts)
-	default: // lancedb-go's call cannot choose the cosine distance
-		return t.native.createVectorIndex(index.Column)
+	kind := contracts.IndexTypeBTree
+	if index.Kind == tables.Bitmap {
+		kind = contracts.IndexTypeBitmap
 	}
+	return t.lance.CreateIndex(ctx, []string{index.Column}, kind)
 }

@@ -15,9 +15,15 @@ package sovereign
 #include <stdlib.h>
 #if defined(__GLIBC__)
 #include <malloc.h>
-static void limit_arenas(void) { mallopt(M_ARENA_MAX, 2); }
+static void limit_memory(void) {
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+static void trim_memory(void) { malloc_trim(0); }
 #else
-static void limit_arenas(void) {}
+static void limit_memory(void) {}
+static void trim_memory(void) {}
 #endif
 */
 import "C"
@@ -34,16 +40,41 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/cdata"
 )
 
-// By default glibc keeps up to eight arenas a core, each with what it once needed; large writes leave hundreds of MiB behind
-// there. Two serve the library's few threads as well, and must be asked for before the first allocation.
-func init() { C.limit_arenas() }
+// By default glibc keeps up to eight arenas a core, each with what it once needed, and puts ever larger allocations there;
+// large writes leave hundreds of MiB behind. Two arenas serve the library's few threads as well, and what is large gets
+// pages of its own, which go back to the system at once. Both must be asked for before the first allocation.
+func init() { C.limit_memory() }
+
+// trimInterval is how often trimMeanwhile gives memory back.
+const trimInterval = 250 * time.Millisecond
+
+// trimMeanwhile gives back to the system what is free between the holes, until the function that it returns is called and
+// once more then: for calls that allocate much and keep little.
+func trimMeanwhile() (end func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(trimInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				C.trim_memory()
+			case <-done:
+				C.trim_memory()
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
 
 // NativeStamp returns the hash of the native library that this program was linked with.
 //
 // The go command does not notice when an archive changes, but it does notice a changed header of the package; the stamp
 // in it makes the program link anew.
 func NativeStamp() string {
-	C.assay_native_abi_1()
+	C.assay_native_abi_2()
 	return C.ASSAY_NATIVE_STAMP
 }
 
@@ -58,6 +89,14 @@ func openNative(dir, name string) (*nativeTable, error) {
 func (t *nativeTable) close() {
 	C.assay_table_close(t.handle)
 	t.handle = nil
+}
+
+// addColumns adds those of columns that the table lacks, all null.
+func (t *nativeTable) addColumns(columns []arrow.Field) error {
+	x := newExchange()
+	defer x.end()
+	cdata.ExportArrowSchema(arrow.NewSchema(columns, nil), x.schema)
+	return failure(C.assay_table_add_columns(t.handle, x.cSchema()))
 }
 
 func (t *nativeTable) append(rows arrow.Record) error {
@@ -85,8 +124,8 @@ func (t *nativeTable) count(filter string) (int64, error) {
 	return int64(n), err
 }
 
-func (t *nativeTable) createVectorIndex(column string) error {
-	return failure(C.assay_table_create_vector_index(t.handle, chars(column), length(column)))
+func (t *nativeTable) createVectorIndex(column, name string) error {
+	return failure(C.assay_table_create_vector_index(t.handle, chars(column), length(column), chars(name), length(name)))
 }
 
 // nativeIndex describes an index as the library lists it.
@@ -117,6 +156,7 @@ func (t *nativeTable) optimise(targetRows, rowsMax int64, versionsAgeMax time.Du
 		versions_age_max_s: C.uint64_t(versionsAgeMax / time.Second),
 	}
 	var stats C.assay_optimise_stats
+	defer trimMeanwhile()()
 	return failure(C.assay_table_optimise(t.handle, &options, &stats))
 }
 

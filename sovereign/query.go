@@ -7,10 +7,6 @@ import (
 	"assay/internal/tables"
 )
 
-// refineFactor is how many candidates per row asked for a query by vector index reads to compare their real vectors; the
-// index holds only approximations.
-const refineFactor = 10
-
 // description is a query as the native library takes it (type Query in native/src/query.rs).
 type description struct {
 	Columns []string        `json:"columns,omitempty"`
@@ -34,6 +30,7 @@ type nearestVectors struct {
 	Exact  bool      `json:"exact"`
 	Cosine bool      `json:"cosine"`
 	Refine int       `json:"refine"`
+	Effort float64   `json:"effort"`
 }
 
 type matchingText struct {
@@ -53,7 +50,10 @@ func describe(q tables.Query) (string, error) {
 	if n := q.Nearest; n != nil {
 		d.Nearest = &nearestVectors{
 			Column: n.Column, Vector: n.Vector, Count: q.Limit + q.Offset, Exact: n.Exact, Cosine: true,
-			Refine: refineFactor,
+			Refine: refineFactor, Effort: searchEffort,
+		}
+		if d.Filter != "" {
+			d.Nearest.Effort = filteredEffort
 		}
 	}
 	if m := q.Match; m != nil {

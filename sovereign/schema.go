@@ -9,26 +9,42 @@ import (
 // remedy is what to do about a table whose columns do not fit.
 const remedy = "open the store with the version of Assay that wrote it, or move the table away and run `assay rebuild`"
 
-// checkSchema compares the columns of a table with those wanted: same names, types and nullability, in the same order.
+// checkSchema compares the columns of rows with those of a table: same names, types and nullability. Their order is free,
+// since LanceDB goes by names: a column that was added to a table is its last, wherever it is in tables.All.
 func checkSchema(found, wanted *arrow.Schema) error {
-	for i, want := range wanted.Fields() {
-		if i >= found.NumFields() {
-			return fmt.Errorf("%w: column %s is missing; %s", ErrSchema, want.Name, remedy)
+	missing, err := compareSchema(found, wanted)
+	if err == nil && len(missing) > 0 {
+		err = missingError(missing[0])
+	}
+	return err
+}
+
+// compareSchema is checkSchema, but columns that may be null may be missing; it returns them.
+func compareSchema(found, wanted *arrow.Schema) (missing []arrow.Field, err error) {
+	for _, want := range wanted.Fields() {
+		columns, _ := found.FieldsByName(want.Name)
+		switch {
+		case len(columns) > 0:
+			err = checkField(columns[0], want)
+		case want.Nullable:
+			missing = append(missing, want)
+		default:
+			err = missingError(want)
 		}
-		if err := checkField(found.Field(i), want); err != nil {
-			return err
+		if err != nil {
+			return nil, err
 		}
 	}
-	if found.NumFields() > wanted.NumFields() {
-		return fmt.Errorf("%w: column %s is not known; %s", ErrSchema, found.Field(wanted.NumFields()).Name, remedy)
+	for i, column := range found.Fields() {
+		if !wanted.HasField(column.Name) || found.FieldIndices(column.Name)[0] != i {
+			return nil, fmt.Errorf("%w: column %s is not known; %s", ErrSchema, column.Name, remedy)
+		}
 	}
-	return nil
+	return missing, nil
 }
 
 func checkField(found, want arrow.Field) error {
 	switch {
-	case found.Name != want.Name:
-		return fmt.Errorf("%w: column %s is in the place of %s; %s", ErrSchema, found.Name, want.Name, remedy)
 	case !arrow.TypeEqual(found.Type, want.Type):
 		return fmt.Errorf("%w: column %s has type %s, not %s; %s", ErrSchema, want.Name, found.Type, want.Type, remedy)
 	case found.Nullable != want.Nullable:
@@ -36,4 +52,8 @@ func checkField(found, want arrow.Field) error {
 			ErrSchema, want.Name, found.Nullable, want.Nullable, remedy)
 	}
 	return nil
+}
+
+func missingError(column arrow.Field) error {
+	return fmt.Errorf("%w: column %s is missing; %s", ErrSchema, column.Name, remedy)
 }

@@ -42,23 +42,6 @@ func TestNearestAmongFiltered(t *testing.T) {
 	}
 }
 
-func TestNearestByIndex(t *testing.T) {
-	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Episodes, 2000)
-	if err := store.tables[tables.Episodes].ensureIndex(t.Context(), tables.Index{Column: "vector", Kind: tables.Vector}, 1000); err != nil {
-		t.Fatal(err)
-	}
-	if index := indexOn(t, store, tables.Episodes, "vector"); index == nil || index.RowsUnindexed != 0 {
-		t.Fatalf("index of vector: %+v, want one that covers all rows", index)
-	}
-	rows := readAll(t, store, tables.Query{
-		Table: tables.Episodes, Limit: 3, Nearest: &tables.Nearest{Column: "vector", Vector: sampleVector(1235)},
-	})
-	if got := texts(rows, "episode_uuid"); len(got) != 3 || got[0] != "episode_uuid-1235" {
-		t.Errorf("got %q, want episode_uuid-1235 first of 3", got)
-	}
-}
-
 func TestMatch(t *testing.T) {
 	for _, indexed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("indexed=%t", indexed), func(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/lancedb/lancedb-go/pkg/contracts"
@@ -25,7 +28,8 @@ type Options struct {
 	// VectorDimensions is the length of the vectors of episodes where their table is made. One that exists keeps its own; see
 	// Store.Reshape. Default tables.VectorDim.
 	VectorDimensions int
-	// VectorIndexRows is the number of vectors from which on EnsureIndexes indexes them; fewer are scanned. Default 200,000.
+	// VectorIndexRows is the number of vectors from which on EnsureVectorIndex indexes them; fewer are scanned, which takes as
+	// long as searching the index of a million. Default 32 Ki.
 	VectorIndexRows int64
 }
 
@@ -43,7 +47,7 @@ func (o Options) withDefaults() Options {
 		o.VectorDimensions = tables.VectorDim
 	}
 	if o.VectorIndexRows == 0 {
-		o.VectorIndexRows = 200_000
+		o.VectorIndexRows = 32 << 10
 	}
 	return o
 }
@@ -58,6 +62,8 @@ type Store struct {
 	calls      *calls
 	connection contracts.IConnection
 	tables     map[string]*openTable
+	added      []string   // see ColumnsAdded
+	indexing   sync.Mutex // held while the index of vectors is built
 }
 
 // openTable is a table through lancedb-go and through the native calls.
@@ -67,8 +73,9 @@ type openTable struct {
 	native *nativeTable
 }
 
-// Open opens the database in the folder dir, creating the folder and the tables that are missing. It fails with ErrSchema
-// if a table has other columns than this version of Assay expects.
+// Open opens the database in the folder dir, creating the folder and the tables that are missing. A table that an earlier
+// version of Assay made gets the columns that came later, if they may be null. Open fails with ErrSchema if a table has other
+// columns than this version expects in any other way.
 func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -83,6 +90,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 
 // Path returns the folder of the database.
 func (s *Store) Path() string { return s.dir }
+
+// ColumnsAdded returns the columns that Open added to tables of an earlier version, as TABLE.COLUMN.
+func (s *Store) ColumnsAdded() []string { return s.added }
 
 // Close waits for the calls under way and closes the store. Readers that Query returned fail from then on.
 func (s *Store) Close() error {
@@ -112,7 +122,7 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	exists := make(map[string]bool, len(names))
 	for _, name := range names {
-		exists[name] = true
+		exists[name] = s.hasVersion(name)
 	}
 	for _, definition := range tables.All {
 		if err := s.add(ctx, definition, exists[definition.Name]); err != nil {
@@ -122,11 +132,17 @@ func (s *Store) open(ctx context.Context) error {
 	return nil
 }
 
+// hasVersion tells whether a table was ever made: a process that is killed while it makes one leaves a folder without.
+func (s *Store) hasVersion(table string) bool {
+	files, err := os.ReadDir(filepath.Join(s.dir, table+".lance", "_versions"))
+	return err == nil && slices.ContainsFunc(files, func(f os.DirEntry) bool { return filepath.Ext(f.Name()) == ".manifest" })
+}
+
 func (s *Store) add(ctx context.Context, definition tables.Table, exists bool) error {
 	if definition.Name == tables.Episodes {
 		definition.Schema = tables.EpisodesSchema(s.opts.VectorDimensions)
 	}
-	lance, err := s.lanceTable(ctx, &definition, exists)
+	lance, err := s.lanceTable(ctx, definition, exists)
 	if err != nil {
 		return err
 	}
@@ -137,13 +153,13 @@ func (s *Store) add(ctx context.Context, definition tables.Table, exists bool) e
 	t := &openTable{Table: definition, lance: lance, native: native}
 	s.tables[definition.Name] = t
 	if exists {
-		return nil
+		return s.fit(ctx, t)
 	}
 	return s.ensureIndexes(ctx, t)
 }
 
-// lanceTable creates a table, or opens it and adopts the length of its vectors.
-func (s *Store) lanceTable(ctx context.Context, definition *tables.Table, exists bool) (contracts.ITable, error) {
+// lanceTable creates or opens a table.
+func (s *Store) lanceTable(ctx context.Context, definition tables.Table, exists bool) (contracts.ITable, error) {
 	if !exists {
 		schema, err := lancedb.NewSchema(definition.Schema)
 		if err != nil {
@@ -159,17 +175,29 @@ func (s *Store) lanceTable(ctx context.Context, definition *tables.Table, exists
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIO, err)
 	}
-	found, err := lance.Schema(ctx)
-	if dimensions := dimensionsOf(found); err == nil && definition.Name == tables.Episodes && dimensions > 0 {
-		definition.Schema = tables.EpisodesSchema(dimensions)
+	return lance, nil
+}
+
+// fit adopts the length of a table's vectors, and adds the columns that came after the version that made the table.
+func (s *Store) fit(ctx context.Context, t *openTable) error {
+	found, err := t.lance.Schema(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
 	}
-	if err == nil {
-		err = checkSchema(found, definition.Schema)
+	if dimensions := dimensionsOf(found); t.Name == tables.Episodes && dimensions > 0 {
+		t.Schema = tables.EpisodesSchema(dimensions)
+	}
+	missing, err := compareSchema(found, t.Schema)
+	if err == nil && len(missing) > 0 {
+		err = t.native.addColumns(missing)
 	}
 	if err != nil {
-		return nil, errors.Join(err, lance.Close())
+		return err
 	}
-	return lance, nil
+	for _, column := range missing {
+		s.added = append(s.added, t.Name+"."+column.Name)
+	}
+	return nil
 }
 
 // table returns an open table by its name.

@@ -51,6 +51,23 @@ func TestOpenAnyFolder(t *testing.T) {
 	expectCount(t, openStore(t, dir), tables.Shed, tables.Filter{}, 3)
 }
 
+// A process that is killed while it makes a table leaves its folder, with or without files in it.
+func TestOpenMakesAnewWhatWasLeftUnfinished(t *testing.T) {
+	dir := t.TempDir()
+	for _, unfinished := range []string{"traces.lance", "entities.lance/_versions", "episodes.lance/_transactions"} {
+		if err := os.MkdirAll(filepath.Join(dir, unfinished), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := Open(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestReopenKeepsRows(t *testing.T) {
 	dir := t.TempDir()
 	store := openStore(t, dir)

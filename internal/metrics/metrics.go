@@ -22,6 +22,7 @@ type Source interface {
 type Gauges struct {
 	SilverLag          uint64        // frames that Silver has not decoded yet
 	ShedThreshold      float64       // in force for frames captured now, 0 to 1
+	EmbeddingsWaiting  time.Duration // for how long there have been episodes without a vector
 	PromotionOldestAge time.Duration // of the promotion that waits longest
 	PromotionAttempts  uint64        // since start
 	PromotionFailures  uint64        // attempts that failed, since start
@@ -61,17 +62,21 @@ var (
 	threshold  = desc("shed_threshold", "Threshold of the load gate stamped on frames now, 0 to 1.")
 	entities   = desc("gold_entities", "Entities known.")
 	edges      = desc("gold_edges", "Edges of the usage graph.")
+	embeddings = desc("embeddings_pending", "Episodes without a vector of the configured model.")
+	waiting    = desc("embeddings_waiting_seconds", "For how long there have been episodes without a vector.")
 	promotions = desc("promotions", "Promotions by state.", "state")
 	oldest     = desc("promotion_oldest_seconds", "Age of the promotion that waits longest.")
 	attempts   = desc("promotion_attempts_total", "Attempts to publish since start.")
 	failures   = desc("promotion_failures_total", "Attempts to publish that failed since start.")
+	dropped    = desc("retention_dropped_rows_total", "Rows that retention has dropped.", "table")
 	breaker    = desc("promotion_breaker", "1 for the state that the circuit breaker before the registry is in.", "state")
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		frames, captured, bytes, events, batches, lag, threshold, entities, edges, promotions, oldest, attempts, failures, breaker,
+		frames, captured, bytes, events, batches, lag, threshold, entities, edges, embeddings, waiting, promotions, oldest,
+		attempts, failures, breaker, dropped,
 	} {
 		ch <- d
 	}
@@ -101,9 +106,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(batches, s.Silver.Batches)
 	gauge(entities, float64(s.Gold.Entities))
 	gauge(edges, float64(s.Gold.Edges))
+	gauge(embeddings, float64(s.Embeddings.Pending))
 	gauge(promotions, float64(s.Promotions.Published), "published")
 	gauge(promotions, float64(s.Promotions.Pending), "pending")
 	gauge(promotions, float64(s.Promotions.Rejected), "rejected")
+	for _, r := range s.Retention {
+		counter(dropped, r.Dropped, r.Table)
+	}
 
 	g, err := c.source.Gauges(ctx)
 	if err != nil {
@@ -112,6 +121,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(lag, float64(g.SilverLag))
 	gauge(threshold, g.ShedThreshold)
+	gauge(waiting, g.EmbeddingsWaiting.Seconds())
 	gauge(oldest, g.PromotionOldestAge.Seconds())
 	counter(attempts, g.PromotionAttempts)
 	counter(failures, g.PromotionFailures)

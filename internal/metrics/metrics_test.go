@@ -51,6 +51,18 @@ func TestPromotionFigures(t *testing.T) {
 	}
 }
 
+func TestEmbeddingFigures(t *testing.T) {
+	got := scrape(&figures{
+		summary: view.Summary{Embeddings: view.EmbeddingSummary{Model: "model", Pending: 12}},
+		gauges:  Gauges{EmbeddingsWaiting: 90 * time.Second},
+	})
+	for _, want := range []string{"assay_embeddings_pending 12", "assay_embeddings_waiting_seconds 90"} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("a scrape lacks %s", want)
+		}
+	}
+}
+
 // What cannot be read leaves the rest of the scrape.
 func TestScrapeWithoutCounts(t *testing.T) {
 	got := scrape(&figures{err: errors.New("the log is away")})

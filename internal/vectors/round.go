@@ -82,10 +82,12 @@ type episode struct {
 	Position   int64     `col:"position"`
 	Chunk      int64     `col:"chunk"`
 	Text       string    `col:"text"`
+	Quarantine string    `col:"quarantined_by"`
 }
 
 var episodeColumns = []string{
 	"episode_uuid", "entity_uuid", "workflow_id", "agent_id", "capability", "kind", "ts", "stream_id", "position", "chunk", "text",
+	"quarantined_by",
 }
 
 // write merges the vectors into the rows as they are now, but for those whose text has changed meanwhile or which are gone.
@@ -155,6 +157,7 @@ func (r *rows) add(e *episode, vector []float32) {
 		dimensions.Append(int64(len(vector)))
 	}
 	r.text(12, r.model)
+	r.text(14, e.Quarantine)
 }
 
 // text appends a text, null where the column allows it and there is none.

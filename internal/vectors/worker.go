@@ -49,7 +49,7 @@ type Worker struct {
 	Embedder Embedder
 	// Exclusive runs do while nobody else writes episodes.
 	Exclusive func(do func() error) error
-	// Renewed is called when the last vector of another model is gone: indexes made of such are worthless.
+	// Renewed is called when the last vector of another model is gone: an index made of such is worthless.
 	Renewed func(ctx context.Context) error
 	Logger  *slog.Logger
 
@@ -58,6 +58,7 @@ type Worker struct {
 	mu      sync.Mutex
 	failing bool      // the last round ended early
 	heard   time.Time // from the embedder; zero while it is not asked
+	since   time.Time // when there came to be something to embed; zero while there is nothing
 }
 
 // New returns a Worker; the caller sets the rest of its fields.
@@ -116,6 +117,16 @@ func (w *Worker) Pending(ctx context.Context) (int64, error) {
 	return w.Store.Count(ctx, tables.Episodes, w.pending())
 }
 
+// Waiting returns for how long there have been episodes to embed without a break, 0 if there are none.
+func (w *Worker) Waiting() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since.IsZero() {
+		return 0
+	}
+	return time.Since(w.since)
+}
+
 // Busy reports whether there are episodes to embed and the embedder gets on with it. One that fails, or has been silent for
 // a while, is not waited for.
 func (w *Worker) Busy(ctx context.Context) (bool, error) {
@@ -133,6 +144,16 @@ func (w *Worker) note(failing bool, heard time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.failing, w.heard = failing, heard
+}
+
+func (w *Worker) found(episodes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if episodes == 0 {
+		w.since = time.Time{}
+	} else if w.since.IsZero() {
+		w.since = time.Now()
+	}
 }
 
 func (w *Worker) pending() tables.Filter {
@@ -170,8 +191,12 @@ func (w *Worker) round(ctx context.Context) (more bool, err error) {
 	found, err := read[todo](ctx, w.Store, tables.Query{
 		Table: tables.Episodes, Columns: []string{"episode_uuid", "text"}, Where: w.pending(), Limit: roundRows,
 	})
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return false, err
+	}
+	w.found(len(found))
+	if len(found) == 0 {
+		return false, nil
 	}
 	w.note(false, time.Now())
 	embedErr := w.embed(ctx, found)

@@ -14,7 +14,7 @@ struct ArrowArray;
 struct ArrowSchema;
 
 // The version of this interface is the name of this function, so that an archive that does not fit fails to link.
-void assay_native_abi_1(void);
+void assay_native_abi_2(void);
 
 typedef enum assay_code {
 	ASSAY_OK = 0,
@@ -39,6 +39,9 @@ typedef struct assay_table assay_table;
 // Opens the table NAME.lance in the folder DIR at its newest version.
 assay_status assay_table_open(const char *dir, size_t dir_len, const char *name, size_t name_len, assay_table **out);
 void assay_table_close(assay_table *table);
+
+// Adds those of COLUMNS, which must be nullable, that the table lacks; they are null in all its rows. Takes over COLUMNS.
+assay_status assay_table_add_columns(const assay_table *table, struct ArrowSchema *columns);
 
 // Adds rows without looking at keys. Takes over ROWS and SCHEMA.
 assay_status assay_table_append(const assay_table *table, struct ArrowArray *rows, struct ArrowSchema *schema);
@@ -66,8 +69,9 @@ assay_status assay_table_query(const assay_table *table, const char *query, size
 assay_status assay_rows_next(assay_rows *rows, struct ArrowArray *batch, bool *more);
 void assay_rows_free(assay_rows *rows);
 
-// Builds an IVF-PQ index with cosine distance on a column of vectors, in place of an older one.
-assay_status assay_table_create_vector_index(const assay_table *table, const char *column, size_t column_len);
+// Builds an index named NAME on a column of vectors that are compared by cosine, in place of all others on that column.
+assay_status assay_table_create_vector_index(const assay_table *table, const char *column, size_t column_len,
+                                             const char *name, size_t name_len);
 
 // Lists the indexes as JSON: [{"name", "columns", "index_type", "rows_unindexed"}]. Free with assay_string_free.
 assay_status assay_table_indexes(const assay_table *table, char **json);

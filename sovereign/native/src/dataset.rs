@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, FieldRef, Schema};
 use lance::Dataset;
 use lance::dataset::write::DeleteBuilder;
 use lance::dataset::{InsertBuilder, MergeInsertBuilder, UpdateBuilder, WhenMatched, WhenNotMatched};
-use lance::dataset::{WriteMode, WriteParams};
+use lance::dataset::{NewColumnTransform, WriteMode, WriteParams};
 use tokio::sync::Mutex;
 
-use crate::durable::sync_changes;
+use crate::durable::sync_version;
 use crate::error::{Code, Error, Result};
 
 /// Attempts of one write when other processes, or maintenance, commit to the same table at the same time.
@@ -29,20 +29,16 @@ pub struct Table {
     path: PathBuf,
     current: RwLock<Arc<Dataset>>,
     writer: Mutex<()>,
-    /// The newest version that is known to be on disk.
-    durable: Mutex<Arc<Dataset>>,
     pub(crate) maintenance: Mutex<()>,
 }
 
 impl Table {
     pub fn new(name: &str, path: PathBuf, dataset: Dataset) -> Self {
-        let dataset = Arc::new(dataset);
         Self {
             name: name.to_owned(),
             path,
-            current: RwLock::new(dataset.clone()),
+            current: RwLock::new(Arc::new(dataset)),
             writer: Mutex::new(()),
-            durable: Mutex::new(dataset),
             maintenance: Mutex::new(()),
         }
     }
@@ -54,12 +50,8 @@ impl Table {
 
     /// Takes over a version that was committed here: shows it to readers and waits until it is on disk.
     pub async fn adopt(&self, dataset: Arc<Dataset>) -> Result<()> {
-        self.publish(dataset);
-        let mut durable = self.durable.lock().await;
-        let newest = self.snapshot(); // with what others committed meanwhile, on which this version may stand
-        sync_changes(&self.path, &durable, &newest).await?;
-        *durable = newest;
-        Ok(())
+        self.publish(dataset.clone());
+        sync_version(&self.path, &dataset).await
     }
 
     /// Shows a version that was committed or loaded to readers, unless they have a newer one.
@@ -76,6 +68,21 @@ impl Table {
         dataset.checkout_latest().await?;
         self.publish(Arc::new(dataset));
         Ok(())
+    }
+
+    /// Adds those of `columns`, which must be nullable, that the table lacks, all null. No row is written anew.
+    pub async fn add_columns(&self, columns: &Schema) -> Result<()> {
+        let _alone = self.maintenance.lock().await; // another schema conflicts with whatever is under way
+        let _turn = self.writer.lock().await;
+        let mut dataset = (*self.snapshot()).clone();
+        let lacking = |field: &&FieldRef| dataset.schema().field(field.name()).is_none();
+        let missing: Vec<FieldRef> = columns.fields().iter().filter(lacking).cloned().collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let nulls = NewColumnTransform::AllNulls(Arc::new(Schema::new(missing)));
+        dataset.add_columns(nulls, None, None).await?;
+        self.adopt(Arc::new(dataset)).await
     }
 
     /// Adds rows without looking at keys.

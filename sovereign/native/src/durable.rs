@@ -1,24 +1,126 @@
 //! Putting commits on disk: Lance writes its files without asking the system to sync them, so a power failure could take
 //! rows, or leave a version whose files are empty, although the write had returned.
+//!
+//! Nor does it notice every failure to write: lance-io 14.0.2 drops the error of a local file's last flush
+//! (`LocalWriter::poll_shutdown`), and with it what a full disk took off the file's end. So nothing is committed here whose
+//! files were not looked at.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use lance::Dataset;
 use lance::index::DatasetIndexExt;
-use lance_table::format::Fragment;
-use lance_table::io::deletion::relative_deletion_file_path;
+use lance::io::ObjectStore;
+use lance_table::format::{Fragment, IndexMetadata, Manifest, Transaction};
+use lance_table::io::commit::{
+    CommitError, CommitHandler, ConditionalPutCommitHandler, ManifestLocation, ManifestNamingScheme, ManifestWriter,
+};
+use lance_table::io::deletion::{read_deletion_file, relative_deletion_file_path};
+use object_store::path::Path as StorePath;
 
 use crate::error::{Code, Error, Result};
 
-/// Syncs the files in `root` that the version `new` of a dataset has and the version `old` had not.
-pub async fn sync_changes(root: &Path, old: &Dataset, new: &Dataset) -> Result<()> {
-    let mut files = changed_files(root, old, new);
-    for index in new_indexes(old, new).await? {
-        files.extend(files_in(&root.join("_indices").join(index))?);
+/// Commits versions of one table as Lance does, but none before its files are whole and on disk. Every commit passes here,
+/// whatever wrote the files; the error of one that may not pass is that of the write.
+#[derive(Debug)]
+pub struct Committer {
+    root: PathBuf,
+    newest: Mutex<Version>,
+}
+
+/// What a version is made of, as far as it has files.
+#[derive(Clone, Debug, Default)]
+struct Version {
+    fragments: Arc<Vec<Fragment>>,
+    indexes: Vec<IndexMetadata>,
+}
+
+/// A file of a version, with its length where the version tells.
+struct Part {
+    path: PathBuf,
+    bytes: Option<u64>,
+}
+
+impl Committer {
+    /// For the table in the folder `root`, of which no version is known yet.
+    pub fn new(root: &Path) -> Arc<Self> {
+        Arc::new(Self { root: root.to_owned(), newest: Mutex::default() })
     }
-    in_background(move || sync_files(&files)).await
+
+    /// Takes the files of a version for granted that was loaded. What is wrong with them, reads tell.
+    pub async fn trust(&self, dataset: &Dataset) -> Result<()> {
+        let indexes = dataset.load_indices().await?.to_vec();
+        self.settled(Version { fragments: dataset.fragments().clone(), indexes });
+        Ok(())
+    }
+
+    fn settled(&self, version: Version) {
+        *self.newest.lock().expect("no panic while locked") = version;
+    }
+
+    /// Looks at the files that the version `new` has and the newest one had not, and syncs them.
+    async fn settle(&self, new: &Version, base: &StorePath, store: &ObjectStore) -> Result<()> {
+        let old = self.newest.lock().expect("no panic while locked").clone();
+        let fragments = new_fragments(&old, new);
+        for fragment in &fragments {
+            check_deletions(fragment, base, store).await?;
+        }
+        let mut parts: Vec<Part> = fragments.iter().flat_map(|fragment| fragment_parts(&self.root, fragment)).collect();
+        for index in new_indexes(&old, new) {
+            parts.extend(index_parts(&self.root, index)?);
+        }
+        let root = self.root.clone();
+        in_background(move || {
+            parts.iter().try_for_each(check_length)?;
+            sync_files(&root, parts.into_iter().map(|part| part.path).collect())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl CommitHandler for Committer {
+    fn is_version_not_found_definitive(&self) -> bool {
+        ConditionalPutCommitHandler.is_version_not_found_definitive()
+    }
+
+    fn propagate_commit_error_after_success(&self) -> bool {
+        ConditionalPutCommitHandler.propagate_commit_error_after_success()
+    }
+
+    async fn commit(
+        &self,
+        manifest: &mut Manifest,
+        indices: Option<Vec<IndexMetadata>>,
+        base: &StorePath,
+        store: &ObjectStore,
+        writer: ManifestWriter,
+        naming: ManifestNamingScheme,
+        transaction: Option<Transaction>,
+    ) -> std::result::Result<ManifestLocation, CommitError> {
+        let version = Version { fragments: manifest.fragments.clone(), indexes: indices.clone().unwrap_or_default() };
+        self.settle(&version, base, store).await.map_err(|err| lance::Error::io(err.message))?;
+        let location =
+            ConditionalPutCommitHandler.commit(manifest, indices, base, store, writer, naming, transaction).await?;
+        self.settled(version);
+        Ok(location)
+    }
+}
+
+/// Syncs what makes a version that was committed the newest one.
+pub async fn sync_version(root: &Path, version: &Dataset) -> Result<()> {
+    let mut files = Vec::new();
+    if let Some(transaction) = &version.manifest().transaction_file {
+        files.push(root.join("_transactions").join(transaction));
+    }
+    if let Some(manifest) = version.manifest_location().path.filename() {
+        files.push(root.join("_versions").join(manifest));
+    }
+    let root = root.to_owned();
+    in_background(move || sync_files(&root, files)).await
 }
 
 /// Syncs all files of a new dataset, and its place in its parent folder.
@@ -27,31 +129,67 @@ pub async fn sync_created(root: &Path) -> Result<()> {
     for folder in ["_versions", "_transactions"] {
         files.extend(files_in(&root.join(folder))?);
     }
-    in_background(move || sync_files(&files)).await
+    let parent = root.parent().unwrap_or(root).to_owned();
+    in_background(move || sync_files(&parent, files)).await
 }
 
-fn changed_files(root: &Path, old: &Dataset, new: &Dataset) -> Vec<PathBuf> {
-    let before: HashMap<u64, &Fragment> = old.fragments().iter().map(|f| (f.id, f)).collect();
-    let mut files = Vec::new();
-    for fragment in new.fragments().iter().filter(|f| before.get(&f.id) != Some(f)) {
-        files.extend(fragment.files.iter().map(|file| root.join("data").join(&file.path)));
-        if let Some(deletions) = &fragment.deletion_file {
-            files.push(root.join(relative_deletion_file_path(fragment.id, deletions)));
+fn new_fragments<'a>(old: &Version, new: &'a Version) -> Vec<&'a Fragment> {
+    let before: HashMap<u64, &Fragment> = old.fragments.iter().map(|f| (f.id, f)).collect();
+    new.fragments.iter().filter(|f| before.get(&f.id) != Some(f)).collect()
+}
+
+fn new_indexes<'a>(old: &Version, new: &'a Version) -> impl Iterator<Item = &'a IndexMetadata> {
+    let before: HashSet<_> = old.indexes.iter().map(|index| index.uuid).collect();
+    new.indexes.iter().filter(move |index| !before.contains(&index.uuid))
+}
+
+fn fragment_parts(root: &Path, fragment: &Fragment) -> Vec<Part> {
+    let data = fragment.files.iter().map(|file| Part {
+        path: root.join("data").join(&file.path),
+        bytes: file.file_size_bytes.get().map(u64::from),
+    });
+    let deletions = fragment
+        .deletion_file
+        .iter()
+        .map(|deletions| Part { path: root.join(relative_deletion_file_path(fragment.id, deletions)), bytes: None });
+    data.chain(deletions).collect()
+}
+
+fn index_parts(root: &Path, index: &IndexMetadata) -> Result<Vec<Part>> {
+    let folder = root.join("_indices").join(index.uuid.to_string());
+    let bytes: HashMap<_, _> =
+        index.files.iter().flatten().map(|file| (folder.join(&file.path), file.size_bytes)).collect();
+    let mut paths: HashSet<PathBuf> = bytes.keys().cloned().collect();
+    paths.extend(files_in(&folder)?);
+    Ok(paths.into_iter().map(|path| Part { bytes: bytes.get(&path).copied(), path }).collect())
+}
+
+/// No version tells the length of such a file, but it is small enough to read it.
+async fn check_deletions(fragment: &Fragment, base: &StorePath, store: &ObjectStore) -> Result<()> {
+    let Some(deletions) = &fragment.deletion_file else { return Ok(()) };
+    let found = read_deletion_file(fragment.id, deletions, base, store).await.map(|rows| rows.len());
+    match (found, deletions.num_deleted_rows) {
+        (Ok(found), Some(written)) if found != written => Err(damaged(&format!(
+            "{} tells of {found} deleted rows instead of {written}",
+            relative_deletion_file_path(fragment.id, deletions)
+        ))),
+        (Ok(_), _) => Ok(()),
+        (Err(err), _) => Err(damaged(&err.to_string())),
+    }
+}
+
+fn check_length(part: &Part) -> Result<()> {
+    let found = part.path.metadata().map_err(|err| damaged(&format!("{}: {err}", part.path.display())))?.len();
+    match part.bytes {
+        Some(written) if found != written => {
+            Err(damaged(&format!("{} has {found} bytes instead of {written}", part.path.display())))
         }
+        _ => Ok(()),
     }
-    if let Some(transaction) = &new.manifest().transaction_file {
-        files.push(root.join("_transactions").join(transaction));
-    }
-    if let Some(manifest) = new.manifest_location().path.filename() {
-        files.push(root.join("_versions").join(manifest)); // last: it makes the others part of the table
-    }
-    files
 }
 
-async fn new_indexes(old: &Dataset, new: &Dataset) -> Result<Vec<String>> {
-    let before: HashSet<_> = old.load_indices().await?.iter().map(|index| index.uuid).collect();
-    let now = new.load_indices().await?;
-    Ok(now.iter().filter(|index| !before.contains(&index.uuid)).map(|index| index.uuid.to_string()).collect())
+fn damaged(what: &str) -> Error {
+    Error::new(Code::Io, format!("{what}: the disk is full or failing; nothing was committed, write again"))
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -62,10 +200,13 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     }
 }
 
-/// Syncs files in their order, and then the folders that list them.
-fn sync_files(files: &[PathBuf]) -> Result<()> {
-    let folders: HashSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
-    for path in files.iter().map(PathBuf::as_path).chain(folders) {
+/// Syncs files in their order, and then the folders that list them and each other, down to `root`.
+fn sync_files(root: &Path, files: Vec<PathBuf>) -> Result<()> {
+    let above = |file: &PathBuf| {
+        file.ancestors().skip(1).take_while(|f| f.starts_with(root)).map(Path::to_owned).collect::<Vec<_>>()
+    };
+    let folders: HashSet<PathBuf> = files.iter().flat_map(above).collect();
+    for path in files.iter().chain(&folders) {
         File::open(path)
             .and_then(|file| file.sync_all())
             .map_err(|err| Error::new(Code::Io, format!("sync {}: {err}", path.display())))?;

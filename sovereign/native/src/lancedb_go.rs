@@ -343,6 +343,7 @@ impl From<QueryConfig> for Query {
             exact: false,
             cosine: false,
             refine: None,
+            effort: None,
         };
         Query {
             columns: config.columns,

@@ -15,6 +15,14 @@ use crate::error::{Code, Error, Result};
 /// Fragments and segments of indexes with no more rows are cheap to rewrite.
 const SMALL_ROWS: u64 = 64 << 10;
 
+/// Segments of indexes are not merged beyond so many rows: merging takes memory for all of them.
+const SEGMENT_ROWS_MAX: u64 = 512 << 10;
+
+/// Compaction reads so many rows at a time, in one task, and so many bytes ahead: it is in no hurry, and what it holds is
+/// memory that ingest does without.
+const COMPACTION_BATCH_ROWS: usize = 2048;
+const COMPACTION_READ_AHEAD_BYTES: u64 = 16 << 20;
+
 /// The share of deleted rows from which on a fragment is rewritten without them.
 const DEAD_SHARE_MAX: f32 = 0.1;
 
@@ -63,6 +71,9 @@ impl Table {
                 max_source_rows: Some(options.rows_max as usize),
                 materialize_deletions_threshold: DEAD_SHARE_MAX,
                 excluded_fragment_ids: settled_fragments(dataset.fragments()),
+                num_threads: Some(1),
+                batch_size: Some(COMPACTION_BATCH_ROWS),
+                io_buffer_size: Some(COMPACTION_READ_AHEAD_BYTES),
                 ..Default::default()
             };
             match compact_files(&mut dataset, options, None).await.map_err(Error::from) {
@@ -82,7 +93,8 @@ impl Table {
     async fn update_indexes(&self) -> Result<()> {
         for index in self.indexes().await? {
             if index.rows_unindexed > 0 {
-                let merged = newest_to_merge(index.rows_unindexed, index.segment_rows.iter().rev().copied());
+                let segments = index.segment_rows.iter().rev().copied();
+                let merged = newest_to_merge(index.rows_unindexed, SEGMENT_ROWS_MAX, segments);
                 self.update_index(OptimizeOptions::merge(merged).index_names(vec![index.name])).await?;
             }
         }
@@ -114,7 +126,7 @@ impl Table {
 /// So a row is rewritten a number of times that grows only with the logarithm of the table, whatever the rhythm of upkeep.
 fn settled_fragments(fragments: &[Fragment]) -> Vec<u32> {
     let rows = |fragment: &Fragment| fragment.num_rows().unwrap_or(0) as u64;
-    let unsettled = newest_to_merge(0, fragments.iter().rev().map(rows));
+    let unsettled = newest_to_merge(0, u64::MAX, fragments.iter().rev().map(rows));
     let (settled, _) = fragments.split_at(fragments.len() - unsettled);
     settled.iter().filter(|fragment| mostly_live(fragment)).map(|fragment| fragment.id as u32).collect()
 }
@@ -127,12 +139,12 @@ fn mostly_live(fragment: &Fragment) -> bool {
 }
 
 /// How many of `sizes`, newest first, to merge with `rows` newer rows: each as long as it is no larger than what is newer
-/// than it, or small anyway.
-fn newest_to_merge(rows: u64, sizes: impl Iterator<Item = u64>) -> usize {
+/// than it, or small anyway, and all together have no more than `rows_max`.
+fn newest_to_merge(rows: u64, rows_max: u64, sizes: impl Iterator<Item = u64>) -> usize {
     let mut newer = rows;
     sizes
         .take_while(|&size| {
-            let merge = size <= newer.max(SMALL_ROWS);
+            let merge = size <= newer.max(SMALL_ROWS) && newer + size <= rows_max;
             newer += size;
             merge
         })
@@ -145,11 +157,12 @@ mod tests {
 
     #[test]
     fn small_parts_are_merged_and_large_ones_left_until_as_many_rows_follow() {
-        let merged = |rows, sizes: &[u64]| newest_to_merge(rows, sizes.iter().copied());
+        let merged = |rows, sizes: &[u64]| newest_to_merge(rows, 10_000_000, sizes.iter().copied());
         assert_eq!(merged(0, &[]), 0);
         assert_eq!(merged(10, &[10, 10, 10]), 3);
         assert_eq!(merged(10, &[10, 1_000_000]), 1);
         assert_eq!(merged(10, &[500_000, 500_010, 5_000_000]), 0);
         assert_eq!(merged(500_000, &[500_000, 1_000_000, 5_000_000]), 2);
+        assert_eq!(merged(4_000_000, &[3_000_000, 6_000_000]), 1);
     }
 }

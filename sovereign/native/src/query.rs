@@ -48,6 +48,9 @@ pub struct Nearest {
     pub cosine: bool,
     /// With an index: read this many times `count` rows and compare their real vectors.
     pub refine: Option<u32>,
+    /// With an index: how much of it to search, from 0 to 1 for all; 0.5 is Lance's own choice, which depends on how far the
+    /// query is from the partitions.
+    pub effort: Option<f64>,
 }
 
 /// The rows whose text matches by BM25; results gain the column `_score`.
@@ -105,6 +108,9 @@ impl Nearest {
         scanner.use_index(!self.exact);
         if let Some(factor) = self.refine {
             scanner.refine(factor);
+        }
+        if let Some(effort) = self.effort {
+            scanner.search_effort(effort)?;
         }
         Ok(())
     }

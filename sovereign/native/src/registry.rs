@@ -13,14 +13,14 @@ use lance::session::Session;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::dataset::Table;
-use crate::durable::sync_created;
+use crate::durable::{Committer, sync_created};
 use crate::error::{Code, Error, Result};
 
 /// Pages of indexes kept in memory, for all tables together.
-const INDEX_CACHE_BYTES: usize = 512 << 20;
+const INDEX_CACHE_BYTES: usize = 128 << 20;
 
 /// Manifests and file footers kept in memory, for all tables together.
-const METADATA_CACHE_BYTES: usize = 128 << 20;
+const METADATA_CACHE_BYTES: usize = 32 << 20;
 
 /// Planning a query recurses deeply, and crates built without optimisation have large frames.
 const STACK_BYTES: usize = 8 << 20;
@@ -55,7 +55,10 @@ pub async fn open(dir: &Path, name: &str) -> Result<Arc<Table>> {
         table.refresh().await?;
         return Ok(table);
     }
-    let dataset = DatasetBuilder::from_uri(uri(&path)?).with_session(SESSION.clone()).load().await?;
+    let committer = Committer::new(&path);
+    let builder = DatasetBuilder::from_uri(uri(&path)?).with_session(SESSION.clone());
+    let dataset = builder.with_commit_handler(committer.clone()).load().await?;
+    committer.trust(&dataset).await?;
     Ok(register(path, name, dataset))
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_array::{Array, StructArray};
-use lance_linalg::distance::DistanceType;
+use arrow_schema::Schema;
 
 use crate::dataset::Table;
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub struct Handle(Arc<Table>);
 /// Its name is the version of this interface. It rises with every incompatible change, so that Go code and an archive
 /// that do not fit fail to link.
 #[unsafe(no_mangle)]
-pub extern "C" fn assay_native_abi_1() {}
+pub extern "C" fn assay_native_abi_2() {}
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn assay_string_free(text: *mut c_char) {
@@ -52,6 +52,17 @@ pub unsafe extern "C" fn assay_table_close(table: *mut Handle) {
     if !table.is_null() {
         drop(unsafe { Box::from_raw(table) });
     }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_add_columns(table: *const Handle, columns: *mut FFI_ArrowSchema) -> Status {
+    guard(|| {
+        if columns.is_null() {
+            return Err(Error::invalid("the columns are null"));
+        }
+        let columns = Schema::try_from(&unsafe { FFI_ArrowSchema::from_raw(columns) })?;
+        block_on(unsafe { reference(table)? }.0.add_columns(&columns))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -163,11 +174,12 @@ pub unsafe extern "C" fn assay_table_create_vector_index(
     table: *const Handle,
     column: *const c_char,
     column_len: usize,
+    name: *const c_char,
+    name_len: usize,
 ) -> Status {
     guard(|| {
-        let column = unsafe { str_from_parts(column, column_len)? };
-        let table = &unsafe { reference(table)? }.0;
-        block_on(table.create_index(column, "ivf_pq", DistanceType::Cosine, None))
+        let (column, name) = unsafe { (str_from_parts(column, column_len)?, str_from_parts(name, name_len)?) };
+        block_on(unsafe { reference(table)? }.0.index_vectors(column, name))
     })
 }
 

@@ -1,0 +1,67 @@
+package sovereign
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"assay/internal/tables"
+)
+
+// vectorColumn is the one column of vectors.
+const vectorColumn = "vector"
+
+// How a query uses the index of vectors; docs/recall.md has the measurements.
+const (
+	// refineFactor is how many candidates for each row asked for are compared by their real vectors: the index holds only
+	// approximations.
+	refineFactor = 4
+	// searchEffort is how much of the index is searched, between Lance's own choice at 0.5 and all at 1.
+	searchEffort = 0.7
+	// filteredEffort is that of a query with a filter. What it selects may lie anywhere, and what it leaves out costs little.
+	filteredEffort = 1
+)
+
+// EnsureVectorIndex builds the index of the vectors of episodes once there are Options.VectorIndexRows of them. What an index
+// learnt from the vectors of one model does not serve those of another, so it carries the model in its name and one of
+// another model is replaced, as soon as no vectors of other models are left. Reads and writes go on meanwhile.
+func (s *Store) EnsureVectorIndex(ctx context.Context, model string) error {
+	return s.on(ctx, "index the vectors of", tables.Episodes, func(t *openTable) error {
+		s.indexing.Lock()
+		defer s.indexing.Unlock()
+		return t.ensureVectorIndex(model, s.opts.VectorIndexRows)
+	})
+}
+
+func (t *openTable) ensureVectorIndex(model string, rowsMin int64) error {
+	name := vectorIndexName(model)
+	indexes, err := t.native.indexes()
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, index := range indexes {
+		if len(index.Columns) == 1 && index.Columns[0] == vectorColumn {
+			names = append(names, index.Name)
+		}
+	}
+	if len(names) == 1 && names[0] == name {
+		return nil
+	}
+	embedded := tables.Not(tables.IsNull(vectorColumn))
+	others, err := t.native.count(tables.And(embedded, tables.Ne("model", model)).SQL())
+	if err != nil || others > 0 {
+		return err
+	}
+	rows, err := t.native.count(embedded.SQL())
+	if err != nil || rows < rowsMin && len(names) == 0 {
+		return err
+	}
+	return t.native.createVectorIndex(vectorColumn, name)
+}
+
+// vectorIndexName is different for every model.
+func vectorIndexName(model string) string {
+	hash := sha256.Sum256([]byte(model))
+	return fmt.Sprintf("vector_of_%x", hash[:6])
+}
