@@ -25,21 +25,53 @@ func (l *Log) ExtendChain(ctx context.Context) (Checkpoint, error) {
 	if err != nil {
 		return head, err
 	}
-	was := head.Seq
+	was, due := head.Seq, l.checkpointDue()
 	for m, err := range Scan(ctx, l.bronze, ReplayOptions{FromSeq: head.Seq + 1}) {
 		if err != nil {
 			return head, err
 		}
-		if head = head.extend(m); head.Frames%ChainEvery == 0 {
-			if err := l.keepCheckpoint(ctx, head); err != nil {
-				return head, err
-			}
+		before := head
+		if head = head.extend(m); !due(before, head) {
+			continue
+		}
+		if err := l.keepCheckpoint(ctx, head); err != nil {
+			return head, err
 		}
 	}
 	if head.Seq == was {
 		return head, nil
 	}
 	return head, l.saveChainHead(ctx, head, revision)
+}
+
+// chainParts is how many checkpoints a log has at least when its limits have begun to remove frames: no more than one part of
+// it lies before the first of them and cannot be proved.
+const chainParts = 64
+
+// checkpointDue returns which checkpoints are kept, given each and the one before: every ChainEvery frames, and as the log's
+// limits demand.
+func (l *Log) checkpointDue() func(before, now Checkpoint) bool {
+	cfg := l.bronze.CachedInfo().Config
+	bytes, age := uint64(max(0, cfg.MaxBytes))/chainParts, cfg.MaxAge/chainParts
+	return func(before, now Checkpoint) bool {
+		return now.Frames%ChainEvery == 0 ||
+			bytes > 0 && now.Bytes/bytes != before.Bytes/bytes ||
+			age > 0 && now.At.Truncate(age) != before.At.Truncate(age)
+	}
+}
+
+// ChainPressed reports whether so much of a ring is not chained yet that frames may leave it before they are. Errors are those
+// of the log's API.
+func (l *Log) ChainPressed(ctx context.Context) (bool, error) {
+	if l.bronze.CachedInfo().Config.Discard != jetstream.DiscardOld {
+		return false, nil
+	}
+	info, err := l.bronze.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("streams: chain: %w", err)
+	}
+	head, _, err := l.chainHead(ctx)
+	return info.State.LastSeq-min(head.Seq, info.State.LastSeq) > info.State.Msgs/8, err
 }
 
 // chainHead returns the end of the chain and its revision in the bucket, 0 if there is none.

@@ -178,7 +178,7 @@ func TestChainShowsAChangedFrame(t *testing.T) {
 	}
 	verify := func(all []Message) *ChainReport {
 		v := &verifier{report: &ChainReport{FirstSeq: 1, LastSeq: frames}}
-		v.begin(kept, nil)
+		v.begin(kept, nil, nil)
 		for _, m := range all {
 			v.frame(m)
 		}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // ChainReport is what a verification of the chain found.
@@ -13,7 +15,8 @@ type ChainReport struct {
 	LastSeq     uint64       `json:"last_seq"`
 	Verified    uint64       `json:"verified"`    // frames that the chain proves
 	Unchained   uint64       `json:"unchained"`   // frames after its end
-	Unprovable  uint64       `json:"unprovable"`  // frames before the first checkpoint that can be used
+	Unprovable  uint64       `json:"unprovable"`  // frames before the first checkpoint that can be used, or about to be erased
+	Erased      uint64       `json:"erased"`      // frames that were removed on purpose
 	Aged        *Checkpoint  `json:"aged"`        // what had come up to the last checkpoint before the log's first frame
 	Checkpoints int          `json:"checkpoints"` // compared
 	Head        Checkpoint   `json:"head"`        // the end of the chain
@@ -39,6 +42,21 @@ type Anchor struct {
 	Link Link
 }
 
+// String is the anchor as SEQUENCE:LINK.
+func (a Anchor) String() string { return strconv.FormatUint(a.Seq, 10) + ":" + a.Link.String() }
+
+// ParseAnchor is the inverse of Anchor.String. Its errors wrap ErrChain.
+func ParseAnchor(text string) (a Anchor, err error) {
+	seq, link, _ := strings.Cut(text, ":")
+	if a.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil {
+		err = a.Link.UnmarshalText([]byte(link))
+	}
+	if err != nil {
+		return a, fmt.Errorf("%w: %q is not SEQUENCE:LINK as `assay audit --checkpoints` prints it: %w", ErrChain, text, err)
+	}
+	return a, nil
+}
+
 // VerifyChain computes the chain of what the log holds and compares it with the checkpoints, and with anchors. progress, if
 // not nil, is told how many frames of how many are done. That something was tampered with is no error but what the report
 // says. Errors are Scan's, or wrap ErrChain if the checkpoints cannot be read.
@@ -51,8 +69,12 @@ func (l *Log) VerifyChain(ctx context.Context, anchors []Anchor, progress func(d
 	if err != nil {
 		return nil, scanError(err)
 	}
+	gaps, err := l.Gaps(ctx)
+	if err != nil {
+		return nil, err
+	}
 	v := &verifier{report: &ChainReport{FirstSeq: max(1, info.State.FirstSeq), LastSeq: info.State.LastSeq}}
-	v.begin(kept, anchors)
+	v.begin(kept, gaps, anchors)
 	for m, err := range Scan(ctx, l.bronze, ReplayOptions{FromSeq: v.at.Seq + 1, ToSeq: info.State.LastSeq}) {
 		if err != nil {
 			return nil, err
@@ -72,20 +94,24 @@ type verifier struct {
 	since   uint64     // last sequence that was compared
 	torn    bool       // frames since then are missing
 	ahead   []Checkpoint
+	gaps    []Gap
 	anchors []Anchor
 }
 
 // begin finds the checkpoint to start from: the beginning, or the first that is not before the log's first frame.
-func (v *verifier) begin(kept []Checkpoint, anchors []Anchor) {
+func (v *verifier) begin(kept []Checkpoint, gaps []Gap, anchors []Anchor) {
 	r := v.report
-	v.at, v.ahead, v.anchors = Checkpoint{Link: genesis}, kept, slices.Clone(anchors)
+	v.at, v.ahead, v.gaps, v.anchors = Checkpoint{Link: genesis}, kept, gaps, slices.Clone(anchors)
 	slices.SortFunc(v.anchors, func(a, b Anchor) int { return cmp.Compare(a.Seq, b.Seq) })
 	if len(kept) == 0 {
 		r.Head = v.at
 	} else {
 		r.Head = kept[len(kept)-1]
 	}
-	v.passAged()
+	if v.bridge(r.FirstSeq - 1); v.at.Seq+1 < r.FirstSeq {
+		v.at, v.ahead, r.Erased = Checkpoint{Link: genesis}, withGaps(kept, gaps), 0
+		v.passAged()
+	}
 	v.since = v.at.Seq
 }
 
@@ -109,6 +135,10 @@ func (v *verifier) passAged() {
 }
 
 func (v *verifier) frame(m Message) {
+	if v.bridge(m.Seq - 1); m.Seq <= v.at.Seq {
+		v.report.Unprovable++ // erasing it was interrupted
+		return
+	}
 	if m.Seq > v.report.Head.Seq {
 		v.report.Unchained++
 	} else {
@@ -158,6 +188,7 @@ func (v *verifier) pass(upTo uint64) {
 
 // end reports what the chain reaches beyond the log.
 func (v *verifier) end() *ChainReport {
+	v.bridge(v.report.LastSeq)
 	if head := v.report.Head.Seq; head > v.report.LastSeq {
 		v.broken(v.report.LastSeq+1, head, fmt.Sprintf("missing: the log ends at %d", v.report.LastSeq))
 	} else if v.at.Seq < v.report.LastSeq {

@@ -12,6 +12,7 @@ const (
 	promotionBytesMax    = 1 << 30
 	publicationsBytesMax = 1 << 30
 	stateBytesMax        = 64 << 20
+	forgottenBytesMax    = 64 << 20
 )
 
 // Config says how the log is kept.

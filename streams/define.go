@@ -154,6 +154,7 @@ func (l *Log) openBuckets(ctx context.Context) error {
 	}{
 		{&l.publications, BucketPublications, publicationsBytesMax},
 		{&l.state, BucketState, stateBytesMax},
+		{&l.tombstones, BucketForgotten, forgottenBytesMax},
 	} {
 		kv, err := l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket:   def.name,

@@ -29,6 +29,8 @@ var (
 	ErrUnavailable = errors.New("streams: log unavailable")
 	// ErrChain means that a checkpoint of the chain cannot be read.
 	ErrChain = errors.New("streams: malformed checkpoint")
+	// ErrTombstone means that a tombstone cannot be read.
+	ErrTombstone = errors.New("streams: malformed tombstone")
 	// ErrClosed means that the publisher was closed.
 	ErrClosed = errors.New("streams: publisher closed")
 )

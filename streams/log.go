@@ -23,6 +23,7 @@ const (
 
 	BucketPublications = "publications" // promotions that wait for their next attempt
 	BucketState        = "state"        // small checkpoints
+	BucketForgotten    = "forgotten"    // tombstones of workflows
 )
 
 // FetchBytesMax is what a consumer should ask for at a time (jetstream.FetchMaxBytes). It is above the largest message,
@@ -44,7 +45,8 @@ type Log struct {
 	damage []Damage
 
 	bronze, silver, dead, promotion jetstream.Stream
-	publications, state             jetstream.KeyValue
+	publications, state, tombstones jetstream.KeyValue
+	forgotten                       Forgotten
 }
 
 // Damage tells of messages that the server found unreadable when it recovered a stream, and left out. What depends on
@@ -71,7 +73,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Log, error) {
 		return nil, fmt.Errorf("streams: open: %w", err)
 	}
 	l := &Log{nc: nc, js: js, cfg: cfg}
-	for _, step := range []func(context.Context) error{l.openStreams, l.openConsumers, l.openBuckets} {
+	for _, step := range []func(context.Context) error{l.openStreams, l.openConsumers, l.openBuckets, l.loadForgotten} {
 		_, err := retry(ctx, openTimeout, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, step(ctx)
 		})

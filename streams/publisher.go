@@ -16,8 +16,8 @@ const batchFramesMax = 1000
 // PublisherConfig bounds what a Publisher holds. A field that is 0 has its default.
 type PublisherConfig struct {
 	MaxBatch      int           // frames in a batch; 1,000, which is also the most
-	MaxBatchBytes int64         // bytes in a batch, a larger frame being a batch of its own; 8 MiB
-	MaxQueueBytes int64         // bytes waiting or under way, above which Send and Publish wait; 64 MiB
+	MaxBatchBytes int64         // bytes in a batch, a larger frame being a batch of its own; 3 MiB
+	MaxQueueBytes int64         // bytes waiting or under way, above which Send and Publish wait; 8 MiB
 	Timeout       time.Duration // how long a batch is retried while the log does not answer; 30 s
 }
 
@@ -26,10 +26,10 @@ func (c PublisherConfig) withDefaults() PublisherConfig {
 		c.MaxBatch = batchFramesMax
 	}
 	if c.MaxBatchBytes <= 0 {
-		c.MaxBatchBytes = 8 << 20
+		c.MaxBatchBytes = 3 << 20
 	}
 	if c.MaxQueueBytes <= 0 {
-		c.MaxQueueBytes = 64 << 20
+		c.MaxQueueBytes = 8 << 20
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 30 * time.Second

@@ -77,6 +77,31 @@ func (l *Log) StreamFrames(ctx context.Context, subject string, streams ...strin
 	return frames, nil
 }
 
+// StreamEnd returns the position after the last event of a source stream, as far as the frames behind the sequence after
+// tell, and the last sequence under the subject, from which the next call may go on: so a caller who remembers both pays
+// for what is new. Errors are Scan's.
+func (l *Log) StreamEnd(ctx context.Context, subject, stream string, after uint64) (position, last uint64, err error) {
+	newest, err := l.bronze.GetLastMsgForSubject(ctx, subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return 0, after, nil
+	case err != nil:
+		return 0, after, scanError(err)
+	case newest.Sequence <= after:
+		return 0, after, nil
+	}
+	opts := ReplayOptions{Subjects: []string{subject}, FromSeq: after + 1, ToSeq: newest.Sequence, HeadersOnly: true}
+	for m, err := range Scan(ctx, l.bronze, opts) {
+		if err != nil {
+			return 0, after, err
+		}
+		if f, err := ParseFrame(m.Subject, m.Header, nil, m.Seq, m.Time); err == nil && f.Stream == stream {
+			position = max(position, f.Position+uint64(f.Count))
+		}
+	}
+	return position, newest.Sequence, nil
+}
+
 // parseUint reads a number of a header, or returns what to take it for.
 func parseUint(v string, otherwise uint64) uint64 {
 	if n, err := strconv.ParseUint(v, 10, 63); err == nil {

@@ -150,6 +150,42 @@ func TestStreamFrames(t *testing.T) {
 	}
 }
 
+func TestStreamEnd(t *testing.T) {
+	n := startNode(t, t.TempDir(), smallConfig())
+	ctx := testContext(t)
+	p := n.publisher(t, PublisherConfig{})
+	position, last := uint64(0), uint64(0)
+	look := func(wantPosition, wantLast uint64) {
+		t.Helper()
+		var err error
+		if position, last, err = n.StreamEnd(ctx, testFrame("a", 0).Subject(), "a", last); err != nil {
+			t.Fatal(err)
+		}
+		if position != wantPosition || last != wantLast {
+			t.Errorf("position %d at sequence %d, want %d at %d", position, last, wantPosition, wantLast)
+		}
+	}
+	publish := func(stream string, position, count int) {
+		t.Helper()
+		f := testFrame(stream, position)
+		f.Workflow, f.Count = testFrame("a", 0).Workflow, count
+		if _, err := p.Publish(ctx, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(0, 0)
+	publish("a", 0, 3)
+	publish("a", 3, 2)
+	look(5, 2)
+	publish("b", 9, 1)
+	look(0, 3) // nothing of the stream behind sequence 2
+	look(0, 3)
+	publish("a", 5, 1)
+	look(6, 4)
+	last = 0 // as one does who remembers nothing
+	look(6, 4)
+}
+
 func TestTallyCountsWhatIsGone(t *testing.T) {
 	cfg := smallConfig()
 	cfg.MaxBytes, cfg.Ring = 64<<10, true

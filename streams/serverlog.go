@@ -29,8 +29,15 @@ func (l *serverLog) Fatalf(format string, args ...any) {
 	l.logger.Error(fmt.Sprintf(format, args...))
 }
 
-// Errorf implements server.Logger.
-func (l *serverLog) Errorf(format string, args ...any) { l.logger.Error(fmt.Sprintf(format, args...)) }
+// Errorf implements server.Logger. A write error is fatal: the server tells it here and nowhere else, and from then on
+// answers no write to that stream until it is started again, whether there is room again or not.
+func (l *serverLog) Errorf(format string, args ...any) {
+	if strings.Contains(strings.ToLower(format), "critical write error") {
+		l.Fatalf(format, args...)
+		return
+	}
+	l.logger.Error(fmt.Sprintf(format, args...))
+}
 
 // Warnf implements server.Logger. Of the payload limit the server warns at every start; nats.conf says why it is so.
 func (l *serverLog) Warnf(format string, args ...any) {

@@ -1,0 +1,159 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// duplicateWindowMin is the shortest that the server takes.
+const duplicateWindowMin = 100 * time.Millisecond
+
+// Erase overwrites frames of BRONZE, given by sequence, and removes them. What the chain needs to pass over them is kept
+// first, so the log verifies as before. Sequences that are not there any more are passed over; interrupted, it can be
+// repeated. It returns how many frames are gone that were there. Errors are Scan's, or wrap ErrChain if the log does not fit
+// its chain, which must be looked into before anything is erased.
+func (l *Log) Erase(ctx context.Context, sequences []uint64) (erased int, err error) {
+	if len(sequences) == 0 {
+		return 0, nil
+	}
+	sequences = slices.Clone(sequences)
+	slices.Sort(sequences)
+	if _, err := l.ExtendChain(ctx); err != nil {
+		return 0, err
+	}
+	if err := l.keepGaps(ctx, slices.Compact(sequences)); err != nil {
+		return 0, err
+	}
+	for _, seq := range sequences {
+		there, err := eraseMessage(ctx, l.bronze, seq)
+		if err != nil {
+			return erased, err
+		}
+		if there {
+			erased++
+		}
+	}
+	return erased, l.forgetIDs(ctx)
+}
+
+// EraseLetters overwrites letters of DEAD, given by sequence, and removes them. It returns how many were there.
+func (l *Log) EraseLetters(ctx context.Context, sequences []uint64) (erased int, err error) {
+	for _, seq := range sequences {
+		there, err := eraseMessage(ctx, l.dead, seq)
+		if err != nil {
+			return erased, err
+		}
+		if there {
+			erased++
+		}
+	}
+	return erased, nil
+}
+
+// eraseMessage overwrites a message and removes it, and tells whether it was there.
+func eraseMessage(ctx context.Context, stream jetstream.Stream, seq uint64) (there bool, err error) {
+	err = stream.SecureDeleteMsg(ctx, seq)
+	if err == nil {
+		return true, nil
+	}
+	if _, missing := stream.GetMsg(ctx, seq); errors.Is(missing, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return false, fmt.Errorf("streams: erase sequence %d of %s: %w", seq, stream.CachedInfo().Config.Name, err)
+}
+
+// keepGaps stores a gap for each run of the sequences, by following the chain past them.
+func (l *Log) keepGaps(ctx context.Context, sequences []uint64) error {
+	gaps, err := l.Gaps(ctx)
+	if err != nil {
+		return err
+	}
+	kept, err := l.Checkpoints(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := l.bronze.Info(ctx)
+	if err != nil {
+		return scanError(err)
+	}
+	e := eraser{verifier: verifier{report: &ChainReport{FirstSeq: max(1, info.State.FirstSeq), LastSeq: info.State.LastSeq}}, sequences: sequences}
+	e.begin(kept, gaps, nil)
+	for m, err := range Scan(ctx, l.bronze, ReplayOptions{FromSeq: e.at.Seq + 1, ToSeq: sequences[len(sequences)-1]}) {
+		if err != nil {
+			return err
+		}
+		e.next(m)
+	}
+	e.close()
+	if len(e.report.Breaks) > 0 {
+		b := e.report.Breaks[0]
+		return fmt.Errorf("%w: frames %d to %d: %s: see `assay audit --chain`", ErrChain, b.From, b.To, b.Reason)
+	}
+	for _, g := range e.runs {
+		if slices.ContainsFunc(gaps, g.within) {
+			continue // from an erasure that was interrupted
+		}
+		if err := l.keepGap(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraser follows the chain and notes the runs of sequences.
+type eraser struct {
+	verifier
+	sequences []uint64 // still to come
+	open      *Gap     // the run that the last frame belongs to
+	runs      []Gap
+}
+
+func (e *eraser) next(m Message) {
+	for len(e.sequences) > 0 && e.sequences[0] < m.Seq {
+		e.sequences = e.sequences[1:] // it is gone already
+	}
+	mine := len(e.sequences) > 0 && e.sequences[0] == m.Seq
+	if e.open != nil && (!mine || e.open.After.Seq+1 != m.Seq) {
+		e.close()
+	}
+	e.frame(m)
+	switch {
+	case mine && e.open == nil:
+		e.open = &Gap{From: m.Seq, After: e.at}
+	case mine:
+		e.open.After = e.at
+	}
+}
+
+func (e *eraser) close() {
+	if e.open != nil {
+		e.runs = append(e.runs, *e.open)
+		e.open = nil
+	}
+}
+
+// forgetIDs makes the server forget the ids of messages that it has seen lately. Else it would take a frame that comes again
+// for one that it has, and answer that it is stored.
+func (l *Log) forgetIDs(ctx context.Context) error {
+	cfg := l.bronze.CachedInfo().Config
+	short := cfg
+	short.Duplicates = duplicateWindowMin
+	for _, c := range []jetstream.StreamConfig{short, cfg} {
+		if _, err := l.js.UpdateStream(ctx, c); err != nil {
+			return fmt.Errorf("streams: forget the ids of erased frames: %w", err)
+		}
+		timer := time.NewTimer(2 * duplicateWindowMin)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
