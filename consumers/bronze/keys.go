@@ -99,6 +99,16 @@ func (k *Keys) Components(dst []string, e *Event) (values []string, exact bool) 
 	return values, true
 }
 
+// AcrossWorkflows reports whether events of several workflows may belong to e's entity: its key lacks the workflow.
+func (k *Keys) AcrossWorkflows(e *Event) bool {
+	for _, key := range k.For(e.Kind) {
+		if _, ok := key.values(nil, e); ok {
+			return !slices.Contains(key.Components, "workflow_id") && !slices.Equal(key.Components, keyPlace.Components)
+		}
+	}
+	return false
+}
+
 // keyComponentsMax bounds a key; the built-in ones have up to three.
 const keyComponentsMax = 8
 

@@ -98,6 +98,9 @@ func recogniseType(typ string, v *fastjson.Value, name string) modelDecoder {
 // isStateEvent tells a state event in an SSE body, where many other things have a type, by the names that only state
 // events have.
 func isStateEvent(v *fastjson.Value) bool {
+	if IsRetraction(text(v, "type", "event_type")) || retractionKind(v) != "" {
+		return true
+	}
 	if !isString(v, "type") && !isString(v, "event_type") {
 		return false
 	}

@@ -1,6 +1,7 @@
 package bronze
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -21,11 +22,9 @@ var (
 
 // state decodes a state event: a JSON object that says by itself what it is.
 func (d *decoder) state(e *Event, v *fastjson.Value) {
-	e.Kind = text(v, keysKind...)
-	if e.Kind == "" {
-		e.Kind = KindEvent
-	}
+	e.Kind = cmp.Or(text(v, keysKind...), retractionKind(v), KindEvent)
 	e.context(v)
+	e.retraction(v)
 	switch e.Kind {
 	case KindToolInvocation:
 		e.Phase = PhaseStart
