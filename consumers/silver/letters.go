@@ -20,6 +20,9 @@ const (
 	HeaderWorkflow  = "Assay-Workflow"
 )
 
+// SubjectDeadBatch is where on DEAD the messages of SILVER lie that are no batch.
+const SubjectDeadBatch = "dead.silver"
+
 // Limits of a letter, in bytes.
 const (
 	reasonBytesMax = 1 << 10
@@ -54,6 +57,16 @@ func PromotionLetter(workflow, eventUUID, reason string, seq uint64, body []byte
 	msg.Header.Set(HeaderReason, oneLine(reason))
 	msg.Header.Set(nats.MsgIdHdr, "promotion/"+strconv.FormatUint(seq, 10))
 	msg.Data = body
+	return msg
+}
+
+// BatchLetter renders a message of SILVER that turned out to be no batch; seq is its sequence there.
+func BatchLetter(reason string, seq uint64, body []byte) *nats.Msg {
+	name := strconv.FormatUint(seq, 10)
+	msg := nats.NewMsg(SubjectDeadBatch)
+	msg.Header.Set(HeaderReason, oneLine("message "+name+" of SILVER: "+reason))
+	msg.Header.Set(nats.MsgIdHdr, "silver/"+name)
+	msg.Data = body[:min(len(body), letterBytesMax)]
 	return msg
 }
 

@@ -2,6 +2,7 @@ package silver
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
@@ -22,6 +23,14 @@ const (
 // out what the rows must be. A message that is no frame is itself a dead event, and an event of which no row can be made is
 // dead.
 func (o *Options) Events(m streams.Message) []bronze.Event {
+	events := o.decode(m)
+	if o.Forgotten == nil {
+		return events
+	}
+	return slices.DeleteFunc(events, func(e bronze.Event) bool { return o.Forgotten(e.WorkflowID, m.Seq) })
+}
+
+func (o *Options) decode(m streams.Message) []bronze.Event {
 	frame, err := streams.ParseFrame(m.Subject, m.Header, m.Data, m.Seq, m.Time)
 	if err == nil && len(frame.Stream) > streams.StreamBytesMax {
 		err = fmt.Errorf("%w: stream id has %d bytes, the limit is %d", streams.ErrFrame, len(frame.Stream), streams.StreamBytesMax)

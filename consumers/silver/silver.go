@@ -27,6 +27,8 @@ type Options struct {
 	// Publish stores messages durably, in order, before it returns.
 	Publish func(ctx context.Context, msgs ...*nats.Msg) error
 	Logger  *slog.Logger
+	// Forgotten tells whether an event of a workflow, in a frame of BRONZE, is forgotten: it is passed over; nil: none is.
+	Forgotten func(workflow string, bronzeSeq uint64) bool
 
 	Workers    int           // parallel fetch loops
 	Partitions int           // subjects silver.0 … to spread rows over, by workflow
@@ -42,7 +44,7 @@ func DefaultOptions() Options {
 	return Options{
 		Namespace: kernels.Namespace,
 		Workers:   2, Partitions: 1,
-		MaxRows: 16_384, MaxBytes: 8 << 20, MaxFrames: 4000, MaxAge: 25 * time.Millisecond, MaxFetch: 1000,
+		MaxRows: 16_384, MaxBytes: 4 << 20, MaxFrames: 4000, MaxAge: 25 * time.Millisecond, MaxFetch: 1000,
 	}
 }
 

@@ -22,10 +22,14 @@ type worker struct {
 	pending    []jetstream.Msg // frames to acknowledge once all that was made of them is stored
 	age        *time.Timer     // fires when the first of them has waited for MaxAge
 	pause      time.Duration   // after the next failure
+	size       streams.FetchSize
 }
 
 func newWorker(opts *Options, consumer jetstream.Consumer) *worker {
-	w := &worker{Options: opts, consumer: consumer, age: time.NewTimer(opts.MaxAge), pause: retryWait}
+	w := &worker{
+		Options: opts, consumer: consumer, age: time.NewTimer(opts.MaxAge), pause: retryWait,
+		size: streams.FetchSize{Bytes: fetchBytes, Max: opts.MaxFetch},
+	}
 	w.partitions = w.newPartitions()
 	return w
 }
@@ -45,14 +49,14 @@ func (w *worker) release() {
 	}
 }
 
-// Waits of a worker. A fetch that brings nothing ends after fetchWait and is asked again, so that a consumer which the
-// server has lost is noticed. After a failure the worker pauses for retryWait, and twice as long each time up to
-// retryWaitMax.
+// Waits of a worker. After a failure it pauses for retryWait, and twice as long each time up to retryWaitMax.
 const (
-	fetchWait    = 2 * time.Second
 	retryWait    = 100 * time.Millisecond
 	retryWaitMax = 5 * time.Second
 )
+
+// fetchBytes is about how much a worker asks for at a time.
+const fetchBytes = 4 << 20
 
 func (w *worker) run(ctx context.Context) error {
 	for {
@@ -71,19 +75,23 @@ func (w *worker) run(ctx context.Context) error {
 
 // fetch takes the frames of one fetch as they arrive and publishes a batch whenever one is full or old enough. What is
 // neither waits for the frames of the next fetch.
+//
+// The fetch has no deadline of its own, for what is on its way when one passes is lost until AckWait is over. That the
+// server still knows the consumer is seen by its heartbeats.
 func (w *worker) fetch(ctx context.Context) error {
-	fetching, cancel := context.WithTimeout(ctx, fetchWait)
-	defer cancel()
-	fetched, err := w.consumer.Fetch(w.MaxFetch, jetstream.FetchMaxBytes(streams.FetchBytesMax), jetstream.FetchContext(fetching))
+	fetched, err := w.consumer.Fetch(w.size.Messages(), jetstream.FetchMaxBytes(streams.FetchBytesMax), jetstream.FetchContext(ctx))
 	if err != nil {
 		return fmt.Errorf("silver: fetch: %w", err)
 	}
+	frames, bytes := 0, 0
 	for {
 		select {
 		case msg, ok := <-fetched.Messages():
 			if !ok {
+				w.size.Got(frames, bytes)
 				return ignoreEmpty(fetched.Error())
 			}
+			frames, bytes = frames+1, bytes+len(msg.Data())
 			if err := w.take(msg); err != nil {
 				return err
 			}
