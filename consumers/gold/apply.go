@@ -25,7 +25,7 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
 		g.unsure = false
 	}
 	f := g.newFold()
-	defer f.writes.Close()
+	defer f.close()
 	rows, err := f.take(batches)
 	if err != nil {
 		return err
@@ -44,7 +44,10 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
 		return err
 	}
 	g.unsure = false
-	return g.fault(AfterCommit)
+	if err := g.fault(AfterCommit); err != nil {
+		return err
+	}
+	return g.spread()
 }
 
 // take folds the rows of the batches, in order of sequence, and returns those that traces is to have.
@@ -78,6 +81,9 @@ func (f *folding) takeRows(c *columns, part *tracePart) error {
 	var ev event
 	for row := range c.id.Len() {
 		c.read(row, &ev)
+		if f.forgotten(&ev, c.bronzeSeq.Value(row)) {
+			continue
+		}
 		keep, err := f.event(&ev)
 		if err != nil {
 			return err
@@ -88,6 +94,12 @@ func (f *folding) takeRows(c *columns, part *tracePart) error {
 		}
 	}
 	return nil
+}
+
+// forgotten tells whether an event was decoded before its workflow was forgotten.
+func (f *folding) forgotten(ev *event, bronzeSeq int64) bool {
+	is := f.g.opts.Forgotten
+	return is != nil && is(ev.workflow, uint64(bronzeSeq))
 }
 
 // store writes the rows to traces while the rest of the group's writes are worked out.
@@ -128,12 +140,12 @@ func (f *folding) finish() error {
 		if !e.changed {
 			continue
 		}
-		if err := errors.Join(f.set(key(keyEntity, id), e.encode()), f.markEntity(id, e)); err != nil {
+		if err := errors.Join(f.writeEntity(id, e), f.markEntity(id, e)); err != nil {
 			return err
 		}
 		f.ledger.replace(e.before, callOf(id, e.entity))
 	}
-	if err := errors.Join(f.follow(), f.writeMetrics(), f.writeElements(), f.writeSheds(), f.writeTraceCounts()); err != nil {
+	if err := errors.Join(f.follow(), f.writeOrigins(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeSheds(), f.writeTraceCounts()); err != nil {
 		return err
 	}
 	return errors.Join(f.set([]byte{keyProgress}, f.progress.encode()), f.set([]byte{keyTotals}, f.totals.encode()))

@@ -54,7 +54,7 @@ func (g *Gold) foldTraces(ctx context.Context, where tables.Filter) ([]*Entity, 
 		return nil, storeError("read", tables.Traces, err)
 	}
 	var found []*Entity
-	err = scan(g.state.db, []byte{keyEntity}, func(k, _ []byte) (bool, error) {
+	err = scan(g.state.db, []byte{keyOrdinal}, func(k, _ []byte) (bool, error) {
 		e, err := loadView(g.state.db, markedID(k))
 		if err == nil {
 			found = append(found, e)
@@ -70,14 +70,17 @@ func (g *Gold) foldRecord(b Batch, traces arrow.Record) (err error) {
 	}
 	defer b.Record.Release()
 	f := g.newFold()
-	defer f.writes.Close()
+	defer f.close()
 	if _, err := f.take([]Batch{b}); err != nil {
 		return err
 	}
 	if err := f.finish(); err != nil {
 		return err
 	}
-	return g.commit(f)
+	if err := g.commit(f); err != nil {
+		return err
+	}
+	return g.spread()
 }
 
 // silverOf makes rows of Silver of rows of traces, from which they were made. The caller releases them.

@@ -3,8 +3,12 @@ package gold
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"runtime"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -77,33 +81,81 @@ func benchID(kind byte, n int) (id uuid.UUID) {
 	return id
 }
 
-func BenchmarkApply(b *testing.B) {
-	for _, stored := range []int{100_000, 2_000_000} {
-		b.Run(fmt.Sprintf("stored=%d", stored), func(b *testing.B) {
-			opts := testOptions(discard{})
-			opts.Dir, opts.FS = b.TempDir(), vfs.Default
-			g := open(b, opts)
-			defer g.Close()
-			n := 0
-			apply := func() {
-				batch := benchBatch(n)
-				defer batch.Record.Release()
-				n++
-				b.StartTimer()
-				if err := g.Apply(context.Background(), []Batch{batch}); err != nil {
-					b.Fatal(err)
-				}
-				b.StopTimer()
-			}
-			for n*benchRows < stored {
-				apply()
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				apply()
-			}
-			b.ReportMetric(float64(b.N*benchRows)/b.Elapsed().Seconds(), "events/s")
-		})
+// benchWindow is how many batches are measured at a time: enough for the state store to flush and compact.
+const benchWindow = 24
+
+// BenchmarkGrowth tells what an event costs around 100 thousand and around 2 million stored ones, and the ratios of the
+// two: of time, of processor time with all that the state store does in the background, and of memory.
+func BenchmarkGrowth(b *testing.B) {
+	for range b.N {
+		opts := testOptions(discard{})
+		opts.Dir, opts.FS = b.TempDir(), vfs.Default
+		g := &grower{B: b, Gold: open(b, opts)}
+		few := g.around(100_000)
+		many := g.around(2_000_000)
+		b.ReportMetric(few.wall, "µs/event@100k")
+		b.ReportMetric(many.wall, "µs/event@2M")
+		b.ReportMetric(many.wall/few.wall, "ratio")
+		b.ReportMetric(few.cpu, "cpu-µs/event@100k")
+		b.ReportMetric(many.cpu, "cpu-µs/event@2M")
+		b.ReportMetric(many.cpu/few.cpu, "cpu-ratio")
+		b.ReportMetric(few.heap, "heap-MB@100k")
+		b.ReportMetric(many.heap, "heap-MB@2M")
+		if err := g.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
+}
+
+// grower folds one batch after the other.
+type grower struct {
+	*testing.B
+	*Gold
+	batches int
+}
+
+// cost is what an event costs, in microseconds, and the memory in use, in MB.
+type cost struct{ wall, cpu, heap float64 }
+
+// around folds up to half a window before an event and measures the window around it, whose batches are made beforehand.
+func (g *grower) around(event int) cost {
+	for g.batches < event/benchRows-benchWindow/2 {
+		g.fold(g.next())
+	}
+	var window [benchWindow]Batch
+	for i := range window {
+		window[i] = g.next()
+	}
+	began, busy := time.Now(), processorTime(g)
+	for _, batch := range window {
+		g.fold(batch)
+	}
+	busy, wall := processorTime(g)-busy, time.Since(began)
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	perEvent := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 / (benchWindow * benchRows) }
+	return cost{perEvent(wall), perEvent(busy), float64(memory.HeapAlloc) / 1e6}
+}
+
+func (g *grower) next() Batch {
+	g.batches++
+	return benchBatch(g.batches - 1)
+}
+
+// fold folds a batch and brings the tables up to date.
+func (g *grower) fold(batch Batch) {
+	defer batch.Record.Release()
+	if err := errors.Join(g.Apply(context.Background(), []Batch{batch}), g.Flush(context.Background())); err != nil {
+		g.Fatal(err)
+	}
+}
+
+// processorTime is what the process has used so far.
+func processorTime(t tester) time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

@@ -2,11 +2,9 @@ package gold
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
-	"github.com/google/uuid"
+	"github.com/valyala/fastjson"
 
 	"assay/consumers/bronze"
 )
@@ -31,11 +29,7 @@ func (b *body) encode() []byte {
 	return w
 }
 
-func decodeBody(record []byte) (*body, error) {
-	d := decoder{rest: record}
-	b := &body{d.string(), d.string(), d.string()}
-	return b, d.end()
-}
+func (d *decoder) body() body { return body{d.string(), d.string(), d.string()} }
 
 // content is all that an entity says.
 type content struct {
@@ -60,34 +54,9 @@ func (p *part) String() string {
 	return p.text.String()
 }
 
-func loadContent(from pebble.Reader, id uuid.UUID) (*content, error) {
-	var c content
-	for slot, b := range map[byte]*body{slotRequest: &c.request, slotResult: &c.result} {
-		stored, err := load(from, bodyKey(id, slot), decodeBody)
-		if err != nil {
-			return nil, err
-		}
-		if stored != nil {
-			*b = *stored
-		}
-	}
-	a := assembly{parts: map[string]*part{}}
-	err := scan(from, bodyKey(id, slotFragments), func(_, value []byte) (bool, error) {
-		var fragments []bronze.Fragment
-		if err := json.Unmarshal(value, &fragments); err != nil {
-			return false, fmt.Errorf("%w: fragments of %s: %w", ErrState, id, err)
-		}
-		for i := range fragments {
-			a.add(&fragments[i])
-		}
-		return true, nil
-	})
-	c.parts = a.order
-	return &c, err
-}
-
 // assembly puts fragments together that come in the order of their places.
 type assembly struct {
+	parser        fastjson.Parser
 	parts         map[string]*part
 	order         []*part
 	pieces, whole int // bytes kept

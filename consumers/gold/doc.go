@@ -17,6 +17,12 @@
 // numbers than were committed; their messages come again. A message that comes late, when greater numbers are
 // committed, is merged into traces instead, which can be repeated.
 //
+// # Cost
+//
+// What an event costs grows little with what is stored. Traces are only ever appended to. In the state store, what is new
+// lies beside what is new (see keys.go), so compactions leave the old alone; and how far a stream has come tells that its
+// next events cannot be known, without looking for them. BenchmarkGrowth measures it.
+//
 // # The algebra
 //
 // What Gold keeps is a function of the set of events, not of the order, the cuts or the repetitions in which they come:
@@ -35,6 +41,12 @@
 //     edge out and puts two in.
 //
 // Captures that contradict each other under one identity, say about the workflow, are outside this: the first one counts.
+//
+// # Taking back and forgetting
+//
+// An event may take back others. What descends from them is a graph, and the mark of a node is the least of the retractions
+// that reach it: a join again; see lineage.go. To forget a workflow is to take its events out of sums, its entities as a
+// whole, and to make those anew that other workflows contributed to; see forget.go.
 //
 // # The tables
 //

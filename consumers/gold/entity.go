@@ -18,6 +18,7 @@ const (
 // entity is the state of an entity: a join-semilattice over its events. Every field is a join (least, greatest, first
 // or last by stamp, or), but for events and bytes, which are sums over distinct events.
 type entity struct {
+	ordinal                     uint64 // where its content is; tells nothing but when the entity was first met
 	kind                        string // least by rank
 	workflow, intent, stream    string // least; they differ only in what the identity normalises away
 	firstPosition, lastPosition uint64
@@ -51,9 +52,9 @@ type closing struct {
 	captured int64
 }
 
-func newEntity() *entity {
+func newEntity(ordinal uint64) *entity {
 	return &entity{
-		firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, startTS: never, startCaptured: never,
+		ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, startTS: never, startCaptured: never,
 	}
 }
 

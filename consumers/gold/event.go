@@ -24,7 +24,8 @@ type event struct {
 	stream                                string
 	position                              uint64
 	place                                 place
-	ownID                                 bool // the event brought its id along, so it may be met at several places
+	parent                                string // own id or UUID of what caused it
+	ownID                                 bool   // the event brought its id along, so it may be met at several places
 	text, fragments, payload              string
 	inputTokens, outputTokens, bytes      int64 // tokens -1 if not reported
 }
@@ -45,7 +46,7 @@ type columns struct {
 	id, entity                                          *array.FixedSizeBinary
 	kind, workflow, intent, agent, capability, provider *array.String
 	phase, status, stream, ownID, text, fragments       *array.String
-	payload, finish, failure, disposition               *array.String
+	payload, finish, failure, disposition, parent       *array.String
 	ts, captured                                        *array.Timestamp
 	position, inputTokens, outputTokens, bytes          *array.Int64
 	bronzeSeq                                           *array.Int64
@@ -78,6 +79,7 @@ func newColumns(r arrow.Record) (c columns, err error) {
 		finish:       column[*array.String](r, silver.ColFinishReason),
 		failure:      column[*array.String](r, silver.ColError),
 		disposition:  column[*array.String](r, silver.ColDisposition),
+		parent:       column[*array.String](r, silver.ColParentID),
 		ts:           column[*array.Timestamp](r, silver.ColTS),
 		captured:     column[*array.Timestamp](r, silver.ColCapturedAt),
 		position:     column[*array.Int64](r, silver.ColPosition),
@@ -125,7 +127,7 @@ func (c *columns) read(row int, ev *event) {
 		phase: bronze.Phase(value(c.phase, row)), status: bronze.Status(value(c.status, row)),
 		disposition: bronze.Disposition(value(c.disposition, row)),
 		ts:          never, captured: int64(c.captured.Value(row)),
-		text: value(c.text, row), fragments: value(c.fragments, row), payload: value(c.payload, row),
+		parent: value(c.parent, row), text: value(c.text, row), fragments: value(c.fragments, row), payload: value(c.payload, row),
 		inputTokens: count(c.inputTokens, row), outputTokens: count(c.outputTokens, row), bytes: c.bytes.Value(row),
 	}
 	if c.ts.IsValid(row) {

@@ -36,6 +36,7 @@ func (g *Gold) FlushAll(ctx context.Context) error { return g.flush(ctx, time.Ti
 func (g *Gold) flush(ctx context.Context, quietSince time.Time) error {
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
+	defer g.told.clear()
 	open := func(m *mark) bool { return quietSince.IsZero() || !m.setAt().After(quietSince) }
 	// A table that fails does not keep the others from being written.
 	return errors.Join(

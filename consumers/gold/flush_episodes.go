@@ -17,6 +17,7 @@ const embedRows = 512
 // retelling is what the episodes of one entity are now, and how many the table may have.
 type retelling struct {
 	entity   *Entity
+	ordinal  uint64
 	episodes []episode
 	was      uint64
 }
@@ -25,7 +26,7 @@ type retelling struct {
 func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (taken int, err error) {
 	var told []retelling
 	for count := 0; taken < len(due) && count < embedRows; taken++ {
-		t, err := retell(snapshot, due[taken].id)
+		t, err := g.retell(snapshot, due[taken].id)
 		if err != nil {
 			return 0, err
 		}
@@ -39,16 +40,17 @@ func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due
 	defer fresh.Release()
 	defer known.Release()
 
-	intents, surplus := map[uuid.UUID]uint64{}, []uuid.UUID{}
+	var plans []plan
+	var surplus []uuid.UUID
 	for _, t := range told {
 		if n := uint64(len(t.episodes)); n > t.was {
-			intents[t.entity.UUID] = n
+			plans = append(plans, t.plan())
 		}
 		for chunk := uint64(len(t.episodes)); chunk < t.was; chunk++ {
 			surplus = append(surplus, episodeID(g.opts.Namespace, t.entity.UUID, int64(chunk)))
 		}
 	}
-	if err := g.writeViews(ctx, dirtyEpisode, intents, fresh, known); err != nil {
+	if err := g.writeViews(ctx, plans, fresh, known); err != nil {
 		return 0, err
 	}
 	if err := g.remove(ctx, tables.Episodes, surplus); err != nil {
@@ -56,8 +58,8 @@ func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due
 	}
 	return taken, g.unmark(due[:taken], func(writes *pebble.Batch) error {
 		for _, t := range told {
-			if n := uint64(len(t.episodes)); n < t.was {
-				if err := setWritten(writes, dirtyEpisode, t.entity.UUID, n); err != nil {
+			if uint64(len(t.episodes)) < t.was {
+				if err := t.plan().write(writes); err != nil {
 					return err
 				}
 			}
@@ -66,19 +68,59 @@ func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due
 	})
 }
 
-func retell(from pebble.Reader, id uuid.UUID) (t retelling, err error) {
-	e, err := load(from, key(keyEntity, id), decodeEntity)
+func (g *Gold) retell(from pebble.Reader, id uuid.UUID) (t retelling, err error) {
+	if t, ok := g.told.take(id); ok {
+		return t, nil
+	}
+	w, err := loadWhole(from, id)
 	if err != nil {
 		return t, err
 	}
-	c, err := loadContent(from, id)
+	e, err := w.view(from)
 	if err != nil {
 		return t, err
 	}
-	t.entity, t.episodes = newEntityView(id, e, c), c.episodes()
-	t.was, err = written(from, dirtyEpisode, id)
-	return t, err
+	return w.retelling(e), nil
 }
+
+// plan is that the table is to have the episodes.
+func (t *retelling) plan() plan {
+	return plan{entityKey(t.ordinal, slotInEpisodes), uint64(len(t.episodes))}
+}
+
+func (w *whole) retelling(e *Entity) retelling {
+	return retelling{e, w.ordinal, w.content.episodes(), w.inEpisodes}
+}
+
+// tellings are what a flush found out about episodes when it wrote their entities, so that it need not read these again.
+// An entity that has changed since has new marks, and so is told again by the next flush.
+type tellings struct {
+	by    map[uuid.UUID]retelling
+	bytes int // of texts; at most flushBytes
+}
+
+func (k *tellings) keep(t retelling) {
+	size := len(t.entity.Request) + len(t.entity.Result) + len(t.entity.Text)
+	for _, e := range t.episodes {
+		size += len(e.text)
+	}
+	if k.bytes+size > flushBytes {
+		return
+	}
+	if k.by == nil {
+		k.by = map[uuid.UUID]retelling{}
+	}
+	k.by[t.entity.UUID] = t
+	k.bytes += size
+}
+
+func (k *tellings) take(id uuid.UUID) (t retelling, ok bool) {
+	t, ok = k.by[id]
+	delete(k.by, id)
+	return t, ok
+}
+
+func (k *tellings) clear() { *k = tellings{} }
 
 // episodeRows embeds the episodes and builds the rows: those that the table cannot have, and those that it may have.
 func (g *Gold) episodeRows(ctx context.Context, told []retelling) (fresh, known *rows, err error) {
@@ -142,10 +184,11 @@ func (g *Gold) appendEpisode(r *rows, of *Entity, e episode, vector []float32) {
 	if len(vector) == 0 {
 		r.textOrNull("")
 		r.integerOrNull(-1)
-		return
+	} else {
+		r.text(g.opts.Embedder.Model())
+		r.integer(int64(len(vector)))
 	}
-	r.text(g.opts.Embedder.Model())
-	r.integer(int64(len(vector)))
+	r.idOrNull(of.QuarantinedBy)
 }
 
 // happened is when an episode of the entity took place: calls when they were made, all else when it was complete.

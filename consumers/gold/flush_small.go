@@ -9,11 +9,11 @@ import (
 	"assay/internal/tables"
 )
 
-// The metrics, the graph and the shed counters are small next to traces, and their rows change often: they are merged,
-// and deleted once what they count is gone.
+// The metrics, the graph and the shed counters are small next to traces, and most of their rows change often. Rows are
+// deleted once what they count is gone.
 
 func (g *Gold) writeMetricRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
-	return g.mergeRows(ctx, due, tables.CapabilityMetrics, func(r *rows, id uuid.UUID) (bool, error) {
+	return g.writeRows(ctx, snapshot, due, tables.CapabilityMetrics, func(r *rows, id uuid.UUID) (bool, error) {
 		m, err := load(snapshot, key(keyMetric, id), decodeMetric)
 		if err != nil || m == nil {
 			return false, err
@@ -40,7 +40,7 @@ func (m *Metric) appendTo(r *rows) {
 }
 
 func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
-	return g.mergeRows(ctx, due, tables.UsageGraph, func(r *rows, id uuid.UUID) (found bool, err error) {
+	return g.writeRows(ctx, snapshot, due, tables.UsageGraph, func(r *rows, id uuid.UUID) (found bool, err error) {
 		var e *Element
 		found, err = get(snapshot, key(keyElement, id), func(record []byte) (err error) {
 			e, err = newElementView(snapshot, id, record)
@@ -72,7 +72,7 @@ func (e *Element) appendTo(r *rows) {
 }
 
 func (g *Gold) writeShedRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
-	return g.mergeRows(ctx, due, tables.Shed, func(r *rows, id uuid.UUID) (bool, error) {
+	return g.writeRows(ctx, snapshot, due, tables.Shed, func(r *rows, id uuid.UUID) (bool, error) {
 		s, err := load(snapshot, key(keyShed, id), decodeShed)
 		if err != nil || s == nil {
 			return false, err
@@ -86,27 +86,38 @@ func (g *Gold) writeShedRows(ctx context.Context, snapshot *pebble.Snapshot, due
 	})
 }
 
-// mergeRows writes the rows that build finds in the state, and deletes those that it does not find.
-func (g *Gold) mergeRows(ctx context.Context, due []mark, table string, build func(*rows, uuid.UUID) (bool, error)) (int, error) {
-	merged := newRows(table)
-	defer merged.Release()
+// writeRows writes the rows that build finds in the state, and deletes those that it does not find.
+func (g *Gold) writeRows(
+	ctx context.Context, snapshot *pebble.Snapshot, due []mark, table string, build func(*rows, uuid.UUID) (bool, error),
+) (int, error) {
+	fresh, known := newRows(table), newRows(table)
+	defer fresh.Release()
+	defer known.Release()
+	var plans []plan
 	var gone []uuid.UUID
 	for _, m := range due {
-		found, err := build(merged, m.id)
+		written := writtenKey(m.key[1], m.id)
+		was, err := get(snapshot, written, func([]byte) error { return nil })
 		if err != nil {
 			return 0, err
 		}
-		if !found {
+		to := fresh
+		if was {
+			to = known
+		}
+		switch found, err := build(to, m.id); {
+		case err != nil:
+			return 0, err
+		case !found:
 			gone = append(gone, m.id)
+		case !was:
+			plans = append(plans, plan{written, 1})
 		}
 	}
-	if err := g.write(ctx, merged, true); err != nil {
+	if err := g.writeViews(ctx, plans, fresh, known); err != nil {
 		return 0, err
 	}
 	if err := g.remove(ctx, table, gone); err != nil {
-		return 0, err
-	}
-	if err := g.fault(AfterWrite); err != nil {
 		return 0, err
 	}
 	return len(due), g.unmark(due, func(*pebble.Batch) error { return nil })

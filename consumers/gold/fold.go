@@ -19,12 +19,15 @@ type Batch struct {
 // folding is the folding of one group of batches: what it read, what it changed, and the writes that will commit it.
 type folding struct {
 	g          *Gold
+	seeker     *seeker
 	writes     *pebble.Batch
+	origins    map[uint64]*origin // by stream, those of the group
 	identities map[uuid.UUID]*identity
 	entities   map[uuid.UUID]*folded
 	fragments  map[uuid.UUID][]byte // of this group's events that have ids of their own
 	sheds      map[shedKey]*shedCount
 	traces     map[string]*TraceCount // by workflow, of this group
+	lineage    *lineage
 	ledger     *ledger
 	totals     Totals
 	progress   progress
@@ -35,15 +38,22 @@ type folding struct {
 type folded struct {
 	*entity
 	before  call
+	fresh   bool // not stored yet
 	changed bool
 }
 
 func (g *Gold) newFold() *folding {
 	return &folding{
-		g: g, writes: g.state.db.NewBatch(), identities: map[uuid.UUID]*identity{}, entities: map[uuid.UUID]*folded{},
-		fragments: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, ledger: newLedger(),
+		g: g, seeker: &seeker{db: g.state.db}, writes: g.state.db.NewBatch(), origins: map[uint64]*origin{}, identities: map[uuid.UUID]*identity{}, entities: map[uuid.UUID]*folded{},
+		fragments: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, lineage: newLineage(), ledger: newLedger(),
 		totals: g.totals, progress: g.progress, now: g.opts.Now(),
 	}
+}
+
+// close frees what the folding holds; what was not committed is forgotten.
+func (f *folding) close() {
+	f.seeker.close()
+	_ = f.writes.Close()
 }
 
 // event folds one event and tells whether traces is to have a row of it.
@@ -69,7 +79,7 @@ func (f *folding) identity(ev *event) (known *identity, err error) {
 	if known = f.identities[ev.id]; known != nil || !ev.ownID {
 		return known, nil
 	}
-	return load(f.g.state.db, key(keyOwnID, ev.id), decodeIdentity)
+	return load(f.seeker, key(keyOwnID, ev.id), decodeIdentity)
 }
 
 func (f *folding) remember(ev *event, known *identity) error {
@@ -77,7 +87,9 @@ func (f *folding) remember(ev *event, known *identity) error {
 	if ev.ownID {
 		return f.set(key(keyOwnID, ev.id), known.encode())
 	}
-	k := identityKey(ev)
+	from := f.origins[ev.place.stream]
+	from.meet(ev.position)
+	k := identityKey(from.ordinal, ev)
 	return f.set(k[:], known.encode())
 }
 
@@ -91,6 +103,7 @@ func (f *folding) first(ev *event) (row bool, err error) {
 	switch ev.disposition {
 	case bronze.Kept:
 		f.totals.Traces++
+		f.relate(ev)
 		return true, f.join(ev, known)
 	case bronze.Shed:
 		f.totals.Shed++
@@ -134,18 +147,18 @@ func (f *folding) join(ev *event, known *identity) error {
 	changed := e.fold(ev)
 	e.changed = true
 	if ev.fragments != "" {
-		return f.keepFragments(ev, known)
+		return f.keepFragments(e, ev, known)
 	}
 	if kindOf(ev.kind) == KindMessage {
 		return nil // a message is its fragments; what else its stream says is in the entity
 	}
 	if changed.request {
-		if err := f.set(bodyKey(ev.entity, slotRequest), newBody(ev).encode()); err != nil {
+		if err := f.set(entityKey(e.ordinal, slotRequest), newBody(ev).encode()); err != nil {
 			return err
 		}
 	}
 	if changed.result {
-		return f.set(bodyKey(ev.entity, slotResult), newBody(ev).encode())
+		return f.set(entityKey(e.ordinal, slotResult), newBody(ev).encode())
 	}
 	return nil
 }
@@ -155,13 +168,13 @@ func (f *folding) entity(id uuid.UUID) (*folded, error) {
 	if e := f.entities[id]; e != nil {
 		return e, nil
 	}
-	known, err := load(f.g.state.db, key(keyEntity, id), decodeEntity)
+	known, err := loadEntity(f.seeker, id)
 	if err != nil {
 		return nil, err
 	}
-	e := &folded{entity: known}
-	if known == nil {
-		e.entity = newEntity()
+	e := &folded{entity: known, fresh: known == nil}
+	if e.fresh {
+		e.entity = newEntity(f.progress.nextOrdinal())
 	} else {
 		e.before = callOf(id, known)
 	}
@@ -169,11 +182,11 @@ func (f *folding) entity(id uuid.UUID) (*folded, error) {
 	return e, nil
 }
 
-func (f *folding) keepFragments(ev *event, known *identity) error {
+func (f *folding) keepFragments(e *folded, ev *event, known *identity) error {
 	if known.placed {
 		f.fragments[ev.id] = []byte(ev.fragments)
 	}
-	return f.set(fragmentsKey(ev.entity, ev.place, ev.id), []byte(ev.fragments))
+	return f.set(fragmentsKey(e.ordinal, ev.place, ev.id), []byte(ev.fragments))
 }
 
 // again joins another capture of an event: only when and where it was met may differ.
@@ -192,12 +205,12 @@ func (f *folding) again(ev *event, known *identity) error {
 		return nil
 	}
 	e.changed = true
-	return f.move(ev, known)
+	return f.move(e, ev, known)
 }
 
 // move brings the fragments of an event from the place where it was known to an earlier one.
-func (f *folding) move(ev *event, known *identity) error {
-	from := fragmentsKey(ev.entity, known.place, ev.id)
+func (f *folding) move(e *folded, ev *event, known *identity) error {
+	from := fragmentsKey(e.ordinal, known.place, ev.id)
 	fragments, pending := f.fragments[ev.id]
 	if !pending {
 		_, err := f.g.state.get(from, func(value []byte) error {
@@ -212,7 +225,7 @@ func (f *folding) move(ev *event, known *identity) error {
 	if err := f.delete(from); err != nil {
 		return err
 	}
-	if err := f.set(fragmentsKey(ev.entity, ev.place, ev.id), fragments); err != nil {
+	if err := f.set(fragmentsKey(e.ordinal, ev.place, ev.id), fragments); err != nil {
 		return err
 	}
 	return f.remember(ev, newIdentity(ev))

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"assay/internal/tables"
 )
@@ -44,13 +45,19 @@ type Options struct {
 	Namespace uuid.UUID // of the ids of derived rows
 	Epoch     string    // tells one SILVER stream from another of the same name: when it was created
 
+	// Forgotten tells whether an event of a workflow, in a frame of BRONZE, is forgotten; nil: none is.
+	Forgotten func(workflow string, bronzeSeq uint64) bool
+
 	MaxFetch      int           // messages folded in one commit
 	MaxFetchBytes int           // and their bytes; no message of SILVER may be larger
 	MaxAge        time.Duration // a group is folded when it is full, or its first message has waited so long
-	CacheBytes    int64         // of the state store's block cache
+	CacheBytes    int64         // of the state store's memory, its memtables included
 	FlushEvery    time.Duration // how often Run brings the tables up to date
 	QuietAfter    time.Duration // an entity that has not ended is written once it has not changed for so long
 	StopWithin    time.Duration // what the last flush may take when Run is told to stop
+
+	// Bury stores a letter on DEAD. Run needs it for messages of SILVER that cannot be decoded.
+	Bury func(ctx context.Context, letters ...*nats.Msg) error
 
 	FS    vfs.FS                    // where Dir lies; nil: the disk
 	Now   func() time.Time          // nil: time.Now
@@ -62,7 +69,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Namespace: uuid.MustParse("91e8f5f8-3e28-592a-ab23-5295dcf92dd7"),
-		MaxFetch:  64, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 128 << 20,
+		MaxFetch:  64, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 64 << 20,
 		FlushEvery: time.Second, QuietAfter: 10 * time.Second, StopWithin: 30 * time.Second,
 		FS: vfs.Default, Now: time.Now,
 	}
@@ -106,6 +113,7 @@ type Gold struct {
 
 	folding  sync.Mutex // one group at a time
 	flushing sync.Mutex // one flush at a time
+	told     tellings   // of the flush under way
 	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
 	// renewed is lost. It guards what follows.
 	committing sync.Mutex
@@ -148,6 +156,13 @@ func (g *Gold) Applied() uint64 {
 	return g.progress.applied - g.progress.base
 }
 
+// Fresh tells whether nothing was ever committed to the state, not even what is forgotten again.
+func (g *Gold) Fresh() bool {
+	g.committing.Lock()
+	defer g.committing.Unlock()
+	return g.progress.generation == 0
+}
+
 // Totals returns the counts as of the last commit.
 func (g *Gold) Totals() Totals {
 	g.committing.Lock()
@@ -176,6 +191,9 @@ func (g *Gold) resume(ctx context.Context) error {
 		g.totals = *totals
 	}
 	if err := g.reconcile(ctx); err != nil {
+		return err
+	}
+	if err := g.spread(); err != nil {
 		return err
 	}
 	return g.enterEpoch()

@@ -2,6 +2,7 @@ package gold
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,13 +34,38 @@ func deliver(t tester, g *Gold, seq uint64, groups ...[][]capture) uint64 {
 }
 
 // dump returns all that the state holds of events, byte for byte: everything but how far it has come and what the tables
-// lack.
+// lack. In place of an ordinal, which tells when something was first met, it has what the ordinal is of.
 func dump(t tester, g *Gold) map[string]string {
 	t.Helper()
-	all := map[string]string{}
-	for _, kind := range []byte{keyTotals, keyIdentity, keyOwnID, keyEntity, keyBody, keyMetric, keyWorkflow, keyElement, keyTime, keyShed} {
+	all, owners := map[string]string{}, map[string]string{}
+	for _, kind := range []byte{
+		keyTotals, keyOrigin, keyOrdinal, keyIdentity, keyEntity, keyOwnID, keyMetric, keyWorkflow, keyElement, keyTime, keyShed,
+	} {
 		err := scan(g.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
-			all[string(k)] = string(v)
+			key, value := string(k), string(v)
+			switch kind {
+			case keyOrigin:
+				o, err := decodeOrigin(v)
+				if err != nil {
+					return false, err
+				}
+				owners[string(numberKey(keyIdentity, ^o.ordinal))] = key
+				value = fmt.Sprint(o.reached)
+			case keyOrdinal:
+				ordinal, _ := binary.Uvarint(v)
+				owners[string(numberKey(keyEntity, ordinal))] = key
+				value = ""
+			case keyIdentity, keyEntity:
+				owner := owners[key[:numberKeyLen]]
+				if owner == "" {
+					return false, fmt.Errorf("nothing has the ordinal of %q", key)
+				}
+				if slot := key[numberKeyLen]; kind == keyEntity && (slot == slotInEntities || slot == slotInEpisodes) {
+					return true, nil
+				}
+				key = key[:1] + owner + key[numberKeyLen:]
+			}
+			all[key] = value
 			return true, nil
 		})
 		if err != nil {

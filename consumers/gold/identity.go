@@ -13,8 +13,9 @@ import (
 // identity is what is remembered of every event: that it was folded, and what is needed if it is met again.
 type identity struct {
 	disposition bronze.Disposition
-	placed      bool  // its fragments stand at place, which an earlier one may replace
-	place       place //
+	entity      uuid.UUID // of an event that brought an id along and was kept
+	placed      bool      // its fragments stand at place, which an earlier one may replace
+	place       place     //
 	shed        shedKey
 	bytes       int64 // of a shed event, to be taken back should it turn up kept
 }
@@ -36,8 +37,9 @@ func newIdentity(ev *event) *identity {
 	switch {
 	case ev.disposition == bronze.Shed:
 		known.shed, known.bytes = shedKey{ev.workflow, ev.kind}, ev.bytes
-	case ev.disposition == bronze.Kept && ev.ownID && ev.fragments != "":
-		known.placed, known.place = true, ev.place
+	case ev.disposition == bronze.Kept && ev.ownID:
+		known.entity = ev.entity
+		known.placed, known.place = ev.fragments != "", ev.place
 	case ev.disposition == bronze.Kept:
 		return &kept
 	}
@@ -55,9 +57,12 @@ func (known *identity) encode() []byte {
 		w.string(known.shed.workflow)
 		w.string(known.shed.kind)
 		w.int(known.bytes)
-	case known.placed:
-		w.uint(known.place.stream)
-		w.uint(known.place.position)
+	case known.entity != uuid.Nil:
+		w.id(known.entity)
+		if known.placed {
+			w.uint(known.place.stream)
+			w.uint(known.place.position)
+		}
 	}
 	return w
 }
@@ -75,18 +80,21 @@ func decodeIdentity(record []byte) (*identity, error) {
 	case known.disposition == bronze.Shed:
 		known.shed, known.bytes = shedKey{d.string(), d.string()}, d.int()
 	case len(d.rest) > 0:
-		known.placed, known.place = true, place{d.uint(), d.uint()}
+		known.entity = d.id()
+		if len(d.rest) > 0 {
+			known.placed, known.place = true, place{d.uint(), d.uint()}
+		}
 	}
 	return known, d.end()
 }
 
-// recall reads the identities of those of a group's events that are named by their place and were met before: they lie
-// side by side, so one pass in the order of the index finds them. Most groups bring nothing but new events and cost one
-// seek a stream.
+// recall reads the identities of those of a group's events that are named by their place and were met before. Most groups
+// bring nothing but new events, as the origins of their streams tell. The others lie side by side, so one pass in the
+// order of the index finds them.
 func (f *folding) recall(group []columns) error {
-	keys := placedKeys(group)
-	if len(keys) == 0 {
-		return nil
+	keys, err := f.placedKeys(group)
+	if err != nil || len(keys) == 0 {
+		return err
 	}
 	it, err := f.g.state.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyIdentity}, UpperBound: []byte{keyIdentity + 1}})
 	if err != nil {
@@ -124,18 +132,25 @@ func (f *folding) recognise(it *pebble.Iterator) error {
 	return nil
 }
 
-// placedKeys returns the identity keys of a group's events that are named by their place, in the order of the index.
-func placedKeys(group []columns) (keys [][identityKeyLen]byte) {
+// placedKeys returns the identity keys of those of a group's events that are named by their place and may have been met
+// before, in the order of the index.
+func (f *folding) placedKeys(group []columns) (keys [][identityKeyLen]byte, err error) {
 	var ev event
 	for i := range group {
 		c := &group[i]
-		keys = slices.Grow(keys, c.id.Len())
 		for row := range c.id.Len() {
-			if c.identify(row, &ev); !ev.ownID {
-				keys = append(keys, identityKey(&ev))
+			if c.identify(row, &ev); ev.ownID {
+				continue
+			}
+			from, err := f.origin(ev.place.stream)
+			if err != nil {
+				return nil, err
+			}
+			if from.mayHave(ev.position) {
+				keys = append(keys, identityKey(from.ordinal, &ev))
 			}
 		}
 	}
 	slices.SortFunc(keys, func(a, b [identityKeyLen]byte) int { return bytes.Compare(a[:], b[:]) })
-	return slices.Compact(keys)
+	return slices.Compact(keys), nil
 }

@@ -8,15 +8,24 @@ import (
 )
 
 // The first byte of a key of the state store says what it is about.
+//
+// Most of what is stored is under keyEntity and keyIdentity, by ordinal: a number that an entity or a stream gets when it
+// is first met. The entities come first of all and go upwards, the identities come last and go downwards, so what is new
+// of both lies in the middle, beside all the rest, and what is old is left alone. Keys that begin with an id or a hash
+// would fall between all others, and compactions would rewrite the whole store over and over.
+//
+//	old entities ► new entities │ all the rest │ new identities ◄ old identities
 const (
+	keyEntity   = 'A' // ordinal of entity, slot[, place, event] → what the slot says
+	keyIdentity = 'z' // ordinal of stream, position, event → identity, of events that are named by their place
+
 	keyProgress = 'P' // → progress
 	keyTotals   = 'T' // → totals
 
-	// What is a function of the set of events alone.
-	keyIdentity = 'i' // place, event → identity, of events that are named by their place
+	// What is a function of the set of events alone, as are entities and identities but for their ordinals.
+	keyOrdinal  = 'e' // entity → its ordinal
+	keyOrigin   = 'o' // stream → origin
 	keyOwnID    = 'j' // event → identity, of events that brought an id along
-	keyEntity   = 'e' // entity → entity
-	keyBody     = 'b' // entity, slot[, place, event] → body or fragments
 	keyMetric   = 'm' // metric → metric
 	keyWorkflow = 'w' // metric, workflow → number of its calls
 	keyElement  = 'g' // element → element
@@ -24,24 +33,38 @@ const (
 	keyShed     = 's' // shed counter → shed counter
 	keyTraces   = 'n' // workflow → what traces has of it
 
+	// Descent and quarantine: see lineage.go.
+
 	// What the tables still lack; see flush.go.
 	keyDirty   = 'd' // table, row → mark
-	keyWritten = 'v' // table, row → that the table may have the row
+	keyWritten = 'v' // small table, row → that the table may have the row
 )
 
-// Slots of an entity's bodies.
+// Slots of an entity.
 const (
+	slotFragments = 'f' // pieces of its text, by place
 	slotRequest   = 'q' // the event that opened it
 	slotResult    = 'r' // the event that closed it, or the last that did neither
-	slotFragments = 'f' // pieces of its text, by place
+	slotState     = 's' // the entity
+
+	// How many rows of it the tables may have.
+	slotInEntities = 'v'
+	slotInEpisodes = 'w'
 )
 
 func key(kind byte, id uuid.UUID) []byte {
 	return append(append(make([]byte, 0, 64), kind), id[:]...)
 }
 
-func bodyKey(entity uuid.UUID, slot byte) []byte {
-	return append(key(keyBody, entity), slot)
+// numberKey is the key, or the prefix of the keys, of what goes by number.
+func numberKey(kind byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 64), kind), number)
+}
+
+const numberKeyLen = 1 + 8
+
+func entityKey(ordinal uint64, slot byte) []byte {
+	return append(numberKey(keyEntity, ordinal), slot)
 }
 
 // place is where an event stands: its stream, by hash because the order among streams does not matter, and position.
@@ -61,11 +84,10 @@ func hashOf(name string) uint64 {
 
 const identityKeyLen = 1 + 8 + 8 + 16
 
-// identityKey is where the identity of an event is stored: the events of a stream side by side, so that a group finds and
-// leaves them in a few stretches of the index instead of all over it.
-func identityKey(ev *event) (k [identityKeyLen]byte) {
+// identityKey is where the identity of an event is stored: the events of a stream side by side.
+func identityKey(ordinal uint64, ev *event) (k [identityKeyLen]byte) {
 	k[0] = keyIdentity
-	binary.BigEndian.PutUint64(k[1:], ev.place.stream)
+	binary.BigEndian.PutUint64(k[1:], ^ordinal)
 	binary.BigEndian.PutUint64(k[9:], ev.place.position)
 	copy(k[17:], ev.id[:])
 	return k
@@ -75,8 +97,8 @@ func (p place) before(q place) bool {
 	return p.stream < q.stream || p.stream == q.stream && p.position < q.position
 }
 
-func fragmentsKey(entity uuid.UUID, at place, event uuid.UUID) []byte {
-	k := bodyKey(entity, slotFragments)
+func fragmentsKey(ordinal uint64, at place, event uuid.UUID) []byte {
+	k := entityKey(ordinal, slotFragments)
 	k = binary.BigEndian.AppendUint64(k, at.stream)
 	k = binary.BigEndian.AppendUint64(k, at.position)
 	return append(k, event[:]...)

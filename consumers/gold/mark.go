@@ -97,29 +97,25 @@ func (g *Gold) unmark(done []mark, also func(*pebble.Batch) error) error {
 	return commit(writes, pebble.NoSync)
 }
 
-// writtenKey is where the state remembers that a table may have a row, or an entity's episodes.
-func writtenKey(table byte, id uuid.UUID) []byte { return append([]byte{keyWritten, table}, id[:]...) }
-
-// written returns what is remembered of a row: 0 if the table certainly does not have it.
-func written(from pebble.Reader, table byte, id uuid.UUID) (n uint64, err error) {
-	_, err = get(from, writtenKey(table, id), func(value []byte) error {
-		d := decoder{rest: value}
-		n = d.uint()
-		return d.end()
-	})
-	return n, err
+// plan is that a table is to have so many rows of something, and where the state remembers that.
+type plan struct {
+	key  []byte
+	rows uint64
 }
 
-// intend makes it durable that a table may have rows, before they are written: a crash in between then leads to merging
+// writtenKey is where the state remembers that a small table may have a row.
+func writtenKey(table byte, id uuid.UUID) []byte { return append([]byte{keyWritten, table}, id[:]...) }
+
+// intend makes it durable that tables may have rows, before they are written: a crash in between then leads to merging
 // them, which may be repeated, and never to appending them twice.
-func (g *Gold) intend(table byte, rows map[uuid.UUID]uint64) error {
-	if len(rows) == 0 {
+func (g *Gold) intend(plans []plan) error {
+	if len(plans) == 0 {
 		return nil
 	}
 	writes := g.state.db.NewBatch()
 	defer writes.Close()
-	for id, n := range rows {
-		if err := setWritten(writes, table, id, n); err != nil {
+	for _, p := range plans {
+		if err := p.write(writes); err != nil {
 			return err
 		}
 	}
@@ -129,6 +125,6 @@ func (g *Gold) intend(table byte, rows map[uuid.UUID]uint64) error {
 	return g.fault(AfterIntent)
 }
 
-func setWritten(writes *pebble.Batch, table byte, id uuid.UUID, n uint64) error {
-	return stateError("write", writes.Set(writtenKey(table, id), binary.AppendUvarint(nil, n), nil))
+func (p plan) write(to *pebble.Batch) error {
+	return stateError("write", to.Set(p.key, binary.AppendUvarint(nil, p.rows), nil))
 }

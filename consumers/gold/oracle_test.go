@@ -165,12 +165,12 @@ func tellText(of []*told) string {
 
 // calls returns what all entities of the state add to metrics and graph.
 func calls(t tester, g *Gold) (all []call) {
-	err := scan(g.state.db, []byte{keyEntity}, func(k, v []byte) (bool, error) {
-		e, err := decodeEntity(v)
+	err := scan(g.state.db, []byte{keyOrdinal}, func(k, _ []byte) (bool, error) {
+		e, err := loadEntity(g.state.db, markedID(k))
 		if err != nil {
 			return false, err
 		}
-		if c := callOf(uuid.UUID(k[1:]), e); !c.none() {
+		if c := callOf(markedID(k), e); !c.none() {
 			all = append(all, c)
 		}
 		return true, nil

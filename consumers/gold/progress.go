@@ -1,7 +1,7 @@
 package gold
 
 // stateVersion changes whenever the meaning of the state does; a store of another version must be rebuilt.
-const stateVersion = 2
+const stateVersion = 3
 
 // progress says how far the state has come. It is part of every commit.
 //
@@ -13,6 +13,7 @@ type progress struct {
 	base       uint64
 	applied    uint64 // the greatest number committed
 	generation uint64 // commits so far; tells marks of one row apart
+	ordinals   uint64 // given to streams and entities so far
 }
 
 func (p *progress) encode() []byte {
@@ -22,12 +23,24 @@ func (p *progress) encode() []byte {
 	w.uint(p.base)
 	w.uint(p.applied)
 	w.uint(p.generation)
+	w.uint(p.ordinals)
 	return w
 }
 
+// nextOrdinal returns an ordinal that was not given before.
+func (p *progress) nextOrdinal() uint64 {
+	p.ordinals++
+	return p.ordinals
+}
+
+// decodeProgress reads no more than the version of a record of another one, whose rest it does not know.
 func decodeProgress(record []byte) (*progress, error) {
 	d := decoder{rest: record}
-	p := &progress{d.uint(), d.string(), d.uint(), d.uint(), d.uint()}
+	p := &progress{version: d.uint()}
+	if d.err != nil || p.version != stateVersion {
+		return p, d.err
+	}
+	p.epoch, p.base, p.applied, p.generation, p.ordinals = d.string(), d.uint(), d.uint(), d.uint(), d.uint()
 	return p, d.end()
 }
 

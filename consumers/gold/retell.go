@@ -24,7 +24,7 @@ func (g *Gold) RetellEpisodes(ctx context.Context) error {
 	snapshot := g.state.db.NewSnapshot()
 	defer snapshot.Close()
 	var due []uuid.UUID
-	err := scan(snapshot, []byte{keyEntity}, func(k, _ []byte) (bool, error) {
+	err := scan(snapshot, []byte{keyOrdinal}, func(k, _ []byte) (bool, error) {
 		if due = append(due, markedID(k)); len(due) < retellMarks {
 			return true, nil
 		}

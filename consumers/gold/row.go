@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
+	"github.com/google/uuid"
 
 	"assay/internal/tables"
 )
@@ -46,6 +47,15 @@ func (r *rows) textOrNull(v string) {
 		return
 	}
 	r.text(v)
+}
+
+// idOrNull appends null for uuid.Nil.
+func (r *rows) idOrNull(id uuid.UUID) {
+	if id == uuid.Nil {
+		r.next().AppendNull()
+		return
+	}
+	r.text(id.String())
 }
 
 func (r *rows) integer(v int64) { r.next().(*array.Int64Builder).Append(v) }

@@ -12,13 +12,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"assay/consumers/silver"
+	"assay/streams"
 )
 
-// Waits of Run. A fetch that brings nothing ends after fetchWait and is asked again, so that a consumer which the server
-// has lost is noticed; a failed attempt is repeated after retryWait.
 const (
-	fetchWait = 2 * time.Second
+	// retryWait is how long after a failed attempt the next one is made.
 	retryWait = 500 * time.Millisecond
+	// fetchBytes is about how much is asked for, and so folded, at a time.
+	fetchBytes = 8 << 20
 )
 
 // Run folds the messages of a consumer of SILVER and keeps the tables up to date until ctx ends, which is no error. Then
@@ -28,6 +29,9 @@ const (
 // When the store fails, Run tries again; it returns errors that it cannot mend, which wrap ErrState or tell that the
 // consumer is gone, and what the last flush could not write.
 func (g *Gold) Run(ctx context.Context, consumer jetstream.Consumer) error {
+	if g.opts.Bury == nil {
+		return fmt.Errorf("%w: Run needs Bury", ErrOptions)
+	}
 	draining, cancel := outlive(ctx, g.opts.StopWithin)
 	defer cancel()
 	group, running := errgroup.WithContext(ctx)
@@ -53,8 +57,9 @@ func outlive(ctx context.Context, grace time.Duration) (context.Context, context
 }
 
 func (g *Gold) fold(ctx, draining context.Context, consumer jetstream.Consumer) error {
+	size := streams.FetchSize{Bytes: fetchBytes, Max: g.opts.MaxFetch}
 	for ctx.Err() == nil {
-		err := g.foldFetch(ctx, draining, consumer)
+		err := g.foldFetch(ctx, draining, consumer, &size)
 		switch {
 		case err == nil, ctx.Err() != nil && errors.Is(err, context.Canceled):
 		case errors.Is(err, ErrState):
@@ -70,26 +75,30 @@ func (g *Gold) fold(ctx, draining context.Context, consumer jetstream.Consumer) 
 }
 
 // foldFetch folds the messages of one fetch in groups, as they arrive: while one group is folded, the next gathers.
-func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consumer) error {
-	fetching, cancel := context.WithTimeout(ctx, fetchWait)
-	defer cancel()
-	fetched, err := consumer.Fetch(g.opts.MaxFetch, jetstream.FetchContext(fetching), jetstream.FetchMaxBytes(g.opts.MaxFetchBytes))
+//
+// The fetch has no deadline of its own, for what is on its way when one passes is lost until the consumer's AckWait is
+// over. That the server still knows the consumer is seen by its heartbeats.
+func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consumer, size *streams.FetchSize) error {
+	fetched, err := consumer.Fetch(size.Messages(), jetstream.FetchContext(ctx), jetstream.FetchMaxBytes(g.opts.MaxFetchBytes))
 	if err != nil {
 		return ignoreEmpty(err)
 	}
 	age := time.NewTimer(g.opts.MaxAge)
 	defer age.Stop()
 	var pending []jetstream.Msg
+	messages, bytes := 0, 0
 	for {
 		select {
 		case msg, more := <-fetched.Messages():
 			if !more {
+				size.Got(messages, bytes)
 				return errors.Join(g.foldMessages(draining, pending), ignoreEmpty(fetched.Error()))
 			}
 			if len(pending) == 0 {
 				age.Reset(g.opts.MaxAge)
 			}
 			pending = append(pending, msg)
+			messages, bytes = messages+1, bytes+len(msg.Data())
 		case <-age.C:
 			if err := g.foldMessages(draining, pending); err != nil {
 				return err
@@ -107,34 +116,37 @@ func ignoreEmpty(err error) error {
 	return err
 }
 
-// foldMessages folds a group and acknowledges it; if that fails, the messages are delivered again.
+// foldMessages folds a group and acknowledges it; if that fails, what was not acknowledged is delivered again.
 func (g *Gold) foldMessages(ctx context.Context, msgs []jetstream.Msg) error {
+	err := g.foldGood(ctx, msgs)
+	if err != nil {
+		for _, msg := range msgs {
+			_ = msg.NakWithDelay(retryWait) // without it they come back when their wait is over
+		}
+	}
+	return err
+}
+
+func (g *Gold) foldGood(ctx context.Context, msgs []jetstream.Msg) error {
 	batches := make([]Batch, 0, len(msgs))
 	defer func() {
 		for _, b := range batches {
 			b.Record.Release()
 		}
 	}()
-	good := msgs[:0:0]
+	good := make([]jetstream.Msg, 0, len(msgs))
 	for _, msg := range msgs {
 		b, err := decodeMessage(msg)
-		if err != nil {
-			// Delivering it again would not help. Bronze has its events, and an audit finds them missing.
-			g.opts.Logger.Error("gold: message of SILVER dropped", "subject", msg.Subject(), "error", err)
-			if err := msg.TermWithReason(err.Error()); err != nil {
-				return fmt.Errorf("gold: terminate a message: %w", err)
-			}
-			continue
+		if err == nil {
+			batches, good = append(batches, b), append(good, msg)
+		} else if err := g.bury(ctx, msg, err); err != nil {
+			return err
 		}
-		batches, good = append(batches, b), append(good, msg)
 	}
 	if len(good) == 0 {
 		return nil
 	}
 	if err := g.Apply(ctx, batches); err != nil {
-		for _, msg := range good {
-			_ = msg.NakWithDelay(retryWait) // without it they come back when their wait is over
-		}
 		return err
 	}
 	for _, msg := range good {
@@ -145,10 +157,27 @@ func (g *Gold) foldMessages(ctx context.Context, msgs []jetstream.Msg) error {
 	return nil
 }
 
+// bury puts a message that is no batch on DEAD and has it delivered no more, since that would not help. Bronze has its
+// events, and an audit finds them missing.
+func (g *Gold) bury(ctx context.Context, msg jetstream.Msg, reason error) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return fmt.Errorf("gold: message without metadata: %w", err)
+	}
+	g.opts.Logger.Error("gold: message of SILVER goes to DEAD", "sequence", meta.Sequence.Stream, "error", reason)
+	if err := g.opts.Bury(ctx, silver.BatchLetter(reason.Error(), meta.Sequence.Stream, msg.Data())); err != nil {
+		return fmt.Errorf("gold: bury a message: %w", err)
+	}
+	if err := msg.TermWithReason(reason.Error()); err != nil {
+		return fmt.Errorf("gold: terminate a message: %w", err)
+	}
+	return nil
+}
+
 func decodeMessage(msg jetstream.Msg) (Batch, error) {
 	meta, err := msg.Metadata()
 	if err != nil {
-		return Batch{}, fmt.Errorf("%w: %w", ErrBatch, err)
+		return Batch{}, fmt.Errorf("gold: message without metadata: %w", err)
 	}
 	record, err := silver.Decode(memory.DefaultAllocator, msg.Data())
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -79,10 +80,12 @@ func TestRunFoldsEveryMessageOnce(t *testing.T) {
 
 	store := newMemory()
 	opts := testOptions(store)
+	opts.Bury = log.PublishMsgs
 	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
 	defer stop()
 	var g *Gold
 	var once sync.Once
+	var buried []string
 	opts.Fault = func(at FaultPoint) (err error) {
 		if at != AfterCommit {
 			return nil
@@ -104,6 +107,15 @@ func TestRunFoldsEveryMessageOnce(t *testing.T) {
 	}
 	if totals := g.Totals(); totals.Events != messages*rowsEach {
 		t.Errorf("%+v, want %d events", totals, messages*rowsEach)
+	}
+	for letter, err := range streams.Scan(t.Context(), log.Dead(), streams.ReplayOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		buried = append(buried, letter.Subject+": "+string(letter.Data)+": "+letter.Header.Get(silver.HeaderReason))
+	}
+	if len(buried) != 1 || !strings.HasPrefix(buried[0], "dead.silver: no batch: message 11 of SILVER: ") {
+		t.Errorf("DEAD has %q", buried)
 	}
 	if rows, err := store.byKey(tables.Traces); err != nil || len(rows) != messages*rowsEach {
 		t.Errorf("%d rows, %v", len(rows), err)

@@ -11,13 +11,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Limits of the state store.
+// Limits of the state store. Options.CacheBytes bounds its memory: memtables, of which there are two at most, are counted
+// against the cache.
 const (
-	stateMemTableBytes = 32 << 20
+	stateMemTableBytes = 16 << 20
 	stateOpenFiles     = 512
 	bloomBits          = 10 // per key: 1 % of look-ups of what is not there read a block in vain
-	// Keys arrive in all parts of the store at once, so each compaction rewrites much. Fewer and larger ones rewrite less:
-	// with a memtable of this size, these settings take a third off the cost.
+	// What goes by id rather than by ordinal arrives in all parts of the store at once, so each compaction rewrites much of
+	// it. Fewer and larger ones rewrite less.
 	stateL0Files   = 8
 	stateBaseBytes = 256 << 20
 )
@@ -69,7 +70,7 @@ func (s *state) get(key []byte, use func(value []byte) error) (found bool, err e
 	return get(s.db, key, use)
 }
 
-func get(from pebble.Reader, key []byte, use func(value []byte) error) (found bool, err error) {
+func get(from getter, key []byte, use func(value []byte) error) (found bool, err error) {
 	value, closer, err := from.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
@@ -81,7 +82,7 @@ func get(from pebble.Reader, key []byte, use func(value []byte) error) (found bo
 }
 
 // load decodes the record of a key, nil if there is none.
-func load[T any](from pebble.Reader, key []byte, decode func([]byte) (*T, error)) (record *T, err error) {
+func load[T any](from getter, key []byte, decode func([]byte) (*T, error)) (record *T, err error) {
 	_, err = get(from, key, func(value []byte) (err error) {
 		record, err = decode(value)
 		return err

@@ -112,12 +112,25 @@ func texts(record arrow.Record) []map[string]string {
 
 var (
 	greater = regexp.MustCompile(`^(\w+) > (\d+)$`)
+	atMost  = regexp.MustCompile(`^(\w+) <= (\d+)$`)
+	both    = regexp.MustCompile(`^\((.*)\) AND \((.*)\)$`)
 	among   = regexp.MustCompile(`^(\w+) IN \((.*)\)$`)
 )
 
 // holds understands the filters that Gold uses.
 func holds(where tables.Filter) func(map[string]string) bool {
-	sql := strings.NewReplacer(`"`, "", "`", "").Replace(where.SQL())
+	return condition(strings.NewReplacer(`"`, "", "`", "").Replace(where.SQL()))
+}
+
+func condition(sql string) func(map[string]string) bool {
+	if m := both.FindStringSubmatch(sql); m != nil {
+		a, b := condition(m[1]), condition(m[2])
+		return func(row map[string]string) bool { return a(row) && b(row) }
+	}
+	if m := atMost.FindStringSubmatch(sql); m != nil {
+		over := condition(m[1] + " > " + m[2])
+		return func(row map[string]string) bool { return !over(row) }
+	}
 	if m := greater.FindStringSubmatch(sql); m != nil {
 		return func(row map[string]string) bool {
 			v, _ := strconv.Atoi(row[m[1]])
@@ -127,6 +140,9 @@ func holds(where tables.Filter) func(map[string]string) bool {
 	}
 	if m := among.FindStringSubmatch(sql); m != nil {
 		return func(row map[string]string) bool { return strings.Contains(m[2], "'"+row[m[1]]+"'") }
+	}
+	if sql == "false" {
+		return func(map[string]string) bool { return false }
 	}
 	if sql != "" {
 		panic("filter not understood: " + sql)

@@ -22,7 +22,7 @@ type Entity struct {
 	InputTokens, OutputTokens                  int64 // -1 if unknown
 	FinishReason, Error, Request, Result, Text string
 
-	settled bool // it has ended
+	QuarantinedBy uuid.UUID // the event that took it back, or what it descends from; uuid.Nil if none did
 }
 
 func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
@@ -34,7 +34,6 @@ func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
 		Events: e.events, Bytes: e.bytes, InputTokens: e.inputTokens, OutputTokens: e.outputTokens,
 		FinishReason: e.finish.value, Error: e.failure.value,
 		Request: c.request.payload, Result: c.resultText(), Text: c.text(),
-		settled: e.settled(),
 	}
 }
 
@@ -53,15 +52,17 @@ func (g *Gold) Entity(id uuid.UUID) (*Entity, error) {
 }
 
 func loadView(from pebble.Reader, id uuid.UUID) (*Entity, error) {
-	e, err := load(from, key(keyEntity, id), decodeEntity)
-	if err != nil || e == nil {
+	w, err := loadWhole(from, id)
+	if err != nil || w == nil {
 		return nil, err
 	}
-	c, err := loadContent(from, id)
-	if err != nil {
-		return nil, err
-	}
-	return newEntityView(id, e, c), nil
+	return w.view(from)
+}
+
+func (w *whole) view(from pebble.Reader) (v *Entity, err error) {
+	v = newEntityView(w.id, w.entity, &w.content)
+	v.QuarantinedBy, err = quarantinedBy(from, w.id)
+	return v, err
 }
 
 // MaxUnsettled bounds the answer of Unsettled.

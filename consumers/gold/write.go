@@ -76,7 +76,7 @@ func (f *folding) writeElements() error {
 
 func (f *folding) writeElement(el element, change *elementChange) error {
 	id := el.id(f.g.opts.Namespace)
-	t, err := load(f.g.state.db, key(keyElement, id), decodeTally)
+	t, err := load(f.seeker, key(keyElement, id), decodeTally)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,208 @@
+package gold
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"assay/consumers/bronze"
+	"assay/internal/tables"
+	"assay/kernels"
+)
+
+// statement is an event that has an id of its own, may name what caused it, and may take others back.
+type statement struct {
+	id, entity, parent string
+	sources, retracts  []string
+	at                 int64
+}
+
+func (s *statement) capture(position int) capture {
+	c := capture{eventID: s.id, event: event{
+		kind: bronze.KindObservation, workflow: "w", stream: "s", position: uint64(position), ownID: true, parent: s.parent,
+		ts: epoch + s.at, text: "statement " + s.id, inputTokens: -1, outputTokens: -1, bytes: 1,
+	}}
+	if s.sources != nil {
+		c.kind = bronze.KindPromotion
+		c.payload = listing("source_episodic_event_cids", s.sources)
+	}
+	if s.retracts != nil {
+		c.kind = bronze.KindCascade
+		c.payload = listing("quarantined_event_cids", s.retracts)
+	}
+	c = newCapture(c, s.entity+"|w")
+	c.id = kernels.UUID(namespace, s.id)
+	return c
+}
+
+func listing(key string, names []string) string {
+	text, err := json.Marshal(map[string][]string{key: names})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func drawStatements(t *rapid.T) (all []*statement) {
+	names := []string{"nobody"}
+	for i := range rapid.IntRange(1, 12).Draw(t, "statements") {
+		id, entity := fmt.Sprintf("ev-%d", i), fmt.Sprintf("step-%d", rapid.IntRange(0, 6).Draw(t, "entity"))
+		names = append(names, id, kernels.UUID(namespace, id).String(), entity, kernels.UUID(namespace, entity+"|w").String())
+		all = append(all, &statement{id: id, entity: entity, at: rapid.Int64Range(0, 3).Draw(t, "time")})
+	}
+	anyName, someNames := rapid.SampledFrom(names), rapid.SliceOfN(rapid.SampledFrom(names), 0, 3)
+	for _, s := range all {
+		switch rapid.IntRange(0, 5).Draw(t, "what") {
+		case 0, 1, 2:
+			s.parent = anyName.Draw(t, "parent")
+		case 3:
+			s.sources = someNames.Draw(t, "sources")
+		case 4:
+			s.retracts, s.entity = someNames.Draw(t, "retracts"), "retraction "+s.id
+		}
+	}
+	return all
+}
+
+// whoseFault returns, by entity, the first retraction from which it can be reached, found the slow way.
+func whoseFault(all []*statement) map[uuid.UUID]uuid.UUID {
+	type node = uuid.UUID
+	id := func(s *statement) node { return kernels.UUID(namespace, s.id) }
+	entity := func(s *statement) node { return kernels.UUID(namespace, s.entity+"|w") }
+	stands := func(name string) (nodes []node) {
+		nodes = append(nodes, kernels.UUID(namespace, name))
+		if parsed, err := uuid.Parse(name); err == nil {
+			nodes = append(nodes, parsed)
+		}
+		return nodes
+	}
+	edges := map[node][]node{}
+	for _, s := range all {
+		edges[id(s)] = append(edges[id(s)], entity(s))
+	}
+	for _, s := range all {
+		if s.retracts != nil {
+			continue
+		}
+		for _, name := range append(slices.Clone(s.sources), s.parent) {
+			for _, from := range stands(name) {
+				edges[from] = append(edges[from], entity(s))
+				for _, owner := range all {
+					if id(owner) == from { // an entity stands or falls as a whole
+						edges[entity(owner)] = append(edges[entity(owner)], entity(s))
+					}
+				}
+			}
+		}
+	}
+	faults := map[node]stamp{}
+	var reach func(node, stamp)
+	reach = func(n node, by stamp) {
+		if was, ok := faults[n]; ok && was.compare(by) <= 0 {
+			return
+		}
+		faults[n] = by
+		for _, next := range edges[n] {
+			reach(next, by)
+		}
+	}
+	for _, s := range all {
+		for _, name := range s.retracts {
+			by := stamp{ts: epoch + s.at, id: id(s)}
+			for _, n := range append(stands(name), kernels.UUID(namespace, name+"|w")) {
+				reach(n, by)
+			}
+		}
+	}
+	by := map[node]uuid.UUID{}
+	for _, s := range all {
+		if fault, ok := faults[entity(s)]; ok {
+			by[entity(s)] = fault.id
+		}
+	}
+	return by
+}
+
+// What was taken back is marked, with all that descends from it, whatever comes first; the tables show it.
+func TestRetractionsReachWhatDescends(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := drawStatements(t)
+		var captures []capture
+		for i, s := range all {
+			captures = append(captures, s.capture(i))
+		}
+		straight, shuffled := newMemory(), newMemory()
+		a, b := open(t, testOptions(straight)), open(t, testOptions(shuffled))
+		defer a.Close()
+		defer b.Close()
+		deliver(t, a, 1, [][]capture{captures})
+		seq := uint64(1)
+		for _, group := range drawDelivery(t, captures) {
+			seq = deliver(t, b, seq, group)
+			if rapid.Bool().Draw(t, "flush") {
+				flushAll(t, b)
+			}
+		}
+		flushAll(t, a)
+		flushAll(t, b)
+		same(t, dumpLineage(t, a), dumpLineage(t, b))
+		sameTable(t, straight, shuffled, tables.Entities)
+		sameTable(t, straight, shuffled, tables.Episodes)
+
+		faults := whoseFault(all)
+		for _, row := range shuffled.tables[tables.Entities] {
+			want := ""
+			if by, ok := faults[uuid.MustParse(row["entity_uuid"])]; ok {
+				want = by.String()
+			}
+			if row["quarantined_by"] != want {
+				t.Fatalf("entity %s is quarantined by %q, want %q", row["entity_uuid"], row["quarantined_by"], want)
+			}
+		}
+	})
+}
+
+func flushAll(t tester, g *Gold) {
+	t.Helper()
+	if err := g.FlushAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dumpLineage returns all that the state holds about descent.
+func dumpLineage(t tester, g *Gold) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, kind := range []byte{keyDescent, keyAwaited, keySeed, keyQuarantine, keyReached} {
+		if err := scan(g.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
+			all[string(k)] = string(v)
+			return true, nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func TestACrashDoesNotKeepRetractionsFromSpreading(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var captures []capture
+		for i, s := range drawStatements(t) {
+			captures = append(captures, s.capture(i))
+		}
+		groups := drawDelivery(t, captures)
+		undisturbed, crashed := newProcess(t), newProcess(t)
+		defer undisturbed.Close()
+		undisturbed.run(t, groups)
+		crashed.fault = crashAt(AfterCommit, rapid.IntRange(1, 3).Draw(t, "time"))
+		crashed.run(t, groups)
+		defer func() { crashed.Close() }()
+		same(t, dumpLineage(t, undisturbed.Gold), dumpLineage(t, crashed.Gold))
+		equal(t, undisturbed, crashed)
+	})
+}
