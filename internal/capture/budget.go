@@ -8,7 +8,7 @@ import (
 
 // InFlightBytesMax is the default limit on the bytes of frames between the cut and the log's acknowledgement, of all
 // recorders that share a Budget together.
-const InFlightBytesMax = 64 << 20
+const InFlightBytesMax = 16 << 20
 
 // Budget bounds the memory of recorders: each frame takes its size out of it while it is on its way to the log.
 type Budget struct {

@@ -23,6 +23,7 @@ type fakeLog struct {
 	mu     sync.Mutex
 	frames []*streams.Frame
 	seen   map[string]uint64
+	looked int                             // frames that end has looked at
 	gate   func(ctx context.Context) error // called before each publish, may wait or fail
 }
 
@@ -70,10 +71,28 @@ func (l *fakeLog) stored(_ context.Context, _ string, ids ...string) (map[string
 	return stored, nil
 }
 
+// end is where a stream ends by the frames behind after; looked is how many frames it had to look at.
+func (l *fakeLog) end(_ context.Context, subject, stream string, after uint64) (position, last uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, f := range l.frames[after:] {
+		l.looked++
+		if f.Subject() == subject && f.Stream == stream {
+			position = max(position, f.Position+uint64(f.Count))
+		}
+		last = after + uint64(i) + 1
+	}
+	return position, max(last, after), nil
+}
+
 func (l *fakeLog) storedOf(id string) capture.Frames {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	stored := capture.Frames{}
-	for _, f := range l.stream(id) {
-		stored[f.ID()] = streams.StoredFrame{Position: f.Position, Count: f.Count, Seq: l.seen[f.ID()]}
+	for i, f := range l.frames {
+		if f.Stream == id {
+			stored[f.ID()] = streams.StoredFrame{Position: f.Position, Count: f.Count, Seq: uint64(i) + 1}
+		}
 	}
 	return stored
 }

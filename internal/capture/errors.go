@@ -24,8 +24,6 @@ var (
 	ErrTimeout = errors.New("capture: body took too long")
 	// ErrStopping means that the server ended a request because it stops.
 	ErrStopping = errors.New("capture: the server is stopping")
-	// ErrReplaced means that a followed file became shorter, went away or gave its name to another one.
-	ErrReplaced = errors.New("capture: file replaced")
 	// ErrURL means that a followed URL does not answer with an event stream.
 	ErrURL = errors.New("capture: no event stream")
 	// ErrRemote means that an Assay server could not be reached or did not take frames now. Sending them again is safe.

@@ -2,7 +2,7 @@ package capture
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -11,19 +11,29 @@ import (
 // growthPoll is how often a followed file is looked at.
 const growthPoll = 100 * time.Millisecond
 
-// growing is a file whose Read waits at its end for more, until the context ends.
+// growing is a file whose Read waits at its end for more: until the context ends, or, with io.EOF, until another file has
+// its name or it has become shorter.
 type growing struct {
 	*os.File
-	ctx    context.Context
-	offset int64
+	ctx      context.Context
+	offset   int64
+	replaced bool // what is left to be read of it is read once more, and then it ends
 }
 
-func openGrowing(ctx context.Context, path string) (*growing, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// openGrowing opens the file, waiting for it if it was there before.
+func openGrowing(ctx context.Context, path string, before bool) (*growing, error) {
+	for {
+		file, err := os.Open(path)
+		if err == nil {
+			return &growing{File: file, ctx: ctx}, nil
+		}
+		if !before || !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		if err := wait(ctx, growthPoll); err != nil {
+			return nil, err
+		}
 	}
-	return &growing{File: file, ctx: ctx}, nil
 }
 
 // Read waits for bytes. It polls, for notifications miss what other machines write to a shared disk.
@@ -31,32 +41,41 @@ func (g *growing) Read(p []byte) (int, error) {
 	for {
 		n, err := g.File.Read(p)
 		g.offset += int64(n)
-		if n > 0 || err != io.EOF {
+		if n > 0 || !errors.Is(err, io.EOF) {
 			return n, ignoreEOF(err)
 		}
-		if err := g.sameFile(); err != nil {
+		if g.replaced {
+			return 0, io.EOF
+		}
+		if g.replaced, err = g.isReplaced(); err != nil {
 			return 0, err
 		}
-		select {
-		case <-g.ctx.Done():
-			return 0, context.Cause(g.ctx)
-		case <-time.After(growthPoll):
+		if err := wait(g.ctx, growthPoll); err != nil { // also for a writer who has the old file open still
+			return 0, err
 		}
 	}
 }
 
-// sameFile reports whether the path still names this file, and that this still has what was read of it.
-func (g *growing) sameFile() error {
+// isReplaced reports whether the path names another file, or this no longer has what was read of it. A file that was only
+// moved away may go on growing until another one takes its place.
+func (g *growing) isReplaced() (bool, error) {
 	now, err := os.Stat(g.Name())
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrReplaced, err)
+		return false, err
 	}
 	then, err := g.Stat()
-	if err != nil {
-		return err
+	return err == nil && (!os.SameFile(now, then) || then.Size() < g.offset), err
+}
+
+// wait returns after d, or with the cause when ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
 	}
-	if !os.SameFile(now, then) || then.Size() < g.offset {
-		return fmt.Errorf("%w: what it held was captured; follow it again, with another --stream for the new content", ErrReplaced)
-	}
-	return nil
 }

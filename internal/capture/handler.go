@@ -18,7 +18,7 @@ const (
 	// TimeMax is how long one body may take in all.
 	TimeMax = 24 * time.Hour
 	// UnfinishedBytesMax bounds the memory of unfinished events above FrameBytes, of all requests together.
-	UnfinishedBytesMax = 256 << 20
+	UnfinishedBytesMax = 64 << 20
 	// closeGrace is how long what has arrived may take to become durable after its client has gone.
 	closeGrace = 10 * time.Second
 )
@@ -27,6 +27,7 @@ const (
 type HandlerOptions struct {
 	Publisher   Publisher
 	Stored      Stored         // nil: nothing is stored
+	End         End            // nil: streams begin at 0
 	Shed        func() float64 // as in Options
 	OpenStreams int            // limit; default OpenStreamsMax
 	Limits      Limits
@@ -50,11 +51,14 @@ type HandlerOptions struct {
 //	Assay-Side        client or server: the sender, of JSON-RPC
 //	Assay-Time        when the body was captured, RFC 3339; default: as it arrives
 //
+// GET answers which frames of the streams named by its parameters stream the log has: see inventory.
+//
 // A request that is sent again with the same stream and position is recognised: its events have the same identities,
 // and within the log's duplicate window, or with Assay-Resume, not even its bytes are stored twice.
 type Handler struct {
 	opts       HandlerOptions
 	open       chan struct{} // one element for each open request
+	ends       *ends
 	inFlight   *Budget
 	unfinished *Budget
 }
@@ -72,18 +76,22 @@ func NewHandler(opts HandlerOptions) *Handler {
 		opts.Stopping = context.Background()
 	}
 	return &Handler{
-		opts: opts, open: make(chan struct{}, opts.OpenStreams),
+		opts: opts, open: make(chan struct{}, opts.OpenStreams), ends: newEnds(opts.End),
 		inFlight: NewBudget(InFlightBytesMax), unfinished: NewBudget(UnfinishedBytesMax),
 	}
 }
 
-// ServeHTTP captures one body.
+// ServeHTTP captures one body, or tells what is there.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case h.open <- struct{}{}:
 		defer func() { <-h.open }()
 	default:
 		refuse(w, ErrBusy, nil)
+		return
+	}
+	if r.Method == http.MethodGet {
+		h.inventory(w, r)
 		return
 	}
 	ctx, cancel := outlive(r.Context(), closeGrace)

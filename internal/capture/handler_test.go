@@ -23,7 +23,9 @@ import (
 func serve(t testing.TB, opts capture.HandlerOptions) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
-	mux.Handle("POST /v1/ingest/{source}/{workflow...}", capture.NewHandler(opts))
+	handler := capture.NewHandler(opts)
+	mux.Handle("POST /v1/ingest/{source}/{workflow...}", handler)
+	mux.Handle("GET /v1/ingest/{source}/{workflow...}", handler)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server
@@ -170,7 +172,7 @@ func TestHandlerAnswersForTheLog(t *testing.T) {
 
 func TestHandlerRecognisesARetry(t *testing.T) {
 	log := &fakeLog{}
-	server := serve(t, capture.HandlerOptions{Publisher: log, Stored: log.stored})
+	server := serve(t, capture.HandlerOptions{Publisher: log, Stored: log.stored, End: log.end})
 	data := lines(500, 5_000)
 	placed := []string{"Assay-Stream", "s", "Assay-Position", "0"}
 	first := post(t, server, "event/w", strings.NewReader(data), placed...)
@@ -189,6 +191,34 @@ func TestHandlerRecognisesARetry(t *testing.T) {
 	alone, other := post(t, server, "event/w", strings.NewReader("{}\n")), post(t, server, "event/w", strings.NewReader("{}\n"))
 	if alone.Stream == "" || alone.Stream == other.Stream {
 		t.Errorf("streams %q and %q, want two new ones", alone.Stream, other.Stream)
+	}
+}
+
+// A stream that goes on in many requests is not gone through anew by each of them, and goes on behind what others wrote.
+func TestHandlerRemembersWhereStreamsEnd(t *testing.T) {
+	log := &fakeLog{}
+	server := serve(t, capture.HandlerOptions{Publisher: log, End: log.end})
+	const requests = 100
+	for i := range requests {
+		if got := post(t, server, "event/w", strings.NewReader("{}\n"), "Assay-Stream", "s"); got.First != uint64(i) {
+			t.Fatalf("request %d began at %d", i, got.First)
+		}
+	}
+	if log.looked > requests {
+		t.Errorf("%d requests looked at %d frames", requests, log.looked)
+	}
+	other := &streams.Frame{Source: streams.SourceEvent, Workflow: "w", Stream: "s", Position: requests, Count: 7, Body: []byte("[]\n")}
+	if _, err := log.Publish(context.Background(), other); err != nil {
+		t.Fatal(err)
+	}
+	for name, server := range map[string]*httptest.Server{
+		"running": server, "restarted": serve(t, capture.HandlerOptions{Publisher: log, End: log.end}),
+	} {
+		want := log.frames[len(log.frames)-1]
+		got := post(t, server, "event/w", strings.NewReader("{}\n"), "Assay-Stream", "s")
+		if got.First != want.Position+uint64(want.Count) {
+			t.Errorf("%s: began at %d behind %d events from %d on", name, got.First, want.Count, want.Position)
+		}
 	}
 }
 

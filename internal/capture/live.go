@@ -30,22 +30,14 @@ type Live struct {
 // Reader captures what r gives, such as standard input; the Path of in is its name. What cannot be recognised is taken
 // for events. A Read that does not return when ctx ends is left behind.
 func (l *Live) Reader(ctx context.Context, in Input, r io.Reader) (Result, error) {
-	return l.lines(ctx, in, newInterruptible(ctx, r))
+	return l.lines(ctx, in, newInterruptible(ctx, r), func(opts *Options) (err error) {
+		opts.Stored, err = l.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
+		return err
+	})
 }
 
-// Follow captures a file and what is appended to it until ctx ends. The error wraps ErrReplaced if the file becomes
-// shorter or another one takes its name.
-func (l *Live) Follow(ctx context.Context, in Input) (Result, error) {
-	file, err := openGrowing(ctx, in.Path)
-	if err != nil {
-		return Result{}, err
-	}
-	defer file.Close()
-	return l.lines(ctx, in, file)
-}
-
-// lines recognises and captures r, whose error is ctx's once that has ended.
-func (l *Live) lines(ctx context.Context, in Input, r io.Reader) (Result, error) {
+// lines recognises and captures r, whose error is ctx's once that has ended. place finds out what the log has of it.
+func (l *Live) lines(ctx context.Context, in Input, r io.Reader, place func(*Options) error) (Result, error) {
 	reader := bufio.NewReaderSize(r, headBytes)
 	first, err := Head(reader)
 	if err != nil {
@@ -56,8 +48,8 @@ func (l *Live) lines(ctx context.Context, in Input, r io.Reader) (Result, error)
 		rec = recording{streams.SourceEvent, wire.NDJSON}
 	}
 	opts := l.options(in, rec)
-	if opts.Stored, err = l.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream); err != nil {
-		return Result{}, err
+	if err := place(&opts); err != nil {
+		return Result{}, ignoreEnd(ctx, err)
 	}
 	publish, cancel := outlive(ctx, stopGrace)
 	defer cancel()

@@ -98,15 +98,62 @@ func TestLiveFollowsAGrowingFile(t *testing.T) {
 	if got, _ := os.ReadFile(path); string(body(t, log.frames)) != string(got) {
 		t.Errorf("captured %q of %q", joined(log), got)
 	}
-	go func() {
-		write("{}\n")
-		<-published
-		if err := os.Truncate(path, 3); err != nil {
+}
+
+// A followed file may be moved away or emptied: what it held is captured to its end, and each new content is a stream of
+// its own, also for those who come later.
+func TestLiveFollowsRotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.ndjson")
+	log, published := announced()
+	live := &capture.Live{Publisher: log, Stored: log.stored}
+	in := capture.Input{Path: path, Stream: "s", Workflow: "w"}
+	do := func(err error) {
+		if err != nil {
 			t.Error(err)
 		}
-	}()
-	if _, err := live.Follow(context.Background(), in); !errors.Is(err, capture.ErrReplaced) {
-		t.Errorf("truncated: %v, want ErrReplaced", err)
+	}
+	follow := func(steps func()) capture.Result {
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { steps(); cancel() }()
+		result, err := live.Follow(ctx, in)
+		do(err)
+		return result
+	}
+	event := func(name string) string { return `{"type":"` + name + `"}` + "\n" }
+	do(os.WriteFile(path, []byte(event("head")+event("a")), 0o644))
+	result := follow(func() {
+		<-published
+		old, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644)
+		do(err)
+		do(os.Rename(path, path+".1"))
+		_, err = old.WriteString(event("late")) // by a writer who has not noticed yet
+		do(errors.Join(err, old.Close()))
+		do(os.WriteFile(path, []byte(event("head")), 0o644))
+		<-published
+		<-published
+		do(os.WriteFile(path, nil, 0o644)) // truncated
+		do(os.WriteFile(path, []byte("{}\n"), 0o644))
+		<-published
+	})
+	if result.Events != 5 {
+		t.Errorf("%+v", result)
+	}
+	// Followed again, it goes on in the last stream; replaced meanwhile, in a new one.
+	appendTo := func(s string) {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644)
+		do(err)
+		_, err = f.WriteString(s)
+		do(errors.Join(err, f.Close()))
+	}
+	follow(func() { appendTo(event("more")); <-published })
+	do(os.WriteFile(path, []byte(event("new")), 0o644))
+	follow(func() { <-published })
+	for stream, want := range map[string]string{
+		"s": event("head") + event("a") + event("late"), "s~2": event("head"), "s~3": "{}\n" + event("more"), "s~4": event("new"),
+	} {
+		if got := string(body(t, log.stream(stream))); got != want {
+			t.Errorf("%s holds %q, want %q", stream, got, want)
+		}
 	}
 }
 

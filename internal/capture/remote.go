@@ -18,7 +18,7 @@ import (
 const answerBytesMax = 64 << 10
 
 // Remote is a Publisher that hands frames to a running Assay over HTTP, one request each: Handler's counterpart. A
-// frame that is sent again is recognised by the server.
+// frame that is sent again soon is recognised by the server; what it has from earlier is told by Stored.
 type Remote struct {
 	URL    string // of the server, such as http://127.0.0.1:7070
 	Token  string // bearer token; "" if the server asks for none
@@ -40,24 +40,44 @@ func (r *Remote) Publish(ctx context.Context, frames ...*streams.Frame) ([]strea
 }
 
 func (r *Remote) send(ctx context.Context, f *streams.Frame) (streams.Ack, error) {
-	target, err := url.JoinPath(r.URL, "v1/ingest", string(f.Source), url.PathEscape(f.Workflow))
+	response, err := r.do(ctx, http.MethodPost, f.Source, f.Workflow, nil, headers(f), bytes.NewReader(f.Body))
 	if err != nil {
-		return streams.Ack{}, fmt.Errorf("%w: %q is no URL: %w", ErrRemote, r.URL, err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(f.Body))
-	if err != nil {
-		return streams.Ack{}, fmt.Errorf("%w: %w", ErrRemote, err)
-	}
-	r.setHeaders(request.Header, f)
-	response, err := r.Client.Do(request)
-	if err != nil {
-		return streams.Ack{}, fmt.Errorf("%w: %w", ErrRemote, err)
+		return streams.Ack{}, err
 	}
 	defer response.Body.Close()
 	return readAnswer(response)
 }
 
-func (r *Remote) setHeaders(h http.Header, f *streams.Frame) {
+// do sends a request about a workflow.
+func (r *Remote) do(ctx context.Context, method string, source streams.Source, workflow string, query url.Values,
+	header http.Header, body io.Reader,
+) (*http.Response, error) {
+	target, err := url.JoinPath(r.URL, "v1/ingest", string(source), url.PathEscape(workflow))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q is no URL: %w", ErrRemote, r.URL, err)
+	}
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target, body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRemote, err)
+	}
+	if header != nil {
+		request.Header = header
+	}
+	if r.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+r.Token)
+	}
+	response, err := r.Client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRemote, err)
+	}
+	return response, nil
+}
+
+func headers(f *streams.Frame) http.Header {
+	h := http.Header{}
 	h.Set(streams.HeaderContentType, f.ContentType)
 	h.Set(streams.HeaderStream, url.PathEscape(f.Stream))
 	h.Set(streams.HeaderPosition, strconv.FormatUint(f.Position, 10))
@@ -65,9 +85,7 @@ func (r *Remote) setHeaders(h http.Header, f *streams.Frame) {
 	if f.Side != "" {
 		h.Set(streams.HeaderSide, string(f.Side))
 	}
-	if r.Token != "" {
-		h.Set("Authorization", "Bearer "+r.Token)
-	}
+	return h
 }
 
 // readAnswer turns the server's answer into an acknowledgement or an error that says what the server said.

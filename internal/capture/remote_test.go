@@ -3,7 +3,10 @@ package capture_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"testing"
 	"time"
@@ -38,6 +41,56 @@ func TestRemoteHandsFramesOver(t *testing.T) {
 	for i, f := range log.frames {
 		if !reflect.DeepEqual(f, sent[i]) {
 			t.Errorf("got  %+v\nwant %+v", f, sent[i])
+		}
+	}
+}
+
+// A file that is captured again into a server leaves nothing there, however it was cut and however long ago it was.
+func TestRemoteTellsWhatTheServerHas(t *testing.T) {
+	log := &fakeLog{}
+	server := serve(t, capture.HandlerOptions{Publisher: log, Stored: log.stored, Limits: capture.Limits{FrameBytes: 1 << 10}})
+	dir := tree(t, map[string]string{"ü %?&.ndjson": lines(500, 100), "b.sse": "data: 1\n\ndata: unfinished"})
+	remote := &capture.Remote{URL: server.URL, Client: server.Client()}
+	files := &capture.Files{Publisher: remote, Stored: remote.Stored}
+	first, _ := captureFiles(t, files, dir)
+	frames := len(log.frames)
+	log.seen = nil // as when the log no longer knows what it has got lately
+	again, problems := captureFiles(t, files, dir)
+	if len(problems) > 0 || again.Events != first.Events || again.Stored != again.Frames || len(log.frames) != frames {
+		t.Errorf("%+v, then %+v, %v; %d frames, then %d", first, again, problems, frames, len(log.frames))
+	}
+}
+
+func TestRemoteAsksForManyStreams(t *testing.T) {
+	log := &fakeLog{}
+	server := serve(t, capture.HandlerOptions{Publisher: log, Stored: log.stored})
+	remote := &capture.Remote{URL: server.URL, Client: server.Client()}
+	var names []string
+	for i := range 100 {
+		f := &streams.Frame{Source: streams.SourceSSE, Workflow: "w", Stream: fmt.Sprintf("%01000d", i), Count: 1, Body: []byte("data: 1\n\n")}
+		if _, err := log.Publish(context.Background(), f); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, f.Stream)
+	}
+	found, err := remote.Stored(context.Background(), streams.Subject(streams.SourceSSE, "w"), names...)
+	want, _ := log.stored(context.Background(), "", names...)
+	if err != nil || !reflect.DeepEqual(found, want) {
+		t.Errorf("%d streams, %v", len(found), err)
+	}
+}
+
+func TestRemoteStoredFails(t *testing.T) {
+	brokenOff := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"stream":"s","id":"s/0/x","position":0,"count":1,"sequence":1}`+"\n")
+	}))
+	defer brokenOff.Close()
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	defer elsewhere.Close()
+	for _, server := range []string{brokenOff.URL, elsewhere.URL, "http://127.0.0.1:1"} {
+		remote := &capture.Remote{URL: server, Client: http.DefaultClient}
+		if found, err := remote.Stored(context.Background(), "bronze.sse.w", "s"); !errors.Is(err, capture.ErrRemote) {
+			t.Errorf("%s: %v, %v", server, found, err)
 		}
 	}
 }

@@ -103,19 +103,15 @@ func (h *Handler) place(ctx context.Context, header http.Header, opts *Options) 
 		opts.Stream = uuid.Must(uuid.NewV7()).String()
 		return nil
 	}
-	resume := header.Get(HeaderResume) == "true"
-	placed := header.Get(streams.HeaderPosition) != ""
-	if h.opts.Stored == nil || placed && !resume {
-		return nil
+	var err error
+	switch {
+	case header.Get(HeaderResume) == "true":
+		opts.Stored, err = h.opts.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
+	case header.Get(streams.HeaderPosition) == "" && h.opts.End != nil:
+		opts.Position, err = h.ends.of(ctx, opts.Source, opts.Workflow, opts.Stream)
 	}
-	stored, err := h.opts.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
 	if err != nil {
 		return fmt.Errorf("what the log has of stream %q: %w", opts.Stream, err)
 	}
-	if resume {
-		opts.Stored = stored
-		return nil
-	}
-	opts.Position = behind(stored)
 	return nil
 }

@@ -12,11 +12,16 @@ type Stored func(ctx context.Context, subject string, streams ...string) (map[st
 
 // of is the answer for one stream. A nil Stored has nothing.
 func (s Stored) of(ctx context.Context, source streams.Source, workflow, stream string) (Frames, error) {
+	found, err := s.all(ctx, source, workflow, stream)
+	return found[stream], err
+}
+
+// all is the answer for several streams of a workflow.
+func (s Stored) all(ctx context.Context, source streams.Source, workflow string, names ...string) (map[string]Frames, error) {
 	if s == nil {
 		return nil, nil
 	}
-	found, err := s(ctx, streams.Subject(source, workflow), stream)
-	return found[stream], err
+	return s(ctx, streams.Subject(source, workflow), names...)
 }
 
 // lookup is a Stored that is asked about many inputs. It asks once about all that share a workflow, because each answer
