@@ -28,22 +28,23 @@ func (o *agedOut) has(entity string) bool {
 }
 
 // findAged reads which entities have rows of traces from before the log's first frame.
-func (a *audit) findAged(ctx context.Context) (*agedOut, error) {
+func (a *audit) findAged(ctx context.Context) error {
 	o := &agedOut{entities: map[string]struct{}{}}
+	a.aged = o
 	if a.report.FirstSeq == 1 {
-		return o, nil
+		return nil
 	}
 	reader, err := a.Store.Query(ctx, tables.Query{
 		Table: tables.Traces, Columns: []string{silver.ColEntityUUID}, Where: a.beforeLog(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStore, err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	defer reader.Release()
 	for reader.Next() {
 		column, ok := reader.Record().Column(0).(*array.String)
 		if !ok {
-			return nil, fmt.Errorf("%w: %s of %s", ErrColumn, silver.ColEntityUUID, tables.Traces)
+			return fmt.Errorf("%w: %s of %s", ErrColumn, silver.ColEntityUUID, tables.Traces)
 		}
 		for row := range column.Len() {
 			if o.rows++; len(o.entities) < agedMax {
@@ -52,9 +53,9 @@ func (a *audit) findAged(ctx context.Context) (*agedOut, error) {
 		}
 	}
 	if err := reader.Err(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrStore, err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	return o, nil
+	return nil
 }
 
 // beforeLog holds for rows of frames that have left the log.

@@ -1,37 +1,31 @@
 package audit
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
-
-	"github.com/google/uuid"
 
 	"assay/consumers/silver"
 	"assay/internal/tables"
 )
+
+// derivedTables are views of the state.
+var derivedTables = []string{tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed}
 
 // auditDerived compares the tables that are views of the state.
 func (a *audit) auditDerived(ctx context.Context) error {
 	if err := a.gold.FlushAll(ctx); err != nil {
 		return fmt.Errorf("audit: write the expected rows: %w", err)
 	}
-	for _, name := range []string{
-		tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed,
-	} {
-		d := &derived{audit: a, window: newWindow(newLayout(name)), tally: Tally{Table: name}}
-		var err error
-		switch {
-		case a.Workflow != "" && !d.has(silver.ColWorkflowID):
+	for _, name := range derivedTables {
+		d := &derived{audit: a, layout: newLayout(name), tally: Tally{Table: name}}
+		if a.Workflow != "" && !d.ofWorkflow() {
 			continue // its rows are about all workflows together
-		case a.aged.any() && !d.has(silver.ColEntityUUID):
-			err = d.passOver(ctx)
-		default:
-			err = d.run(ctx)
 		}
-		if err != nil {
+		if err := d.run(ctx); err != nil {
 			return err
 		}
 		a.report.Tables = append(a.report.Tables, d.tally)
@@ -39,90 +33,100 @@ func (a *audit) auditDerived(ctx context.Context) error {
 	return nil
 }
 
-// derived compares the rows of one such table.
+// derived compares the rows of one table with what the log says, both in the order of their ids.
 type derived struct {
 	*audit
-	*window
+	*layout
 	tally Tally
 }
 
-// passOver counts the rows of a table whose sums include frames that have left the log.
-func (d *derived) passOver(ctx context.Context) error {
-	rows, err := d.Store.Count(ctx, d.table.Name, d.where())
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
-	}
-	d.tally.Stored, d.tally.Unprovable = uint64(rows), uint64(rows)
-	return nil
-}
-
-// run compares the table in windows of keys that together cover whatever keys there are.
 func (d *derived) run(ctx context.Context) error {
-	for from, more := uuid.Nil, true; more; {
-		next, err := d.expected.fill(d.window, from)
-		if err != nil {
-			return err
-		}
-		more = next != uuid.Nil
-		if err := d.compareRange(ctx, from, next); err != nil {
-			return err
-		}
-		d.window.reset()
-		from = next
-	}
-	return nil
-}
-
-func (d *derived) compareRange(ctx context.Context, from, next uuid.UUID) error {
-	var bounds []tables.Filter
-	if from != uuid.Nil {
-		bounds = append(bounds, tables.Ge(d.table.Key, from.String()))
-	}
-	if next != uuid.Nil {
-		bounds = append(bounds, tables.Lt(d.table.Key, next.String()))
-	}
-	count, err := d.compare(ctx, d.Store, d.where(bounds...),
-		func(_ int, found *stored, columns []string) { d.found(found.text, found.entity, Different, columns) },
-		func(found *stored, _ bool) { d.found(found.text, found.entity, Unexpected, nil) })
+	want, err := d.expected.scan(keyExpected, d.table.Name)
 	if err != nil {
 		return err
 	}
-	d.tally.Stored += count
-	d.tally.Expected += uint64(len(d.rows))
-	for _, row := range d.rows {
-		if !row.seen {
-			d.found(row.key.id.String(), row.about(), Missing, nil)
+	have, err := d.expected.scan(keyStored, d.table.Name)
+	if err != nil {
+		return errors.Join(err, want.close())
+	}
+	for (want.ok || have.ok) && ctx.Err() == nil {
+		switch order := bytes.Compare(want.id[:], have.id[:]); {
+		case !have.ok || want.ok && order < 0:
+			d.found(&want.row, Missing, nil)
+			d.tally.Expected++
+			want.next()
+		case !want.ok || order > 0:
+			d.unexpected(have)
+		default:
+			d.compare(want, have)
 		}
 	}
-	return nil
+	return errors.Join(ctx.Err(), want.close(), have.close())
 }
 
-func (d *derived) found(key, entity string, finding Finding, columns []string) {
-	if d.aged.any() && d.aged.has(entity) {
+// compare compares two rows of one id; further ones of it should not be.
+func (d *derived) compare(want, have *rows) {
+	if columns := d.differing(want.words, have.words); len(want.words) > 0 && len(columns) > 0 {
+		d.found(&have.row, Different, columns)
+	}
+	d.tally.Expected++
+	d.tally.Stored++
+	have.next()
+	for have.ok && have.id == want.id {
+		d.unexpected(have)
+	}
+	want.next()
+}
+
+func (d *derived) unexpected(have *rows) {
+	d.found(&have.row, Unexpected, nil)
+	d.tally.Stored++
+	have.next()
+}
+
+func (d *derived) found(r *row, finding Finding, columns []string) {
+	if d.aged.any() && !d.provable(r, finding) {
 		d.tally.Unprovable++
 		return
 	}
-	d.report.add(&d.tally, Difference{
-		Key: strings.Clone(key), Finding: finding, Columns: columns, entity: strings.Clone(entity),
-	}, d.ListMax)
+	d.report.add(&d.tally, Difference{Key: r.key(), Finding: finding, Columns: columns, entity: r.entity}, d.ListMax)
 }
 
-// locate says of differences that are about an entity where its first event is in the log.
+// provable reports whether a finding stands although frames have left the log.
+func (d *derived) provable(r *row, finding Finding) bool {
+	switch {
+	case d.table.Name == tables.Promotions: // one that the log still has must be there
+		return finding != Unexpected
+	case d.ofEntity():
+		return !d.aged.has(r.entity)
+	default: // sums over all that ever came
+		return false
+	}
+}
+
+// locate says of differences that are about an entity, or a promotion, where its first event is in the log.
 func (a *audit) locate(ctx context.Context) error {
-	about := map[string][]int{}
+	entities, events := map[string][]int{}, map[string][]int{}
 	for i, d := range a.report.Differences {
-		if d.entity != "" {
-			about[d.entity] = append(about[d.entity], i)
+		switch {
+		case d.entity != "":
+			entities[d.entity] = append(entities[d.entity], i)
+		case d.Table == tables.Promotions:
+			events[d.Key] = append(events[d.Key], i)
 		}
 	}
-	entities := slices.Collect(maps.Keys(about))
-	for part := range slices.Chunk(entities, lookUpMax) {
-		first, err := a.firstFrames(ctx, part)
+	return errors.Join(a.locateBy(ctx, silver.ColEntityUUID, entities), a.locateBy(ctx, silver.ColEventUUID, events))
+}
+
+// locateBy does so by a column of traces that has the ids which differences are about.
+func (a *audit) locateBy(ctx context.Context, column string, about map[string][]int) error {
+	for part := range slices.Chunk(slices.Collect(maps.Keys(about)), lookUpMax) {
+		first, err := a.firstFrames(ctx, column, part)
 		if err != nil {
 			return err
 		}
-		for entity, seq := range first {
-			for _, i := range about[entity] {
+		for id, seq := range first {
+			for _, i := range about[id] {
 				a.report.Differences[i].BronzeSeq = seq
 			}
 		}
@@ -130,11 +134,10 @@ func (a *audit) locate(ctx context.Context) error {
 	return nil
 }
 
-// firstFrames returns the least sequence among the rows of traces of each entity.
-func (a *audit) firstFrames(ctx context.Context, entities []string) (map[string]uint64, error) {
+// firstFrames returns the least sequence among the rows of traces of each id.
+func (a *audit) firstFrames(ctx context.Context, column string, ids []string) (map[string]uint64, error) {
 	reader, err := a.Store.Query(ctx, tables.Query{
-		Table: tables.Traces, Columns: []string{silver.ColEntityUUID, silver.ColBronzeSeq},
-		Where: tables.In(silver.ColEntityUUID, entities...),
+		Table: tables.Traces, Columns: []string{column, silver.ColBronzeSeq}, Where: tables.In(column, ids...),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStore, err)
@@ -142,6 +145,7 @@ func (a *audit) firstFrames(ctx context.Context, entities []string) (map[string]
 	defer reader.Release()
 	type row struct {
 		Entity string `col:"entity_uuid"`
+		Event  string `col:"event_uuid"`
 		Seq    int64  `col:"bronze_seq"`
 	}
 	rows, err := tables.Scan[row](reader)
@@ -150,8 +154,9 @@ func (a *audit) firstFrames(ctx context.Context, entities []string) (map[string]
 	}
 	first := map[string]uint64{}
 	for _, r := range rows {
-		if known, ok := first[r.Entity]; !ok || uint64(r.Seq) < known {
-			first[r.Entity] = uint64(r.Seq)
+		id := r.Entity + r.Event // one of them was asked for
+		if known, ok := first[id]; !ok || uint64(r.Seq) < known {
+			first[id] = uint64(r.Seq)
 		}
 	}
 	return first, nil

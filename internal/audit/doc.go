@@ -7,8 +7,9 @@
 //	                                                                            tables ──────┘
 //
 // Memory does not grow with the log. Rows of traces carry the sequence of their frame, so they are compared in windows of
-// sequences; the rows of other tables wait on disk in the order of their keys and are compared in windows of keys. Instead
-// of rows, signatures are held: numbers as they are, of texts the beginning of their SHA-256.
+// sequences. Other tables change as the log grows: what they held at a moment of rest waits on disk in the order of its keys,
+// beside what the log says, and both are gone through together. Instead of rows, signatures are held: numbers as they are, of
+// texts the beginning of their SHA-256. After each window a checkpoint is saved, from which an interrupted audit goes on.
 //
 // The log may hold an event more than once, and which capture became the row depends on which came first. A row of traces is
 // therefore right if the frame that it names holds its event exactly as the row says, and if there is no second row of it.

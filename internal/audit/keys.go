@@ -10,6 +10,13 @@ import (
 	"assay/consumers/silver"
 )
 
+// key tells a row apart: by its id, and in traces also by the frame and the position that it names.
+type key struct {
+	ID       uuid.UUID `json:"id"`
+	Seq      uint64    `json:"seq"`
+	Position uint64    `json:"position"`
+}
+
 // keyReader reads the keys of a record's rows.
 type keyReader struct {
 	id            func(row int) (uuid.UUID, string)
@@ -49,9 +56,9 @@ func newKeys(l *layout, r arrow.Record) (*keyReader, error) {
 
 // at returns the key of a row, and its id as the table has it, if it has it as a text.
 func (k *keyReader) at(row int) (found key, text string) {
-	found.id, text = k.id(row)
+	found.ID, text = k.id(row)
 	if k.seq != nil {
-		found.seq, found.position = uint64(k.seq.Value(row)), uint64(k.position.Value(row))
+		found.Seq, found.Position = uint64(k.seq.Value(row)), uint64(k.position.Value(row))
 	}
 	return found, text
 }

@@ -1,12 +1,20 @@
 package audit
 
+import (
+	"slices"
+	"time"
+)
+
 // Report is what an audit found.
 type Report struct {
 	Workflow    string       `json:"workflow,omitempty"` // "": all
+	AsOf        time.Time    `json:"as_of"`              // when the tables were as they were compared
+	Stale       string       `json:"stale,omitempty"`    // how the tables were derived, if that explains differences
 	FirstSeq    uint64       `json:"first_seq"`          // of BRONZE, that the log still has
-	LastSeq     uint64       `json:"last_seq"`
+	LastSeq     uint64       `json:"last_seq"`           // that was compared; later ones were not in the tables yet
 	Frames      uint64       `json:"frames"`
 	Events      uint64       `json:"events"`
+	Resumed     uint64       `json:"resumed,omitempty"` // frames of them that an interrupted audit had compared
 	Tables      []Tally      `json:"tables"`
 	Differences []Difference `json:"differences"`       // up to Options.ListMax
 	Omitted     uint64       `json:"omitted,omitempty"` // differences beyond it
@@ -15,6 +23,11 @@ type Report struct {
 
 // Clean reports whether the tables are what the log says.
 func (r *Report) Clean() bool { return len(r.Differences) == 0 }
+
+// Unprovable reports whether there are rows that follow, also, from frames which have left the log.
+func (r *Report) Unprovable() bool {
+	return slices.ContainsFunc(r.Tables, func(t Tally) bool { return t.Unprovable > 0 })
+}
 
 // Tally counts the rows of one table.
 type Tally struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/google/uuid"
 
+	"assay/consumers/silver"
 	"assay/internal/tables"
 )
 
@@ -27,8 +28,15 @@ const columnsMax = 64
 // silverSeq numbers the messages of SILVER, which is a buffer and proves nothing.
 const silverSeq = "silver_seq"
 
+// ofPromotion are the columns of promotions that the log determines; what became of each, the registry knows.
+var ofPromotion = []string{"event_uuid", "event_cid", "workflow_id", "ts", "payload"}
+
 func newLayout(name string) *layout {
 	l := &layout{table: tables.ByName(name), byFrame: name == tables.Traces}
+	if name == tables.Promotions {
+		l.columns = ofPromotion
+		return l
+	}
 	for _, field := range l.table.Schema.Fields() {
 		if field.Name != silverSeq {
 			l.columns = append(l.columns, field.Name)
@@ -37,7 +45,20 @@ func newLayout(name string) *layout {
 	return l
 }
 
-func (l *layout) has(column string) bool { return l.table.Schema.HasField(column) }
+// schema is that of the compared columns.
+func (l *layout) schema() *arrow.Schema {
+	fields := make([]arrow.Field, len(l.columns))
+	for i, name := range l.columns {
+		fields[i] = l.table.Schema.Field(l.table.Schema.FieldIndices(name)[0])
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+// ofWorkflow reports whether each row is about one workflow.
+func (l *layout) ofWorkflow() bool { return l.table.Schema.HasField(silver.ColWorkflowID) }
+
+// ofEntity reports whether each row is about one entity.
+func (l *layout) ofEntity() bool { return l.table.Schema.HasField(silver.ColEntityUUID) }
 
 // width is the length of a signature: a word for each column, and one that tells which of them have values.
 func (l *layout) width() int { return len(l.columns) + 1 }

@@ -2,245 +2,217 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-
-	"github.com/google/uuid"
+	"time"
 
 	"assay/consumers/gold"
 	"assay/consumers/silver"
+	"assay/internal/replay"
+	"assay/internal/retention"
 	"assay/internal/tables"
+	"assay/streams"
 )
 
-// Limits of what is looked into row by row. Beyond them a row is what it seems to be: missing, or unexpected.
-const (
-	lookUpMax   = 500    // ids asked for at a time
-	resolvedMax = 20_000 // rows in all
-)
-
-// traces compares the rows of traces.
+// traces folds the log group by group and compares the rows of traces.
 type traces struct {
 	*audit
 	*window
-	tally    Tally
-	from     uint64 // first sequence of the window
-	resolved int
-	strays   []stray          // rows that no frame accounts for, so far
-	moved    map[key]struct{} // rows that turned out to be others that were changed
+	group []gold.Batch // to be folded with the rows of the window
+	bytes int
+	begun time.Time
+	moved map[key]struct{} // rows that turned out to be others that were changed
 }
 
 // stray is a stored row that is not in its window.
 type stray struct {
-	stored
-	twice bool
+	Key   key    `json:"key"`
+	Text  string `json:"text"`
+	Twice bool   `json:"twice"`
+}
+
+func (a *audit) newTraces() *traces {
+	t := &traces{audit: a, window: newWindow(newLayout(tables.Traces)), begun: time.Now(), moved: map[key]struct{}{}}
+	for _, k := range a.reached.Moved {
+		t.moved[k] = struct{}{}
+	}
+	return t
 }
 
 // auditTraces folds the events and compares their rows.
 func (a *audit) auditTraces(ctx context.Context) error {
-	t := &traces{
-		audit: a, window: newWindow(newLayout(tables.Traces)), tally: Tally{Table: tables.Traces, Unprovable: a.aged.rows},
-		from: a.report.FirstSeq, moved: map[key]struct{}{},
-	}
-	for rows, err := range a.refine(ctx) {
+	t := a.newTraces()
+	defer t.release()
+	for rows, err := range a.refine(ctx, a.reached.From, a.report.LastSeq) {
 		if err != nil {
 			return err
 		}
-		// The sequence of the last frame numbers the group, as there are no messages of SILVER.
-		if err := a.gold.Apply(ctx, []gold.Batch{{Seq: rows.To, Record: rows.Record}}); err != nil {
-			return fmt.Errorf("audit: fold: %w", err)
-		}
-		if err := t.addRecord(rows.Record, a.Workflow, a.again); err != nil {
+		if err := t.take(rows); err != nil {
 			return err
 		}
-		clear(a.expected.new)
-		a.report.Frames += uint64(rows.Frames)
-		a.report.Events += uint64(rows.Events)
-		if len(t.rows) >= windowRows || rows.To == a.report.LastSeq {
-			if err := t.compareUpTo(ctx, rows.To); err != nil {
-				return err
-			}
+		if !t.full() && rows.To < a.report.LastSeq {
+			continue
 		}
-		if a.Progress != nil {
-			a.Progress(rows.To-a.report.FirstSeq+1, a.report.LastSeq-a.report.FirstSeq+1)
+		if err := t.finishGroup(ctx, rows.To); err != nil {
+			return err
 		}
+	}
+	if err := t.checkAbsent(ctx); err != nil {
+		return err
 	}
 	if err := t.finish(ctx); err != nil {
 		return err
 	}
-	a.report.Tables = append(a.report.Tables, t.tally)
+	a.reached.Traces.Unprovable = a.aged.rows
+	a.report.Tables = append([]Tally{a.reached.Traces}, a.report.Tables...)
 	return nil
 }
 
-// again reports whether an event was in an earlier frame, too, than in that of the group just folded.
-func (a *audit) again(k key) bool {
-	_, isNew := a.expected.new[k]
-	return !isNew
+// take adds rows to the group.
+func (t *traces) take(rows *replay.Rows) error {
+	rows.Record.Retain()
+	t.group = append(t.group, gold.Batch{Seq: rows.To, Record: rows.Record})
+	t.bytes += rows.Bytes
+	t.report.Frames += uint64(rows.Frames)
+	t.report.Events += uint64(rows.Events)
+	if t.reached.Absent == 0 {
+		t.reached.Absent = rows.Absent
+	}
+	if err := t.keepPromotions(rows); err != nil {
+		return err
+	}
+	return t.addRecord(rows.Record, t.Workflow, t.Kept[tables.Traces])
 }
 
-// compareUpTo compares the rows of frames from t.from to the given sequence.
+func (t *traces) full() bool {
+	return len(t.rows) >= windowBatches*t.Silver.MaxRows || t.bytes >= windowBatches*t.Silver.MaxBytes
+}
+
+func (t *traces) release() {
+	for _, b := range t.group {
+		b.Record.Release()
+	}
+	t.group, t.bytes = nil, 0
+}
+
+// finishGroup folds the group, which ends with the given sequence, and compares its rows.
+func (t *traces) finishGroup(ctx context.Context, to uint64) error {
+	if err := t.expected.beginGroup(t.reached.From, to); err != nil {
+		return err
+	}
+	if err := t.gold.Apply(ctx, t.group); err != nil {
+		return fmt.Errorf("audit: fold: %w", err)
+	}
+	if err := t.compareUpTo(ctx, to); err != nil {
+		return err
+	}
+	if t.Progress != nil {
+		t.Progress(to-t.report.FirstSeq+1, t.report.LastSeq-t.report.FirstSeq+1)
+	}
+	if t.Yield != nil {
+		t.Yield(ctx, time.Since(t.begun))
+	}
+	t.begun = time.Now()
+	return nil
+}
+
+// compareUpTo compares the rows of the frames up to the given sequence, whose group was folded.
 func (t *traces) compareUpTo(ctx context.Context, to uint64) error {
-	where := t.where(tables.Ge(silver.ColBronzeSeq, int64(t.from)), tables.Le(silver.ColBronzeSeq, int64(to)))
-	count, err := t.compare(ctx, t.Store, where, func(i int, _ *stored, columns []string) {
+	for i := range t.rows {
+		_, isNew := t.expected.new[t.rows[i].key]
+		t.rows[i].again = !isNew
+	}
+	where := t.where(tables.Ge(silver.ColBronzeSeq, int64(t.reached.From)), tables.Le(silver.ColBronzeSeq, int64(to)),
+		retention.Stays(tables.Traces, t.Kept[tables.Traces]))
+	count, err := t.compare(ctx, t.Store, where, func(i int, columns []string) {
 		t.differ(t.rows[i].key, Different, columns)
 	}, t.stray)
 	if err != nil {
 		return err
 	}
-	t.tally.Stored += count
-	var absent, again []int
-	for i, row := range t.rows {
-		if !row.again {
-			t.tally.Expected++
-		}
-		switch {
-		case !row.seen && !row.again:
-			absent = append(absent, i)
-		case row.seen && row.again:
-			again = append(again, i)
-		}
-	}
-	if err := inParts(absent, func(part []int) error { return t.lookForAbsent(ctx, part) }); err != nil {
-		return err
-	}
-	if err := inParts(again, func(part []int) error { return t.lookForDoubles(ctx, part) }); err != nil {
+	t.reached.Traces.Stored += count
+	if err := t.lookInto(ctx); err != nil {
 		return err
 	}
 	t.window.reset()
-	t.from = to + 1
-	return nil
-}
-
-func inParts(rows []int, do func(part []int) error) error {
-	for len(rows) > 0 {
-		n := min(lookUpMax, len(rows))
-		if err := do(rows[:n]); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
+	t.release()
+	t.reached.From, t.reached.Moved = to+1, slices.Collect(maps.Keys(t.moved))
+	return t.expected.save(t.reached)
 }
 
 func (t *traces) stray(found *stored, twice bool) {
-	if len(t.strays) == resolvedMax {
-		t.unexpected(found)
+	if len(t.reached.Strays) == resolvedMax {
+		t.unexpected(found.key, found.text)
 		return
 	}
-	s := stray{stored: *found, twice: twice}
-	s.text, s.entity, s.words = strings.Clone(found.text), "", nil // which end with the record
-	t.strays = append(t.strays, s)
+	// The text ends with the record.
+	t.reached.Strays = append(t.reached.Strays, stray{Key: found.key, Text: strings.Clone(found.text), Twice: twice})
 }
 
-// lookForAbsent finds out about rows that are not where the event's first frame is: the event may have come from another
-// frame that holds it, its row may have been changed, or it is missing.
-func (t *traces) lookForAbsent(ctx context.Context, part []int) error {
-	elsewhere := map[uuid.UUID][]stored{}
-	if t.resolved < resolvedMax {
-		t.resolved += len(part)
-		if err := t.lookUp(ctx, part, func(found *stored) {
-			s := *found
-			s.text, s.entity, s.words = "", "", slices.Clone(found.words)
-			elsewhere[s.key.id] = append(elsewhere[s.key.id], s)
-		}); err != nil {
-			return err
-		}
-	}
-	for _, i := range part {
-		k := t.rows[i].key
-		others := elsewhere[k.id]
-		if len(others) == 0 {
-			t.differ(k, Missing, nil)
-			continue
-		}
-		proved, err := t.anyProved(ctx, others)
-		if err != nil {
-			return err
-		}
-		if !proved {
-			t.moved[others[0].key] = struct{}{}
-			t.differ(k, Different, t.differing(t.signature(i), others[0].words))
-		}
-	}
-	return nil
-}
-
-// anyProved reports whether one of the rows names a frame that holds its event there.
-func (t *traces) anyProved(ctx context.Context, rows []stored) (bool, error) {
-	for _, row := range rows {
-		if row.key.seq < t.report.FirstSeq && row.key.seq > 0 {
-			return true, nil // in a frame that has left the log
-		}
-		holds, err := t.frameHolds(ctx, row.key)
-		if holds || err != nil {
-			return holds, err
-		}
-	}
-	return false, nil
-}
-
-// lookForDoubles finds rows of one event that come from different frames.
-func (t *traces) lookForDoubles(ctx context.Context, part []int) error {
-	if t.resolved >= resolvedMax {
-		return nil
-	}
-	t.resolved += len(part)
-	count := map[uuid.UUID]int{}
-	if err := t.lookUp(ctx, part, func(found *stored) { count[found.key.id]++ }); err != nil {
+// checkAbsent fails if frames left the log while they were still to be read.
+func (t *traces) checkAbsent(ctx context.Context) error {
+	first, _, err := t.ends(ctx)
+	if err != nil {
 		return err
 	}
-	for _, i := range part {
-		if k := t.rows[i].key; count[k.id] > 1 {
-			t.differ(k, Unexpected, nil)
-		}
+	if absent := t.reached.Absent; absent > 0 && absent < first && first > t.report.FirstSeq {
+		return errors.Join(fmt.Errorf("%w: sequence %d was gone before it was read", ErrOvertaken, absent), t.close(), t.discard())
 	}
 	return nil
 }
 
-// lookUp passes the stored rows that have the ids of some rows of the window, wherever they are.
-func (t *traces) lookUp(ctx context.Context, part []int, use func(*stored)) error {
-	ids := make([]string, len(part))
-	for i, row := range part {
-		ids[i] = t.rows[row].key.id.String()
+// ends returns the first and the last sequence that the log has now.
+func (a *audit) ends(ctx context.Context) (first, last uint64, err error) {
+	info, err := a.Log.Bronze().Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("audit: read stream %s: %w", streams.StreamBronze, err)
 	}
-	return scan(ctx, t.Store, t.layout, tables.In(t.table.Key, ids...), func(found *stored) error {
-		use(found)
-		return nil
-	})
+	return info.State.FirstSeq, info.State.LastSeq, nil
 }
 
 // finish reports what is left: rows of frames that the log cannot have, and strays that nothing explained.
 func (t *traces) finish(ctx context.Context) error {
-	beyond := t.where(tables.Or(tables.Lt(silver.ColBronzeSeq, int64(1)), tables.Gt(silver.ColBronzeSeq, int64(t.report.LastSeq))))
-	if err := scan(ctx, t.Store, t.layout, beyond, func(found *stored) error {
-		t.tally.Stored++
+	_, last, err := t.ends(ctx)
+	if err != nil {
+		return err
+	}
+	beyond := t.where(tables.Or(tables.Lt(silver.ColBronzeSeq, int64(1)), tables.Gt(silver.ColBronzeSeq, int64(last))))
+	if err := scanTraces(ctx, t.Store, t.layout, beyond, func(found *stored) error {
+		if found.key.Seq > last && len(t.reached.Strays) < resolvedMax { // unless it has come since
+			if _, last, err = t.ends(ctx); err != nil || found.key.Seq <= last {
+				return err
+			}
+		}
+		t.reached.Traces.Stored++
 		t.stray(found, false)
 		return nil
 	}); err != nil {
 		return err
 	}
-	for i := range t.strays {
-		s := &t.strays[i]
-		if _, explained := t.moved[s.key]; explained && !s.twice {
+	for _, s := range t.reached.Strays {
+		if _, explained := t.moved[s.Key]; explained && !s.Twice {
 			continue
 		}
-		t.unexpected(&s.stored)
+		t.unexpected(s.Key, s.Text)
 	}
 	return nil
 }
 
 // differ reports a row that there should be.
 func (t *traces) differ(k key, finding Finding, columns []string) {
-	position := k.position
-	t.report.add(&t.tally, Difference{
-		Key: k.id.String(), Finding: finding, Columns: columns, BronzeSeq: k.seq, Position: &position,
+	position := k.Position
+	t.report.add(&t.reached.Traces, Difference{
+		Key: k.ID.String(), Finding: finding, Columns: columns, BronzeSeq: k.Seq, Position: &position,
 	}, t.ListMax)
 }
 
 // unexpected reports a row that there should not be.
-func (t *traces) unexpected(row *stored) {
-	position := row.key.position
-	t.report.add(&t.tally, Difference{
-		Key: row.text, Finding: Unexpected, BronzeSeq: row.key.seq, Position: &position,
+func (t *traces) unexpected(k key, text string) {
+	position := k.Position
+	t.report.add(&t.reached.Traces, Difference{
+		Key: strings.Clone(text), Finding: Unexpected, BronzeSeq: k.Seq, Position: &position,
 	}, t.ListMax)
 }

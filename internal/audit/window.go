@@ -2,27 +2,22 @@ package audit
 
 import (
 	"context"
-	"fmt"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/google/uuid"
 
 	"assay/consumers/bronze"
 	"assay/consumers/silver"
+	"assay/internal/retention"
 	"assay/internal/tables"
 )
 
-// windowRows bounds the rows that are compared at a time; a row takes about 300 bytes.
-const windowRows = 1 << 16
+// windowBatches is how many batches of Silver, as large as they may be, are folded and compared at a time. A row takes about
+// 300 bytes besides its texts.
+const windowBatches = 4
 
-// key tells a row apart: by its id, and in traces also by the frame and the position that it names.
-type key struct {
-	id            uuid.UUID
-	seq, position uint64
-}
-
-// window holds the rows that a part of a table must have.
+// window holds the rows of traces that a run of frames must have.
 type window struct {
 	*layout
 	index map[key]int
@@ -31,18 +26,9 @@ type window struct {
 }
 
 type windowRow struct {
-	key    key
-	entity uuid.UUID // that the row is about; Nil in traces and where it is about none
-	again  bool      // traces: the event is in an earlier frame too
-	seen   bool      // in the table
-}
-
-// about returns the entity as the tables have it, "" for none.
-func (r *windowRow) about() string {
-	if r.entity == uuid.Nil {
-		return ""
-	}
-	return r.entity.String()
+	key   key
+	again bool // the event is in an earlier frame too
+	seen  bool // in the table
 }
 
 func newWindow(l *layout) *window { return &window{layout: l, index: map[key]int{}} }
@@ -53,7 +39,7 @@ func (w *window) reset() {
 }
 
 // addRecord adds the kept rows of a record of Silver that are a workflow's, "" for any.
-func (w *window) addRecord(r arrow.Record, workflow string, again func(key) bool) error {
+func (w *window) addRecord(r arrow.Record, workflow string, kept time.Time) error {
 	signs, err := newSigner(w.layout, r)
 	if err != nil {
 		return err
@@ -63,75 +49,55 @@ func (w *window) addRecord(r arrow.Record, workflow string, again func(key) bool
 		return err
 	}
 	disposition := r.Column(silver.Schema.FieldIndices(silver.ColDisposition)[0]).(*array.String)
-	ours := ofWorkflow(r, workflow)
+	ours, aged := ofWorkflow(r, workflow), retention.AgedRows(tables.Traces, kept, r)
 	for row := range int(r.NumRows()) {
-		if disposition.Value(row) != string(bronze.Kept) || !ours(row) {
+		if disposition.Value(row) != string(bronze.Kept) || !ours(row) || aged(row) {
 			continue
 		}
 		k, _ := keys.at(row) // Silver's are never malformed
 		w.words = signs.sign(w.words, row)
-		w.addRow(windowRow{key: k, again: again(k)})
+		w.index[k] = len(w.rows)
+		w.rows = append(w.rows, windowRow{key: k})
 	}
 	return nil
-}
-
-// addRow adds a row whose signature is the end of words.
-func (w *window) addRow(row windowRow) {
-	w.index[row.key] = len(w.rows)
-	w.rows = append(w.rows, row)
 }
 
 func (w *window) signature(i int) []uint64 {
 	return w.words[i*w.width() : (i+1)*w.width()]
 }
 
-// stored is a row of the table.
+// stored is a row of traces.
 type stored struct {
-	text   string // the key as it is in the table
-	key    key    // if it is well formed
-	entity string
-	words  []uint64
+	key   key    // if it is well formed
+	text  string // its id as it is in the table
+	words []uint64
 }
 
-// scan passes the stored rows for which where holds to use, which must not keep their words.
-func scan(ctx context.Context, store Store, l *layout, where tables.Filter, use func(*stored) error) error {
-	reader, err := store.Query(ctx, tables.Query{Table: l.table.Name, Columns: l.columns, Where: where})
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
-	}
-	defer reader.Release()
-	var row stored
-	for reader.Next() {
-		record := reader.Record()
-		signs, err := newSigner(l, record)
+// scanTraces passes the rows of traces for which where holds to use, which must keep nothing of them.
+func scanTraces(ctx context.Context, store Store, l *layout, where tables.Filter, use func(*stored) error) error {
+	return scanRecords(ctx, store, l, where, func(record arrow.Record) error {
+		read, err := newSigned(l, record)
 		if err != nil {
 			return err
 		}
-		keys, err := newKeys(l, record)
-		if err != nil {
-			return err
-		}
+		var row stored
 		for i := range int(record.NumRows()) {
-			row.key, row.text = keys.at(i)
-			row.entity = keys.entityAt(i)
-			row.words = signs.sign(row.words[:0], i)
+			row.key, row.text = read.keys.at(i)
+			row.words = read.signs.sign(row.words[:0], i)
 			if err := use(&row); err != nil {
 				return err
 			}
 		}
-	}
-	if err := reader.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
-	}
-	return nil
+		return nil
+	})
 }
 
 // compare marks the rows that the table has. It passes the differing ones to differs, and those that are not of the window,
 // or there twice, to stray.
 func (w *window) compare(ctx context.Context, store Store, where tables.Filter,
-	differs func(i int, found *stored, columns []string), stray func(found *stored, twice bool),
+	differs func(i int, columns []string), stray func(found *stored, twice bool),
 ) (count uint64, err error) {
-	err = scan(ctx, store, w.layout, where, func(found *stored) error {
+	err = scanTraces(ctx, store, w.layout, where, func(found *stored) error {
 		count++
 		i, ok := w.index[found.key]
 		switch {
@@ -142,7 +108,7 @@ func (w *window) compare(ctx context.Context, store Store, where tables.Filter,
 		default:
 			w.rows[i].seen = true
 			if columns := w.differing(w.signature(i), found.words); len(columns) > 0 {
-				differs(i, found, columns)
+				differs(i, columns)
 			}
 		}
 		return nil

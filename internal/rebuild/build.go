@@ -22,6 +22,9 @@ const (
 	StoreDir = "sovereign" // the LanceDB database
 )
 
+// DerivationFile is a file in StateDir that says how the tables were derived from the log.
+const DerivationFile = "derivation"
+
 // epoch numbers the groups of a Build, by the sequence of their last frame. Messages of SILVER, whose epoch is another, are
 // numbered after them.
 const epoch = "rebuild"
@@ -44,6 +47,8 @@ type Options struct {
 	OpenStore func(ctx context.Context, dir string) (Store, error)
 	// Stamp tells one program with its settings from another: only the same one may go on with what an earlier one began.
 	Stamp string
+	// Derivation is written to DerivationFile.
+	Derivation []byte
 	// Trial leaves promotions alone: none is asked for again, none is taken over. Old is not needed.
 	Trial bool
 	// Shorten allows the tables to lose rows of frames that the log no longer has.
@@ -86,6 +91,9 @@ func Build(ctx context.Context, opts Options) (result *Result, err error) {
 	if err = errors.Join(err, b.close()); err != nil {
 		return nil, err
 	}
+	if err := WriteDurably(filepath.Join(opts.Data, workDir, newDir, StateDir, DerivationFile), opts.Derivation); err != nil {
+		return nil, err
+	}
 	return result, complete(opts.Data)
 }
 
@@ -112,18 +120,38 @@ func (b *build) survey(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	if gone > 0 || info.State.NumDeleted > 0 {
+	erased, err := b.erased(ctx)
+	if err != nil {
+		return err
+	}
+	if missing := uint64(max(0, info.State.NumDeleted)); gone > 0 || missing > erased {
 		return fmt.Errorf("%w: %d rows come from outside its sequences %d to %d, and %d frames are missing in between;"+
-			" `assay rebuild --shorten` goes on without them", ErrAged, gone, b.span.From, b.span.To, info.State.NumDeleted)
+			" `assay rebuild --shorten` goes on without them", ErrAged, gone, b.span.From, b.span.To, missing-min(missing, erased))
 	}
 	return nil
 }
 
+// erased counts the frames within the log's that were removed on purpose.
+func (b *build) erased(ctx context.Context) (frames uint64, err error) {
+	gaps, err := b.Log.Gaps(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, gap := range gaps {
+		if from, to := max(gap.From, b.span.From), min(gap.After.Seq, b.span.To); from <= to {
+			frames += to + 1 - from
+		}
+	}
+	return frames, nil
+}
+
 func (b *build) run(ctx context.Context) (*Result, error) {
 	var err error
-	if b.store, err = b.OpenStore(ctx, filepath.Join(b.Data, workDir, newDir, StoreDir)); err != nil {
+	store, err := b.OpenStore(ctx, filepath.Join(b.Data, workDir, newDir, StoreDir))
+	if err != nil {
 		return nil, err
 	}
+	b.store = store
 	options := b.Gold
 	options.Dir, options.Store, options.Epoch = filepath.Join(b.Data, workDir, newDir, StateDir), b.store, epoch
 	if b.gold, err = gold.Open(ctx, options); err != nil {

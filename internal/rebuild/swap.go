@@ -31,7 +31,7 @@ func prepare(data, stamp string) error {
 	if err := os.MkdirAll(filepath.Join(work, newDir), 0o700); err != nil {
 		return filesError(err)
 	}
-	return writeDurably(filepath.Join(work, stampFile), []byte(stamp))
+	return WriteDurably(filepath.Join(work, stampFile), []byte(stamp))
 }
 
 // complete makes it certain that Swap will take place.
@@ -41,7 +41,7 @@ func complete(data string) error {
 			return err
 		}
 	}
-	return writeDurably(filepath.Join(data, workDir, completeFile), nil)
+	return WriteDurably(filepath.Join(data, workDir, completeFile), nil)
 }
 
 // Swap puts what a Build has completed in the place of the old. If none has, it does nothing; if an earlier Swap was
@@ -65,6 +65,9 @@ func Swap(data string) error {
 	}
 	return remove(work)
 }
+
+// Discard gives up a Build that was interrupted, so that the next one begins anew.
+func Discard(data string) error { return filesError(os.RemoveAll(filepath.Join(data, workDir))) }
 
 // swap moves one directory in. If the new one is gone from where it was built, that was done already.
 func swap(data, name string) error {
@@ -97,7 +100,8 @@ func remove(work string) error {
 	return filesError(os.RemoveAll(work))
 }
 
-func writeDurably(name string, content []byte) error {
+// WriteDurably writes a small file, and returns when it and its name are on disk. Errors wrap ErrFiles.
+func WriteDurably(name string, content []byte) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return filesError(err)

@@ -25,6 +25,7 @@ type Rows struct {
 	Events     int            // in them, wanted or not
 	Bytes      int            // of their bodies
 	Promotions []bronze.Event // the kept promotions among the rows
+	Absent     uint64         // the first sequence of the range that the log does not have, 0 if it has all
 }
 
 // Refine reads the frames of a range and makes rows of them by the same pure functions as the Silver consumer. What it
@@ -36,7 +37,7 @@ func Refine(
 	return func(yield func(*Rows, error) bool) {
 		reading, cancel := context.WithCancel(ctx)
 		defer cancel()
-		r := refiner{by: by, wanted: wanted, ready: make(chan *Rows), from: within.From, batch: by.NewBatch()}
+		r := refiner{by: by, wanted: wanted, ready: make(chan *Rows), from: within.From, next: within.From, batch: by.NewBatch()}
 		var group errgroup.Group
 		group.Go(func() error {
 			defer close(r.ready)
@@ -64,6 +65,7 @@ type refiner struct {
 	ready  chan *Rows
 	batch  *silver.Batch
 	from   uint64 // first sequence not handed on yet
+	next   uint64 // first sequence not read yet
 	rows   Rows   // the run that is being gathered
 }
 
@@ -83,10 +85,21 @@ func (r *refiner) run(ctx context.Context, stream jetstream.Stream, within Range
 			return err
 		}
 	}
+	r.expect(within.To + 1)
 	return r.hand(ctx, within.To)
 }
 
+// expect notes the first sequence that is not there where the next to come is seq.
+func (r *refiner) expect(seq uint64) {
+	if r.next < seq && r.rows.Absent == 0 {
+		r.rows.Absent = r.next
+	}
+	r.next = seq
+}
+
 func (r *refiner) take(m streams.Message) {
+	r.expect(m.Seq)
+	r.next++
 	r.rows.Frames++
 	r.rows.Bytes += m.Bytes
 	for _, e := range r.by.Events(m) {

@@ -41,19 +41,30 @@ func Write(ctx context.Context, w io.Writer, log *streams.Log, s Selection) erro
 	return nil
 }
 
-// frames yields the selected frames, in the order of the log. It stops after an error.
+// frames yields the selected frames, in the order of the log, each byte of a stream once. It stops after an error.
 func (s Selection) frames(ctx context.Context, log *streams.Log) iter.Seq2[*streams.Frame, error] {
+	return s.framesWithin(ctx, log, tailsMax)
+}
+
+// framesWithin is frames with a limit on the tails that are looked into at a time.
+func (s Selection) framesWithin(ctx context.Context, log *streams.Log, tailsMax int) iter.Seq2[*streams.Frame, error] {
 	options := streams.ReplayOptions{Subjects: s.Subjects, FromSeq: s.FromSeq, ToSeq: s.ToSeq, From: s.From, To: s.To}
+	ends := tails{log: log, among: options, max: tailsMax}
 	return func(yield func(*streams.Frame, error) bool) {
-		for stored, err := range log.Replay(ctx, options) {
+		for m, err := range streams.Scan(ctx, log.Bronze(), options) {
 			if err != nil {
 				yield(nil, fmt.Errorf("replay: %w", err))
 				return
 			}
-			if s.Stream != "" && stored.Frame.Stream != s.Stream {
+			frame := frameOf(m)
+			if s.Stream != "" && frame.Stream != s.Stream {
 				continue
 			}
-			if !yield(stored.Frame, nil) {
+			repeated, err := ends.leftOut(ctx, m.Seq, frame)
+			if repeated && err == nil {
+				continue
+			}
+			if !yield(frame, err) || err != nil {
 				return
 			}
 		}

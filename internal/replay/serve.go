@@ -18,28 +18,25 @@ const serveHeaderTimeout = 10 * time.Second
 // Serve offers the selected frames over HTTP until ctx ends, which is no error: every request gets all of them, from the
 // first on, as they were captured and at the pace of the selection.
 func Serve(ctx context.Context, listener net.Listener, log *streams.Log, s Selection) error {
-	contentType, err := contentTypeOf(ctx, log, s)
-	if err != nil {
+	if _, err := contentTypeOf(ctx, log, s); err != nil { // better now than at the first request
 		return errors.Join(err, listener.Close())
 	}
 	server := &http.Server{
 		ReadHeaderTimeout: serveHeaderTimeout,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", contentType)
-			w.Header().Set("Cache-Control", "no-store")
-			if err := Write(r.Context(), flushing{w}, log, s); err != nil && r.Context().Err() == nil {
-				panic(http.ErrAbortHandler) // the client must not take it for the end
+			if err := Answer(w, r, log, s); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
 			}
 		}),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {
-	case err = <-served:
+	case err := <-served:
 		return fmt.Errorf("replay: serve: %w", err)
 	case <-ctx.Done():
-		err = server.Close()
+		err := server.Close()
 		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
 			err = errors.Join(err, ended)
 		}
