@@ -12,7 +12,7 @@ LDFLAGS := -s -w -extldflags "-Wl,--gc-sections"
 # reported as a failure.
 FUZZTIME ?= 20000x
 
-.PHONY: help run build test native lint fmt bench fuzz clean
+.PHONY: help run build test torture native lint fmt bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ native: ## build the native library once (cached outside the clone; ASSAY_NATIVE
 test: native ## run every test with the race detector; where CI is set, then fuzz a little
 	$(GO) test -race -timeout 20m ./...
 	@if [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory fuzz FUZZTIME=3000x; fi
+
+torture: native ## disturb the program for DURATION with real faults; SEED=7 FAULT=kill,power RUNS=3 choose
+	$(GO) test -count=1 -timeout 0 -v -run '^TestLong$$' ./internal/torture -torture.duration $(DURATION) \
+		$(if $(SEED),-torture.seed $(SEED)) $(if $(FAULT),-torture.faults $(FAULT)) $(if $(RUNS),-torture.runs $(RUNS))
 
 fuzz: ## fuzz every decoder, FUZZTIME each (20000x, or a duration)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort | while read -r package target; do \
