@@ -10,52 +10,69 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"assay/internal/api"
 	"assay/internal/audit"
 	"assay/internal/pipeline"
+	"assay/internal/view"
 )
 
+type auditFlags struct {
+	workflow           string
+	listMax            int
+	chain, checkpoints bool
+	anchors            []string
+}
+
 func (p *program) auditCommand() *cobra.Command {
-	var workflow string
-	var listMax int
-	var chain, checkpoints bool
-	var anchors []string
+	var flags auditFlags
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Compare the tables with what the log says that they must be",
 		Long: "Audit decodes the log anew, applies the gate, computes identities, folds entities, metrics and the graph, and compares\n" +
-			"the results with the tables, row by row and column by column. It works on a data directory that no server uses, changes\n" +
-			"nothing, and exits with status 1 if it finds a difference. With --chain it checks the log itself.",
-		Example: "  assay audit --data D\n" +
+			"the results with the tables, row by row and column by column. It changes nothing, and exits with status 1 if it finds a\n" +
+			"difference. A running server audits itself while it goes on, up to what was in its tables at the start; with --data the\n" +
+			"audit works on a directory that no server uses. Interrupted there and started again, it goes on where it was. With\n" +
+			"--chain it checks the log itself.",
+		Example: "  assay audit\n" +
 			"  assay audit --data D --workflow sse/000 --json\n" +
 			"  assay audit --data D --chain --anchor 1024:9f86d0…",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case checkpoints:
-				return p.printCheckpoints(cmd)
-			case chain, len(anchors) > 0:
-				return p.auditChain(cmd, anchors)
-			}
-			return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
-				bar := p.newMeter("audit")
-				report, err := opened.Audit(ctx, workflow, listMax, bar.show)
-				bar.finish()
-				if err != nil {
-					return err
-				}
-				return p.printAudit(report)
-			})
+			return p.withPlace(cmd,
+				func(ctx context.Context, server *view.Remote) error { return p.audit(ctx, server, flags) },
+				func(ctx context.Context, opened *pipeline.Pipeline) error { return p.audit(ctx, opened, flags) })
 		},
 	}
+	addServer(cmd)
 	addSettings(cmd)
-	cmd.Flags().StringVar(&workflow, "workflow", "", "only this workflow; metrics and graph, which are about all, are left out")
-	cmd.Flags().IntVar(&listMax, "list", audit.DefaultListMax, "how many differences to list; more are counted")
-	cmd.Flags().BoolVar(&chain, "chain", false, "compare the log with its chain of hashes instead")
-	cmd.Flags().StringArrayVar(&anchors, "anchor", nil, "with --chain: a link of the chain that was written down, SEQUENCE:LINK")
-	cmd.Flags().BoolVar(&checkpoints, "checkpoints", false, "print the chain's checkpoints, for keeping them elsewhere")
+	cmd.Flags().StringVar(&flags.workflow, "workflow", "", "only this workflow; metrics and graph, which are about all, are left out")
+	cmd.Flags().IntVar(&flags.listMax, "list", audit.DefaultListMax, "how many differences to list; more are counted")
+	cmd.Flags().BoolVar(&flags.chain, "chain", false, "compare the log with its chain of hashes instead")
+	cmd.Flags().StringArrayVar(&flags.anchors, "anchor", nil, "with --chain: a link of the chain that was written down, SEQUENCE:LINK")
+	cmd.Flags().BoolVar(&flags.checkpoints, "checkpoints", false, "print the chain's checkpoints, for keeping them elsewhere")
 	cmd.MarkFlagsMutuallyExclusive("chain", "workflow")
 	cmd.MarkFlagsMutuallyExclusive("chain", "checkpoints")
 	return cmd
+}
+
+// audit has a directory or a server audited.
+func (p *program) audit(ctx context.Context, of api.Auditor, flags auditFlags) error {
+	switch {
+	case flags.checkpoints:
+		return p.printCheckpoints(ctx, of)
+	case flags.chain, len(flags.anchors) > 0:
+		return p.auditChain(ctx, of, flags.anchors)
+	}
+	bar := p.newMeter("audit")
+	report, err := of.Audit(ctx, flags.workflow, flags.listMax, bar.show)
+	bar.finish()
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted; the same command goes on where it was: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.printAudit(report)
 }
 
 func (p *program) printAudit(r *audit.Report) error {
@@ -90,12 +107,21 @@ func printReport(w io.Writer, r *audit.Report) error {
 	if r.Omitted > 0 {
 		fmt.Fprintf(w, "… and %d more\n", r.Omitted)
 	}
+	if r.Unprovable() {
+		fmt.Fprintf(w, "\nframes before %d have left the log: what they said cannot be proved any more\n", r.FirstSeq)
+	}
+	if r.Stale != "" {
+		fmt.Fprintf(w, "\n%s\n", r.Stale)
+	}
 	verdict := "the tables are what the log says"
 	if !r.Clean() {
 		verdict = "the tables differ from the log"
 	}
-	fmt.Fprintf(w, "\n%d frames, %d events in %s: %s\n", r.Frames, r.Events,
-		time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond), verdict)
+	fmt.Fprintf(w, "\n%d frames, %d events in %s", r.Frames, r.Events, time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond))
+	if r.Resumed > 0 {
+		fmt.Fprintf(w, ", %d of the frames before an interruption", r.Resumed)
+	}
+	fmt.Fprintf(w, ": as of %s %s\n", clock(r.AsOf), verdict)
 	return err
 }
 

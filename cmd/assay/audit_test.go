@@ -104,7 +104,7 @@ func TestAuditNamesWhatAnotherClientChanged(t *testing.T) {
 	}
 	for _, changes := range []struct{ table, column string }{
 		{tables.Traces, "kind"}, {tables.Entities, "status"}, {tables.Episodes, "text"},
-		{tables.CapabilityMetrics, "capability"}, {tables.UsageGraph, "source"},
+		{tables.CapabilityMetrics, "capability"}, {tables.UsageGraph, "source"}, {tables.Promotions, "payload"},
 	} {
 		t.Run(changes.table, func(t *testing.T) { testTampering(t, dir, changes.table, changes.column) })
 	}

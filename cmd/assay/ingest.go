@@ -27,7 +27,7 @@ func (p *program) ingestCommand() *cobra.Command {
 		Use:   "ingest PATH…|URL|-",
 		Short: "Capture files, directories, standard input or an SSE URL",
 		Long: "Ingest captures into a running server, or with --data into a data directory that no server uses (`assay run` then\n" +
-			"processes it). An event that was captured before adds no row, so an interrupted ingest is simply repeated.",
+			"processes it). What was captured before is left out, so an interrupted ingest is simply repeated.",
 		Example: "  assay ingest recordings/ session.ndjson\n" +
 			"  tail -f agent.ndjson | assay ingest - --stream agent-1\n" +
 			"  assay ingest --follow agent.ndjson\n" +
@@ -46,7 +46,7 @@ func (p *program) ingestCommand() *cobra.Command {
 	f.StringVar(&flags.source, "source", "", "what the input is: sse, jsonrpc or event (default recognised)")
 	f.StringVar(&flags.stream, "stream", "", "source stream (default the path or URL)")
 	f.StringVar(&flags.workflow, "workflow", "", "workflow of events that name none (default the path or URL)")
-	f.BoolVar(&flags.follow, "follow", false, "go on with what is appended to the file, until interrupted")
+	f.BoolVar(&flags.follow, "follow", false, "go on with what is appended to the file, and with the file that replaces it, until interrupted")
 	return cmd
 }
 
@@ -61,7 +61,7 @@ func checkSource(source string) error {
 // sink is where captured frames go.
 type sink struct {
 	capture.Publisher
-	stored capture.Stored // nil where it cannot be asked
+	stored capture.Stored
 	limits capture.Limits
 }
 
@@ -80,7 +80,8 @@ func (p *program) withSink(cmd *cobra.Command, do func(ctx context.Context, s si
 			return do(ctx, sink{opened.Publisher(), opened.Log().StreamFrames, limits})
 		})
 	}
-	return do(cmd.Context(), sink{Publisher: remote(cmd, settings), limits: limits})
+	server := remote(cmd, settings)
+	return do(cmd.Context(), sink{server, server.Stored, limits})
 }
 
 // remote is the running server that the flags name.

@@ -50,6 +50,7 @@ func (p *program) recallCommand() *cobra.Command {
 	flags.StringVar(&after, "after", "", "only from this time on (RFC 3339)")
 	flags.StringVar(&before, "before", "", "only before this time (RFC 3339)")
 	flags.BoolVar(&request.Exact, "exact", false, "compare every vector instead of using the index")
+	flags.BoolVar(&request.IncludeQuarantined, "quarantined", false, "also find what was taken back")
 	flags.BoolVar(&request.Origin, "origin", false, "tell which events and frames each hit was made of")
 	return cmd
 }
@@ -73,7 +74,8 @@ func (p *program) printHits(hits []view.Hit) error {
 	return table(p.stdout, "SCORE\tBY VECTOR\tBY TEXT\tKIND\tWORKFLOW\tENTITY\tSTREAM\tPOSITION\tFRAMES\tTEXT", func(row func(string, ...any)) {
 		for _, h := range hits {
 			row("%.4f\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", h.Score, found(h.VectorRank, h.Similarity), found(h.TextRank, h.BM25),
-				h.Kind, h.WorkflowID, h.EntityUUID, h.StreamID, h.Position, frames(h.Origin), brief(h.Text, 100))
+				h.Kind, h.WorkflowID, h.EntityUUID, h.StreamID, h.Position, frames(h.Origin),
+				mark(h.QuarantinedBy)+brief(h.Text, 100))
 		}
 	})
 }
@@ -84,6 +86,14 @@ func found(rank int, score float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%d (%.3f)", rank, score)
+}
+
+// mark stands before what was taken back.
+func mark(quarantinedBy string) string {
+	if quarantinedBy == "" {
+		return ""
+	}
+	return "(taken back) "
 }
 
 func frames(o *view.Origin) string {

@@ -22,7 +22,7 @@ import (
 )
 
 // recordings returns the directories of real input, which lie beside the repository.
-func recordings(t *testing.T) []string {
+func recordings(t testing.TB) []string {
 	t.Helper()
 	var dirs []string
 	for _, name := range []string{"sse", "jsonrpc", "events"} {

@@ -45,14 +45,15 @@ func (p *program) printWorkflow(w *view.Workflow) error {
 		w.WorkflowID, w.Events, w.EntitiesTotal, len(w.OpenCalls), w.LastBronzeSeq)
 	err := table(p.stdout, "STARTED\tKIND\tCAPABILITY\tSTATUS\tLATENCY\tEVENTS\tTEXT", func(row func(string, ...any)) {
 		for _, e := range w.Entities {
-			row("%s\t%s\t%s\t%s\t%s\t%d\t%s", clock(e.StartedAt), e.Kind, orDash(e.Capability), e.Status, span(e.LatencyUS), e.Events, brief(e.Text, 60))
+			row("%s\t%s\t%s\t%s\t%s\t%d\t%s", clock(e.StartedAt), e.Kind, orDash(e.Capability), e.Status, span(e.LatencyUS), e.Events,
+				mark(e.QuarantinedBy)+brief(e.Text, 60))
 		}
 	})
 	for _, m := range w.Messages {
-		fmt.Fprintf(p.stdout, "\n%s %s:\n%s\n", m.StreamID, m.Capability, m.Text)
+		fmt.Fprintf(p.stdout, "\n%s%s %s:\n%s\n", mark(m.QuarantinedBy), m.StreamID, m.Capability, m.Text)
 	}
 	for _, promotion := range w.Promotions {
-		fmt.Fprintf(p.stdout, "\npromotion %s: %s %s\n", promotion.EventCID, promotion.State, promotion.URN)
+		fmt.Fprintf(p.stdout, "\n%spromotion %s: %s %s\n", mark(promotion.QuarantinedBy), promotion.EventCID, promotion.State, promotion.URN)
 	}
 	return err
 }

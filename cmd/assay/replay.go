@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"assay/internal/pipeline"
 	"assay/internal/replay"
+	"assay/internal/view"
 	"assay/streams"
 )
 
@@ -32,8 +34,10 @@ func (p *program) replayCommand() *cobra.Command {
 		Short: "Print raw events exactly as they were captured",
 		Long: "Replay prints the bytes of the log's frames, in the order of their capture: by workflow, source, subject, source\n" +
 			"stream, sequence or time. Flat out unless --original or --speed keeps the pace of the recording. With --serve it offers\n" +
-			"them to clients; with --into it makes tables of them as if another shed threshold had been in force.",
-		Example: "  assay replay --data D --workflow sse/000\n" +
+			"them to clients; with --into it makes tables of them as if another shed threshold had been in force. It asks a running\n" +
+			"server, or with --data a directory that no server uses.",
+		Example: "  assay replay --workflow sse/000\n" +
+			"  assay replay --data D --workflow sse/000\n" +
 			"  assay replay --data D --stream jsonrpc/server-memory.ndjson > copy.ndjson\n" +
 			"  assay replay --data D --workflow sse/000 --original --serve 127.0.0.1:8080\n" +
 			"  assay replay --data D --stream jsonrpc/server-memory.ndjson --serve stdio\n" +
@@ -44,24 +48,20 @@ func (p *program) replayCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
-				switch {
-				case flags.into != "":
-					return p.try(ctx, opened, flags)
-				case flags.serve == serveStdio:
-					return p.serveAnswers(ctx, opened, selection)
-				case flags.serve != "":
-					return p.serveRecording(ctx, opened, flags.serve, selection)
-				}
-				out := bufio.NewWriter(p.stdout)
-				if err := replay.Write(ctx, out, opened.Log(), selection); err != nil {
-					return err
-				}
-				return out.Flush()
-			})
+			return p.withPlace(cmd,
+				func(ctx context.Context, server *view.Remote) error {
+					if flags.into != "" || flags.serve != "" {
+						return errors.New("--into and --serve work on a directory that no server uses: name it with --data")
+					}
+					return server.Replay(ctx, p.stdout, selection)
+				},
+				func(ctx context.Context, opened *pipeline.Pipeline) error {
+					return p.replay(ctx, opened, flags, selection)
+				})
 		},
 	}
-	addSettings(cmd, "data", "nats.url", "nats.credentials")
+	addServer(cmd)
+	addSettings(cmd, "data", "http.token", "nats.url", "nats.credentials")
 	f := cmd.Flags()
 	f.StringVar(&flags.workflow, "workflow", "", "only this workflow")
 	f.StringVar(&flags.source, "source", "", "only this source: sse, jsonrpc or event")
@@ -85,6 +85,23 @@ func (p *program) replayCommand() *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("original", "speed")
 	cmd.MarkFlagsMutuallyExclusive("from", "from-seq")
 	return cmd
+}
+
+// replay does with an opened directory what the flags say.
+func (p *program) replay(ctx context.Context, opened *pipeline.Pipeline, flags replayFlags, selection replay.Selection) error {
+	switch {
+	case flags.into != "":
+		return p.try(ctx, opened, flags)
+	case flags.serve == serveStdio:
+		return p.serveAnswers(ctx, opened, selection)
+	case flags.serve != "":
+		return p.serveRecording(ctx, opened, flags.serve, selection)
+	}
+	out := bufio.NewWriter(p.stdout)
+	if err := replay.Write(ctx, out, opened.Log(), selection); err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
 func (f *replayFlags) selection() (s replay.Selection, err error) {

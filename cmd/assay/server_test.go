@@ -24,7 +24,7 @@ type process struct {
 }
 
 // begin starts a command and returns what follows the marker on the first line of its standard error that has it.
-func begin(t *testing.T, cmd *exec.Cmd, marker string) (*process, string) {
+func begin(t testing.TB, cmd *exec.Cmd, marker string) (*process, string) {
 	t.Helper()
 	p := &process{Cmd: cmd}
 	stderr, err := cmd.StderrPipe()
@@ -60,7 +60,7 @@ func (p *process) read(stderr io.Reader, marker string, found chan<- string) {
 }
 
 // stop asks the process to stop and waits until it has.
-func (p *process) stop(t *testing.T) {
+func (p *process) stop(t testing.TB) {
 	t.Helper()
 	_ = p.Process.Signal(syscall.SIGTERM)
 	p.reader.Wait()
@@ -70,7 +70,7 @@ func (p *process) stop(t *testing.T) {
 }
 
 // serve runs assay on a data directory, with its API at url.
-func serve(t *testing.T, data string, more ...string) (p *process, url string) {
+func serve(t testing.TB, data string, more ...string) (p *process, url string) {
 	t.Helper()
 	args := append([]string{"run", "--data", data, "--http-listen", "127.0.0.1:0"}, more...)
 	p, rest := begin(t, command(t.Context(), args...), "api=")

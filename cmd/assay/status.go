@@ -32,8 +32,12 @@ func printStatus(w io.Writer, s *view.Summary) error {
 	return table(w, "LAYER\tCOUNTS", func(row func(string, ...any)) {
 		row("bronze\t%d frames, %d events, %d bytes", s.Bronze.Frames, s.Bronze.Events, s.Bronze.Bytes)
 		row("silver\t%d events in %d batches, %d shed, %d dead", s.Silver.Events, s.Silver.Batches, s.Silver.Shed, s.Silver.Dead)
-		row("gold\t%d traces, %d entities, %d capabilities, %d edges", s.Gold.Traces, s.Gold.Entities, s.Gold.Capabilities, s.Gold.Edges)
+		row("gold\t%d traces, %d entities, %d capabilities, %d edges, %d dead", s.Gold.Traces, s.Gold.Entities, s.Gold.Capabilities, s.Gold.Edges, s.Gold.Dead)
+		row("embeddings\t%d episodes wait for vectors of %s", s.Embeddings.Pending, s.Embeddings.Model)
 		row("promotions\t%d published, %d pending, %d rejected", s.Promotions.Published, s.Promotions.Pending, s.Promotions.Rejected)
+		for _, r := range s.Retention {
+			row("retention\t%s: %d rows dropped, those before %s", r.Table, r.Dropped, clock(r.Before))
+		}
 		for _, problem := range s.Problems {
 			row("problem\t%s: %s", problem.Path, problem.Error)
 		}

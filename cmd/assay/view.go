@@ -24,27 +24,39 @@ const defaultServer = "http://127.0.0.1:7070"
 
 // addPlace gives a command the flags that say whom it asks.
 func addPlace(cmd *cobra.Command) {
+	addServer(cmd)
+	addSettings(cmd, "data", "http.token")
+}
+
+// addServer gives a command that has settings the flag that names a running server.
+func addServer(cmd *cobra.Command) {
 	server := os.Getenv("ASSAY_SERVER")
 	if server == "" {
 		server = defaultServer
 	}
 	cmd.Flags().String("server", server, "URL of the running server to ask (ASSAY_SERVER)")
-	addSettings(cmd, "data", "http.token")
 }
 
-// withView runs ask on the place that the flags name: a data directory that no server uses, or a running server.
-func (p *program) withView(cmd *cobra.Command, ask func(ctx context.Context, v view.View) error) (err error) {
-	if !cmd.Flags().Changed("data") {
-		server, _ := cmd.Flags().GetString("server") // addPlace defined it
-		settings, err := p.settings(cmd)
-		if err != nil {
-			return err
-		}
-		return ask(cmd.Context(), view.NewRemote(server, settings.HTTP.Token))
+// withView runs ask on the place that the flags name.
+func (p *program) withView(cmd *cobra.Command, ask func(ctx context.Context, v view.View) error) error {
+	return p.withPlace(cmd,
+		func(ctx context.Context, server *view.Remote) error { return ask(ctx, server) },
+		func(ctx context.Context, opened *pipeline.Pipeline) error { return ask(ctx, opened.View()) })
+}
+
+// withPlace runs do on the place that the flags name: a data directory that no server uses, or a running server.
+func (p *program) withPlace(cmd *cobra.Command,
+	remote func(ctx context.Context, server *view.Remote) error, local func(ctx context.Context, opened *pipeline.Pipeline) error,
+) error {
+	if cmd.Flags().Changed("data") {
+		return p.withPipeline(cmd, local)
 	}
-	return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
-		return ask(ctx, opened.View())
-	})
+	server, _ := cmd.Flags().GetString("server") // addServer defined it
+	settings, err := p.settings(cmd)
+	if err != nil {
+		return err
+	}
+	return remote(cmd.Context(), view.NewRemote(server, settings.HTTP.Token))
 }
 
 // withPipeline opens the data directory that the flags name, without processing anything, and runs do on it.
@@ -65,8 +77,12 @@ func (p *program) withRebuilding(
 	}
 	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler),
 		pipeline.Options{Rebuilding: progress, KeepLimits: true})
-	if errors.Is(err, streams.ErrLocked) && cmd.Flags().Lookup("server") == nil {
-		return fmt.Errorf("`assay %s` needs the directory to itself: stop the server first: %w", cmd.Name(), err)
+	if errors.Is(err, streams.ErrLocked) {
+		remedy := "needs the directory to itself: stop the server first"
+		if cmd.Flags().Lookup("server") != nil {
+			remedy = "asks a server that uses the directory: leave --data out, or give --server URL in its place"
+		}
+		return fmt.Errorf("`assay %s` %s: %w", cmd.Name(), remedy, err)
 	}
 	if err != nil {
 		return err

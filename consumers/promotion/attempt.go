@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"assay/internal/fault"
 	"assay/internal/tables"
 )
 
@@ -28,7 +29,9 @@ func (p *Publisher) attempt(ctx context.Context, t ticket) {
 	if pub.State == Published { // the last attempt went as far as the table
 		p.breaker.withdrawn(t.probe)
 	} else {
+		fault.Point("promotion: leased, not sent")
 		urn, err := p.submit(ctx, pub)
+		fault.Point("promotion: published, not recorded")
 		p.judge(pub, t.probe, urn, err)
 	}
 	p.outcomes <- outcome{pub, revision}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
+
+	"assay/internal/fault"
 )
 
 // outcomesWaitingMax bounds how many outcomes wait to be recorded, and with it one commit.
@@ -52,6 +54,7 @@ func (p *Publisher) commit(ctx context.Context, batch []outcome) {
 		}
 		return
 	}
+	fault.Point("promotion: recorded, entry stands")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	var entries errgroup.Group

@@ -32,6 +32,8 @@ type Options struct {
 	View    view.View
 	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
 	Live    http.Handler // GET /v1/live
+	Replay  http.Handler // GET /v1/replay
+	Audit   Auditor
 	Ready   func(ctx context.Context) (warnings []string, err error)
 	Metrics prometheus.Gatherer
 	Logger  *slog.Logger
@@ -105,13 +107,18 @@ func Handler(opts Options) http.Handler {
 	a := &api{Options: opts}
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/ingest/{source}/{workflow...}", opts.Ingest)
+	mux.Handle("GET /v1/ingest/{source}/{workflow...}", opts.Ingest)
 	mux.Handle("GET /v1/live", opts.Live)
 	mux.HandleFunc("GET /v1/workflows/{id...}", a.workflow)
+	mux.HandleFunc("DELETE /v1/workflows/{id...}", a.forget)
 	mux.HandleFunc("POST /v1/recall", a.recall)
 	mux.HandleFunc("GET /v1/capabilities", a.capabilities)
 	mux.HandleFunc("GET /v1/graph", a.graph)
 	a.routePromotions(mux)
 	mux.HandleFunc("GET /v1/dead", a.dead)
+	mux.Handle("GET /v1/replay", opts.Replay)
+	mux.HandleFunc("POST /v1/audit", a.audit)
+	mux.HandleFunc("GET /v1/audit/checkpoints", a.checkpoints)
 	mux.HandleFunc("GET /v1/status", a.status)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))
 	protected := bearer(opts.Token, mux)

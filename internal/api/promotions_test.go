@@ -69,7 +69,7 @@ func (b *promotionBook) WatchPromotions(ctx context.Context) iter.Seq2[*view.Pro
 
 func options(v view.View) Options {
 	return Options{
-		Listen: "127.0.0.1:0", View: v, Ingest: http.NotFoundHandler(), Live: http.NotFoundHandler(),
+		Listen: "127.0.0.1:0", View: v, Ingest: http.NotFoundHandler(), Live: http.NotFoundHandler(), Replay: http.NotFoundHandler(),
 		Ready:   func(context.Context) ([]string, error) { return []string{"the oldest is old"}, nil },
 		Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
 	}

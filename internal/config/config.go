@@ -30,6 +30,7 @@ type Config struct {
 	Embeddings Embeddings     `koanf:"embeddings"`
 	Gate       Gate           `koanf:"gate"`
 	Silver     Silver         `koanf:"silver"`
+	Retention  Retention      `koanf:"retention"`
 	Keys       map[string]Key `koanf:"keys"` // natural keys by kind, over the built-in table
 }
 
@@ -47,6 +48,7 @@ type Log struct {
 	MaxAge   time.Duration `koanf:"max_age"`   // of a frame; 0: kept until the log is full
 	Ring     bool          `koanf:"ring"`      // full: drop the oldest frames instead of refusing new ones
 	Replicas int           `koanf:"replicas"`  // copies in a cluster
+	AckWait  time.Duration `koanf:"ack_wait"`  // longest that a consumer may work on a message before it is delivered again
 }
 
 // Ingest bounds what is captured, by files, HTTP, taps and proxies alike.
@@ -113,6 +115,20 @@ type Silver struct {
 	MaxAge     time.Duration `koanf:"max_age"`
 }
 
+// Retention bounds the tables that grow with what comes in.
+type Retention struct {
+	Traces   Kept `koanf:"traces"`
+	Entities Kept `koanf:"entities"`
+	Episodes Kept `koanf:"episodes"`
+	Metrics  Kept `koanf:"metrics"` // capability_metrics
+}
+
+// Kept is how long the rows of a table are kept.
+type Kept struct {
+	MaxAge   time.Duration `koanf:"max_age"`   // since they were last active; 0: forever
+	MaxBytes int64         `koanf:"max_bytes"` // size of the table on disk at which its oldest rows are dropped; 0: no limit
+}
+
 // Key is the natural key of a kind: the columns that make it up, in order.
 type Key struct {
 	Components []string `koanf:"components"`
@@ -124,7 +140,7 @@ func Default() Config {
 	return Config{
 		Data:      "data",
 		Namespace: "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
-		Log:       Log{MaxBytes: 32 << 30, Replicas: 1},
+		Log:       Log{MaxBytes: 32 << 30, Replicas: 1, AckWait: time.Minute},
 		Ingest: Ingest{
 			EventBytes: capture.EventBytesMax, FrameBytes: capture.FrameBytes, Linger: capture.Linger,
 			Streams: capture.OpenStreamsMax, Idle: capture.IdleMax, Timeout: capture.TimeMax,
@@ -133,7 +149,7 @@ func Default() Config {
 		Registry:   Registry{Kind: "coreason", Timeout: 5 * time.Second, Concurrency: 8, WarnAge: 24 * time.Hour},
 		Embeddings: Embeddings{Batch: 64, Timeout: 30 * time.Second, Attempts: 3},
 		Gate:       Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
-		Silver:     Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 8 << 20, MaxAge: 25 * time.Millisecond},
+		Silver:     Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 4 << 20, MaxAge: 25 * time.Millisecond},
 	}
 }
 
@@ -151,6 +167,7 @@ func (c *Config) Validate() error {
 	check(c.Log.MaxBytes >= 1<<20, "log.max_bytes", "at least 1048576")
 	check(c.Log.MaxAge >= 0, "log.max_age", "0 or a duration such as 720h")
 	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")
+	check(c.Log.AckWait >= time.Second, "log.ack_wait", "a duration such as 1m, at least 1s")
 	c.Ingest.validate(check)
 	c.Registry.validate(check)
 	c.Embeddings.validate(check)
@@ -162,6 +179,12 @@ func (c *Config) Validate() error {
 	check(c.Silver.MaxRows >= 1, "silver.max_rows", "at least 1")
 	check(c.Silver.MaxBytes >= 1<<10, "silver.max_bytes", "at least 1024")
 	check(c.Silver.MaxAge > 0, "silver.max_age", "a positive duration such as 25ms")
+	for name, kept := range map[string]Kept{
+		"traces": c.Retention.Traces, "entities": c.Retention.Entities, "episodes": c.Retention.Episodes, "metrics": c.Retention.Metrics,
+	} {
+		check(kept.MaxAge >= 0, "retention."+name+".max_age", "0 or a duration such as 720h")
+		check(kept.MaxBytes >= 0, "retention."+name+".max_bytes", "0 or a number of bytes")
+	}
 	return errors.Join(errs...)
 }
 

@@ -87,6 +87,9 @@ func TestInvalidValues(t *testing.T) {
 		{"embeddings: {url: 'http://x', dimensions: 384}", "embeddings.model"},
 		{"embeddings: {url: 'http://x', model: m}", "embeddings.dimensions"},
 		{"embeddings: {rate: -1}", "embeddings.rate"},
+		{"retention: {traces: {max_age: -1h}}", "retention.traces.max_age"},
+		{"retention: {episodes: {max_bytes: -1}}", "retention.episodes.max_bytes"},
+		{"retention: {graph: {max_age: 1h}}", "graph"},
 		{"log: [", "assay.yaml"},
 	} {
 		_, err := Load(write(t, test.text), nil, nil)

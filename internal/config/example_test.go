@@ -63,6 +63,12 @@ func example(t *testing.T) []byte {
 #   ticket:
 #     components: [event_id, workflow_id]
 #     exact: true # keep the case
+
+# How long rows of traces, entities, episodes and metrics are kept, and how large a table may get on disk; see
+# docs/retention.md. Without these they are kept forever.
+# retention:
+#   traces: {max_age: 2160h, max_bytes: 10000000000}
+#   episodes: {max_age: 8760h}
 `)
 	return b.Bytes()
 }

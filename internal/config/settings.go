@@ -19,6 +19,7 @@ var Settings = []Setting{
 	{"log.max_age", "log-max-age", "age at which frames leave the log, such as 720h; 0 keeps them"},
 	{"log.ring", "log-ring", "true: a full log drops its oldest frames instead of refusing new ones"},
 	{"log.replicas", "log-replicas", "copies of the log in a cluster"},
+	{"log.ack_wait", "log-ack-wait", "longest that a consumer may work on a message before it is delivered again"},
 	{"ingest.event_bytes", "ingest-event-bytes", "largest event, in bytes"},
 	{"ingest.frame_bytes", "ingest-frame-bytes", "size, in bytes, at which events share a frame no longer"},
 	{"ingest.linger", "ingest-linger", "longest wait of a live event for others to share its frame"},

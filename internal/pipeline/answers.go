@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"assay/consumers/gold"
 	"assay/consumers/silver"
 	"assay/internal/metrics"
@@ -34,19 +37,34 @@ func (p *Pipeline) Summary(ctx context.Context) (*view.Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	letters, err := p.log.Dead().Info(ctx, jetstream.WithSubjectFilter(silver.SubjectDeadBatch))
+	if err != nil {
+		return nil, fmt.Errorf("read stream DEAD: %w", err)
+	}
+	pending, err := p.vectors.Pending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	retained, err := p.retained(ctx)
+	if err != nil {
+		return nil, err
+	}
 	totals := p.gold.Totals()
 	return &view.Summary{
-		Bronze: view.BronzeSummary{Frames: tally.Frames, Events: tally.Events, Bytes: tally.Bytes},
+		Retention: retained,
+		Bronze:    view.BronzeSummary{Frames: tally.Frames, Events: tally.Events, Bytes: tally.Bytes},
 		Silver: view.SilverSummary{
 			Events: totals.Events, Batches: batches.State.LastSeq, Shed: totals.Shed, Dead: totals.Dead,
 		},
 		Gold: view.GoldSummary{
 			Traces: totals.Traces, Entities: totals.Entities, Capabilities: totals.Capabilities, Edges: totals.Edges,
+			Dead: letters.State.Subjects[silver.SubjectDeadBatch],
 		},
 		Promotions: view.PromotionSummary{
 			Published: uint64(promotions.Published), Pending: uint64(promotions.Pending), Rejected: uint64(promotions.Rejected),
 		},
-		Warnings: warnings,
+		Embeddings: view.EmbeddingSummary{Model: p.embedder.Model(), Pending: pending},
+		Warnings:   warnings,
 	}, nil
 }
 
@@ -84,7 +102,7 @@ func (p *Pipeline) Gauges(ctx context.Context) (metrics.Gauges, error) {
 	lag, err := p.log.SilverLag(ctx)
 	status := p.promotion.Status()
 	return metrics.Gauges{
-		SilverLag: lag, ShedThreshold: p.shed(), PromotionOldestAge: status.OldestAge,
+		SilverLag: lag, ShedThreshold: p.shed(), EmbeddingsWaiting: p.vectors.Waiting(), PromotionOldestAge: status.OldestAge,
 		PromotionAttempts: status.Attempts, PromotionFailures: status.Failures, PromotionBreaker: status.Breaker,
 	}, err
 }
@@ -126,6 +144,22 @@ func (p *Pipeline) traceCount(workflow string) (events, lastBronzeSeq int64, err
 	return count.Events, count.LastBronzeSeq, err
 }
 
+func (p *Pipeline) quarantinedBy(id string) (string, error) {
+	event, err := uuid.Parse(id)
+	if err != nil {
+		return "", nil // a row that another client wrote
+	}
+	by, err := p.gold.QuarantinedBy(event)
+	return idOrNone(by), err
+}
+
+func idOrNone(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
 func shown(found []*gold.Entity) []view.Entity {
 	entities := make([]view.Entity, len(found))
 	for i, e := range found {
@@ -135,6 +169,7 @@ func shown(found []*gold.Entity) []view.Entity {
 			LatencyUS: max(0, e.LatencyUS), StreamID: e.StreamID, FirstPosition: e.FirstPosition, LastPosition: e.LastPosition,
 			Events: e.Events, Bytes: e.Bytes, InputTokens: max(0, e.InputTokens), OutputTokens: max(0, e.OutputTokens),
 			FinishReason: e.FinishReason, Error: e.Error, Request: e.Request, Result: e.Result, Text: e.Text,
+			QuarantinedBy: idOrNone(e.QuarantinedBy),
 		}
 	}
 	return entities

@@ -62,3 +62,8 @@ func (p *Pipeline) fitVectors(ctx context.Context) error {
 	p.openView()
 	return nil
 }
+
+// ensureVectorIndex builds the index of vectors where it is missing or of another model.
+func (p *Pipeline) ensureVectorIndex(ctx context.Context) error {
+	return p.store.EnsureVectorIndex(ctx, p.embedder.Model())
+}

@@ -2,10 +2,7 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/internal/view"
 )
@@ -25,7 +22,9 @@ func (p *Pipeline) WaitIdle(ctx context.Context, show func(*view.Summary)) error
 	for look := 0; ; look++ {
 		busy, err := p.busy(ctx)
 		if err == nil && !busy {
-			_, err = p.log.ExtendChain(ctx)
+			if _, err = p.log.ExtendChain(ctx); err == nil {
+				err = p.retain(ctx)
+			}
 		}
 		if err != nil || !busy {
 			return err
@@ -49,14 +48,8 @@ func (p *Pipeline) WaitIdle(ctx context.Context, show func(*view.Summary)) error
 
 // busy asks each layer in the order in which work moves through them, so that none is missed between two questions.
 func (p *Pipeline) busy(ctx context.Context) (bool, error) {
-	for _, stream := range []func(context.Context) (jetstream.Consumer, error){p.log.SilverConsumer, p.log.GoldConsumer} {
-		consumer, err := stream(ctx)
-		if err != nil {
-			return false, err
-		}
-		if busy, err := consumerBusy(ctx, consumer); busy || err != nil {
-			return busy, err
-		}
+	if busy, err := p.anyBusy(ctx, p.log.SilverConsumer, p.log.GoldConsumer, p.log.PromotionConsumer); busy || err != nil {
+		return busy, err
 	}
 	if busy, err := p.promotion.Busy(ctx); busy || err != nil {
 		return busy, err
@@ -65,12 +58,4 @@ func (p *Pipeline) busy(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return p.vectors.Busy(ctx)
-}
-
-func consumerBusy(ctx context.Context, c jetstream.Consumer) (bool, error) {
-	info, err := c.Info(ctx)
-	if err != nil {
-		return false, fmt.Errorf("read consumer: %w", err)
-	}
-	return info.NumPending > 0 || info.NumAckPending > 0, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"assay/internal/capture"
 	"assay/internal/config"
+	"assay/internal/fault"
 	"assay/internal/wire"
 	"assay/streams"
 )
@@ -44,12 +45,16 @@ func (p *Pipeline) shed() float64 {
 	return p.stamp.Threshold()
 }
 
-// IngestHandler answers POST /v1/ingest/{source}/{workflow}, until stopping ends, and with it the bodies that are open.
+// IngestHandler answers POST and GET /v1/ingest/{source}/{workflow}, until stopping ends, and with it the bodies that are open.
 func (p *Pipeline) IngestHandler(stopping context.Context) http.Handler {
 	c := p.opts.Config.Ingest
-	return capture.NewHandler(capture.HandlerOptions{
-		Publisher: p.publisher, Stored: p.log.StreamFrames, Shed: p.shed, Limits: p.limits(),
+	handler := capture.NewHandler(capture.HandlerOptions{
+		Publisher: p.publisher, Stored: p.log.StreamFrames, End: p.log.StreamEnd, Shed: p.shed, Limits: p.limits(),
 		Stopping: stopping, OpenStreams: c.Streams, Idle: c.Idle, Timeout: c.Timeout, BodyBytes: c.BodyBytes,
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+		fault.Point("ingest: durable, not answered") // the answer leaves when this returns
 	})
 }
 

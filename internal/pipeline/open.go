@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,8 @@ import (
 	"assay/consumers/gold"
 	"assay/consumers/silver"
 	"assay/internal/config"
+	"assay/internal/embed"
+	"assay/internal/fault"
 	"assay/internal/rebuild"
 	"assay/internal/tables"
 	"assay/internal/vectors"
@@ -37,7 +40,7 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	c := p.opts.Config
 	cfg := streams.DefaultConfig()
 	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Ring, c.Log.Replicas
-	cfg.KeepLimits = p.opts.KeepLimits
+	cfg.KeepLimits, cfg.AckWait = p.opts.KeepLimits, c.Log.AckWait
 	if c.NATS.URL == "" {
 		p.server, err = streams.StartServer(ctx, streams.ServerConfig{
 			DataDir: c.Data, Config: p.opts.NATSConfig, ConfigFile: c.NATS.Config, Listen: c.NATS.Listen,
@@ -57,7 +60,7 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 		return err
 	}
 	if p.server != nil { // nobody else consumes what is embedded here
-		if err := p.log.Redeliver(ctx); err != nil {
+		if err := errors.Join(p.server.BoundMemory(), p.log.Redeliver(ctx)); err != nil {
 			return err
 		}
 	}
@@ -93,7 +96,7 @@ func (p *Pipeline) openStore(ctx context.Context) error {
 		err = p.checkLoss(ctx)
 	}
 	switch {
-	case !errors.Is(err, gold.ErrStateLost) && !errors.Is(err, gold.ErrVersion):
+	case !unusable(err):
 		return err
 	case p.opts.Rebuilding == nil:
 		return fmt.Errorf("%w; `assay rebuild --data %s` makes it anew from the log", err, p.opts.Config.Data)
@@ -103,11 +106,21 @@ func (p *Pipeline) openStore(ctx context.Context) error {
 	return err
 }
 
+// unusable reports whether err says that the state is lost, damaged or another version's, so that it must be made anew. What
+// the system refuses, such as room on a full disk or the lock, is none of these and passes.
+func unusable(err error) bool {
+	if errors.Is(err, gold.ErrStateLost) || errors.Is(err, gold.ErrVersion) {
+		return true
+	}
+	var refused syscall.Errno
+	return errors.Is(err, gold.ErrState) && (!errors.As(err, &refused) || refused == syscall.ENOENT)
+}
+
 // checkLoss notices a directory that is gone, which opening makes anew, empty: a state that knows nothing although batches
 // were folded, and traces without rows although the state has counted some.
 func (p *Pipeline) checkLoss(ctx context.Context) error {
 	totals := p.gold.Totals()
-	if totals.Events == 0 {
+	if p.gold.Fresh() {
 		consumer, err := p.log.GoldConsumer(ctx)
 		if err != nil {
 			return err
@@ -116,8 +129,9 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 			return fmt.Errorf("%w: it is empty, and %d batches were folded", gold.ErrStateLost, n)
 		}
 	}
-	if totals.Traces == 0 {
-		return nil
+	kept, err := p.kept(ctx)
+	if _, drops := kept[tables.Traces]; err != nil || drops || totals.Traces == 0 {
+		return err
 	}
 	rows, err := p.store.Count(ctx, tables.Traces, tables.Filter{})
 	if err == nil && rows == 0 {
@@ -128,8 +142,13 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 
 func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	data := p.opts.Config.Data
-	if p.store, err = p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions()); err != nil {
-		return err
+	store, err := p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions())
+	if err != nil {
+		return err // and p.store stays nil, so that nobody closes what is not there
+	}
+	p.store = store
+	if added := store.ColumnsAdded(); len(added) > 0 {
+		p.opts.Logger.Info("added columns to tables that an earlier version made", "columns", added)
 	}
 	p.vectors = vectors.New(p.store, p.embedder, p.opts.Logger)
 	options, err := p.goldOptions(ctx)
@@ -137,10 +156,16 @@ func (p *Pipeline) openTables(ctx context.Context) (err error) {
 		return err
 	}
 	options.Dir, options.Store = filepath.Join(data, stateDir), p.store
+	if p.store.Dimensions() != p.embedder.Dimensions() { // rows must fit the table, before fitVectors and after
+		options.Embedder = embed.Later{Of: p.store, Wake: p.vectors.Wake}
+	}
 	if p.gold, err = gold.Open(ctx, options); err != nil {
 		return err
 	}
-	p.vectors.Exclusive, p.vectors.Renewed = p.gold.BetweenFlushes, p.store.RenewVectorIndex
+	if err := p.checkDerivation(); err != nil {
+		return err
+	}
+	p.vectors.Exclusive, p.vectors.Renewed = p.gold.BetweenFlushes, p.ensureVectorIndex
 	return nil
 }
 
@@ -151,8 +176,10 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 	if err != nil {
 		return options, fmt.Errorf("read stream SILVER: %w", err)
 	}
-	options.Embedder, options.Logger = p.flushed(), p.opts.Logger
+	options.Embedder, options.Logger, options.Bury = p.flushed(), p.opts.Logger, p.log.PublishMsgs
+	options.Fault = func(at gold.FaultPoint) error { fault.Point("gold: " + string(at)); return nil }
 	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
+	options.Forgotten = p.log.Forgotten().Has
 	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
 	return options, err
 }
@@ -182,11 +209,20 @@ func (p *Pipeline) silverOptions() (silver.Options, error) {
 		return options, err
 	}
 	options.Decode = decoder(c.Gate)
-	options.Keys, options.Publish, options.Logger = keys, p.log.PublishMsgs, p.opts.Logger
+	options.Keys, options.Publish, options.Logger = keys, p.publishRefined, p.opts.Logger
+	options.Forgotten = p.log.Forgotten().Has
 	options.Workers, options.Partitions = c.Silver.Workers, c.Silver.Partitions
 	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, c.Silver.MaxBytes, c.Silver.MaxAge
 	options.Namespace, err = uuid.Parse(c.Namespace)
 	return options, err
+}
+
+// publishRefined stores what Silver made.
+func (p *Pipeline) publishRefined(ctx context.Context, msgs ...*nats.Msg) error {
+	fault.Point("silver: before publish")
+	err := p.log.PublishMsgs(ctx, msgs...)
+	fault.Point("silver: published, not acknowledged")
+	return err
 }
 
 // decoder is the decoding of frames with both gates.

@@ -23,11 +23,13 @@ import (
 type Store interface {
 	gold.Store
 	promotion.Store
+	ColumnsAdded() []string
 	EnsureIndexes(ctx context.Context) error
-	RenewVectorIndex(ctx context.Context) error
+	EnsureVectorIndex(ctx context.Context, model string) error
 	Dimensions() int
 	Reshape(ctx context.Context, dimensions int) error
 	Optimise(ctx context.Context, table string) error
+	Prune(ctx context.Context, table string) error
 	Close() error
 }
 
@@ -66,6 +68,9 @@ type Pipeline struct {
 	stamp      *streams.Stamp
 	rebuilt    *rebuild.Result // by Open; nil if it had no reason to
 
+	stale    string        // how the tables were derived, if the program with its settings would do otherwise
+	auditing chan struct{} // holds a token while there is an audit
+
 	stop context.CancelFunc // ends what Start started
 	done chan struct{}
 	err  error // of the group, once done is closed
@@ -73,8 +78,8 @@ type Pipeline struct {
 
 // Open opens everything without processing anything. Unless it fails, Close must be called.
 func Open(ctx context.Context, opts Options) (*Pipeline, error) {
-	p := &Pipeline{opts: opts}
-	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.openConsumers} {
+	p := &Pipeline{opts: opts, auditing: make(chan struct{}, 1)}
+	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgetting, p.openConsumers} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
 		}
@@ -91,7 +96,7 @@ func (p *Pipeline) View() view.View { return p.view }
 func (p *Pipeline) openView() {
 	p.view = &view.Local{
 		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Summary,
-		Publications: publications{p.promotion},
+		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion},
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		p.view.Embedder = p.embedder

@@ -14,6 +14,7 @@ import (
 
 	"assay/consumers/promotion"
 	"assay/consumers/silver"
+	"assay/internal/rebuild"
 	"assay/internal/view"
 )
 
@@ -52,9 +53,9 @@ const registryTokenEnv = "ASSAY_REGISTRY_TOKEN"
 func (p *Pipeline) instance() (string, error) {
 	file := filepath.Join(p.opts.Config.Data, "instance")
 	name, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(name) == 0 { // a power failure may have left it empty
 		name = []byte(uuid.NewString())
-		err = os.WriteFile(file, name, 0o600)
+		err = rebuild.WriteDurably(file, name)
 	}
 	if err != nil {
 		return "", fmt.Errorf("name this instance: %w", err)
@@ -68,17 +69,20 @@ func (p *Pipeline) buryPromotion(ctx context.Context, d promotion.DeadLetter) er
 }
 
 // warnings tell what somebody should look into.
-func (p *Pipeline) warnings(ctx context.Context) ([]string, error) {
+func (p *Pipeline) warnings(ctx context.Context) (warnings []string, err error) {
+	if p.stale != "" {
+		warnings = append(warnings, p.stale)
+	}
 	limit := p.opts.Config.Registry.WarnAge
 	if limit == 0 {
-		return nil, nil
+		return warnings, nil
 	}
 	age, err := p.oldestAge(ctx)
-	if err != nil || age <= limit {
-		return nil, err
+	if err == nil && age > limit {
+		warnings = append(warnings, fmt.Sprintf("a promotion has waited for %v, longer than registry.warn_age %v: see"+
+			" `assay promotions --state pending`", age.Round(time.Second), limit))
 	}
-	return []string{fmt.Sprintf("a promotion has waited for %v, longer than registry.warn_age %v: see `assay promotions --state pending`",
-		age.Round(time.Second), limit)}, nil
+	return warnings, err
 }
 
 // oldestAge is how long the pending promotion that waits longest has waited, 0 if none does.

@@ -54,9 +54,9 @@ func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options,
 	if err != nil {
 		return options, err
 	}
-	stamp, err := p.programStamp()
+	stamp, err := p.programStamp(ctx)
 	return rebuild.Options{
-		Data: p.opts.Config.Data, Log: p.log, Silver: &silver, Gold: gold, Old: p.store, Stamp: stamp,
+		Data: p.opts.Config.Data, Log: p.log, Silver: &silver, Gold: gold, Old: p.store, Stamp: stamp, Derivation: p.derivation().encode(),
 		Progress: p.opts.Rebuilding,
 		OpenStore: func(ctx context.Context, dir string) (rebuild.Store, error) {
 			return p.opts.OpenStore(ctx, dir, p.embedder.Dimensions())
@@ -64,10 +64,14 @@ func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options,
 	}, err
 }
 
-// programStamp tells this program with the settings that decide about rows from any other.
-func (p *Pipeline) programStamp() (string, error) {
+// programStamp tells this program, with the settings that decide about rows and with what is forgotten, from any other.
+func (p *Pipeline) programStamp(ctx context.Context) (string, error) {
+	forgotten, err := p.log.Tombstones(ctx)
+	if err != nil {
+		return "", err
+	}
 	c := p.opts.Config
-	settings, err := json.Marshal([]any{c.Namespace, c.Gate, c.Keys, p.embedder.Model(), p.embedder.Dimensions()})
+	settings, err := json.Marshal([]any{c.Namespace, c.Gate, c.Keys, p.embedder.Model(), p.embedder.Dimensions(), forgotten})
 	if err != nil {
 		return "", fmt.Errorf("stamp: %w", err)
 	}

@@ -123,7 +123,7 @@ func (p *Pipeline) MaintainGrown(ctx context.Context) error {
 // Maintain compacts tables and brings their indexes up to date at once.
 func (p *Pipeline) Maintain(ctx context.Context) error {
 	p.maintained.Store(p.gold.Totals().Traces)
-	err := p.store.EnsureIndexes(ctx)
+	err := errors.Join(p.retain(ctx), p.store.EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
 	for _, t := range tables.All {
 		err = errors.Join(err, p.store.Optimise(ctx, t.Name))
 	}

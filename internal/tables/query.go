@@ -50,6 +50,9 @@ func And(filters ...Filter) Filter { return combine(" AND ", filters) }
 // Or holds where at least one of the filters does; zero Filters among them are passed over.
 func Or(filters ...Filter) Filter { return combine(" OR ", filters) }
 
+// Not holds where the filter does not; a filter on a column without a value holds neither way.
+func Not(f Filter) Filter { return Filter{"NOT (" + f.sql + ")"} }
+
 // SQL renders the filter as a DataFusion expression, "" for the zero Filter.
 func (f Filter) SQL() string { return f.sql }
 

@@ -27,10 +27,9 @@ const (
 	BTree    IndexKind = iota // equality and ranges over many distinct values
 	Bitmap                    // equality over few distinct values
 	FullText                  // BM25
-	Vector                    // approximate nearest neighbours
 )
 
-// Index is an index to keep on a column.
+// Index is an index to keep on a column. That on the vectors of episodes is not listed: it depends on their model.
 type Index struct {
 	Column string
 	Kind   IndexKind
@@ -66,7 +65,8 @@ func instantOrNull(name string) arrow.Field {
 	return arrow.Field{Name: name, Type: timeType, Nullable: true}
 }
 
-// All lists the tables in the order in which they are created.
+// All lists the tables in the order in which they are created. Where the column quarantined_by has a value, it is the id of
+// the event that took back what the row says, or what that descends from.
 var All = []Table{
 	{
 		Name: Traces, Key: "event_uuid",
@@ -90,13 +90,17 @@ var All = []Table{
 			text("stream_id"), integer("first_position"), integer("last_position"), integer("events"), integer("bytes"),
 			integerOrNull("input_tokens"), integerOrNull("output_tokens"), textOrNull("finish_reason"),
 			textOrNull("error"), textOrNull("request"), textOrNull("result"), textOrNull("text"),
+			textOrNull("quarantined_by"),
 		}, nil),
 		Indexes: []Index{{"entity_uuid", BTree}, {"workflow_id", BTree}},
 	},
 	{
 		Name: Episodes, Key: "episode_uuid",
-		Schema:  EpisodesSchema(VectorDim),
-		Indexes: []Index{{"episode_uuid", BTree}, {"workflow_id", BTree}, {"text", FullText}, {"vector", Vector}},
+		Schema: EpisodesSchema(VectorDim),
+		Indexes: []Index{
+			{"episode_uuid", BTree}, {"workflow_id", BTree}, {"agent_id", BTree}, {"ts", BTree}, {"kind", Bitmap}, {"model", Bitmap},
+			{"quarantined_by", Bitmap}, {"text", FullText},
+		},
 	},
 	{
 		Name: CapabilityMetrics, Key: "metric_id",
@@ -141,7 +145,7 @@ func EpisodesSchema(dimensions int) *arrow.Schema {
 		textOrNull("capability"), text("kind"), // message, tool_call, tool_result, observation
 		instantOrNull("ts"), text("stream_id"), integer("position"), integer("chunk"), text("text"),
 		{Name: "vector", Type: arrow.FixedSizeListOf(int32(dimensions), arrow.PrimitiveTypes.Float32), Nullable: true},
-		textOrNull("model"), integerOrNull("dimensions"),
+		textOrNull("model"), integerOrNull("dimensions"), textOrNull("quarantined_by"),
 	}, nil)
 }
 

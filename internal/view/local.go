@@ -33,10 +33,16 @@ type Local struct {
 	TraceCount func(workflow string) (events, lastBronzeSeq int64, err error)
 	// AsOf returns the entities of a workflow as they were at a time.
 	AsOf func(ctx context.Context, workflow string, at time.Time) ([]Entity, error)
+	// Quarantines tells whether anything was taken back at all.
+	Quarantines func() (bool, error)
+	// QuarantinedBy returns the event that took back the event or entity with an id, "" if none did.
+	QuarantinedBy func(id string) (string, error)
 	// Letters returns what lies on DEAD, oldest first.
 	Letters func(ctx context.Context, limit int) ([]Dead, error)
 	// Summary counts what every layer holds.
 	Summary func(ctx context.Context) (*Summary, error)
+	// Forgetter implements Forget.
+	Forgetter func(ctx context.Context, workflow string, opts ForgetOptions) (*Forgetting, error)
 	// Publications steers promotions.
 	Publications Publications
 

@@ -41,6 +41,7 @@ type Promotion struct {
 	TS            time.Time `col:"ts" json:"ts,omitzero"`
 	NextAttemptAt time.Time `col:"next_attempt_at" json:"next_attempt_at,omitzero"`
 	PublishedAt   time.Time `col:"published_at" json:"published_at,omitzero"`
+	QuarantinedBy string    `json:"quarantined_by,omitempty"` // the event that took back it or one of its sources
 }
 
 // PromotionDetail is all that is known of one promotion.
@@ -87,7 +88,12 @@ func (l *Local) Promotion(ctx context.Context, id string) (*PromotionDetail, err
 	if err != nil {
 		return nil, err
 	}
-	return l.Publications.Get(ctx, eventUUID)
+	found, err := l.Publications.Get(ctx, eventUUID)
+	if err != nil {
+		return nil, err
+	}
+	found.QuarantinedBy, err = l.QuarantinedBy(eventUUID)
+	return found, err
 }
 
 // RetryPromotion implements View.
@@ -136,7 +142,16 @@ func (l *Local) eventUUID(ctx context.Context, id string) (string, error) {
 }
 
 func (l *Local) promotions(ctx context.Context, where tables.Filter) ([]Promotion, error) {
-	return query[Promotion](ctx, l.Store, tables.Query{
+	found, err := query[Promotion](ctx, l.Store, tables.Query{
 		Table: tables.Promotions, Where: where, OrderBy: []tables.Order{{Column: "ts"}, {Column: "event_uuid"}}, Limit: maxPromotions,
 	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		if found[i].QuarantinedBy, err = l.QuarantinedBy(found[i].EventUUID); err != nil {
+			return nil, fmt.Errorf("view: is promotion %s quarantined: %w", found[i].EventCID, err)
+		}
+	}
+	return found, nil
 }

@@ -43,12 +43,28 @@ func (l *Local) Recall(ctx context.Context, request RecallRequest) ([]Hit, error
 	if err := request.check(); err != nil {
 		return nil, err
 	}
+	if err := l.passQuarantine(&request); err != nil {
+		return nil, err
+	}
 	limit := clamp(request.Limit, DefaultHits, maxHits)
 	hits, err := l.find(ctx, request, limit)
 	if err != nil || !request.Origin {
 		return hits, err
 	}
 	return hits, l.trace(ctx, hits)
+}
+
+// passQuarantine spares a search the condition that leaves out what was taken back, where nothing was.
+func (l *Local) passQuarantine(request *RecallRequest) error {
+	if request.IncludeQuarantined {
+		return nil
+	}
+	some, err := l.Quarantines()
+	if err != nil {
+		return fmt.Errorf("view: is anything quarantined: %w", err)
+	}
+	request.IncludeQuarantined = !some
+	return nil
 }
 
 func (l *Local) find(ctx context.Context, request RecallRequest, limit int) ([]Hit, error) {
@@ -125,6 +141,9 @@ func (r *RecallRequest) filter() tables.Filter {
 			all = append(all, tables.Eq(column, value))
 		}
 	}
+	if !r.IncludeQuarantined {
+		all = append(all, tables.IsNull("quarantined_by"))
+	}
 	if !r.After.IsZero() {
 		all = append(all, tables.Ge("ts", r.After))
 	}
@@ -137,6 +156,7 @@ func (r *RecallRequest) filter() tables.Filter {
 // hitColumns are the columns of a hit; the vector is left out.
 var hitColumns = []string{
 	"episode_uuid", "entity_uuid", "workflow_id", "agent_id", "capability", "kind", "ts", "stream_id", "position", "chunk", "text",
+	"quarantined_by",
 }
 
 func (l *Local) nearest(ctx context.Context, r RecallRequest, vector []float32, limit int) ([]Hit, error) {

@@ -90,6 +90,10 @@ func (r *Remote) do(ctx context.Context, method, path string, body io.Reader, in
 	if err != nil {
 		return err
 	}
+	return r.decode(response, into)
+}
+
+func (r *Remote) decode(response *http.Response, into any) error {
 	defer response.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(into); err != nil {
 		return fmt.Errorf("%w: the answer of %s is not what was expected: %w", ErrServer, r.base, err)

@@ -15,6 +15,8 @@ type View interface {
 	Capabilities(ctx context.Context) ([]Capability, error)
 	// Graph returns the usage graph, ordered by its elements' ids.
 	Graph(ctx context.Context) (*Graph, error)
+	// Forget removes a workflow for good. ErrNotFound if nothing is known of it, ErrConflict if promotions are in the way.
+	Forget(ctx context.Context, workflow string, opts ForgetOptions) (*Forgetting, error)
 	PromotionView
 	// Dead returns what could not be decoded, oldest first, at most limit of them.
 	Dead(ctx context.Context, limit int) ([]Dead, error)
@@ -28,9 +30,18 @@ type Summary struct {
 	Silver     SilverSummary    `json:"silver"`
 	Gold       GoldSummary      `json:"gold"`
 	Promotions PromotionSummary `json:"promotions"`
+	Embeddings EmbeddingSummary `json:"embeddings"`
 	Seconds    float64          `json:"seconds"`
 	Problems   []Problem        `json:"problems,omitempty"` // input that could not be taken, and why
 	Warnings   []string         `json:"warnings,omitempty"` // what somebody should look into
+	Retention  []Retained       `json:"retention,omitempty"`
+}
+
+// Retained tells what retention has dropped from a table.
+type Retained struct {
+	Table   string    `json:"table"`
+	Before  time.Time `json:"before"`  // rows last active before it may be missing
+	Dropped uint64    `json:"dropped"` // rows in all
 }
 
 // BronzeSummary counts what was captured.
@@ -54,6 +65,7 @@ type GoldSummary struct {
 	Entities     uint64 `json:"entities"`
 	Capabilities uint64 `json:"capabilities"`
 	Edges        uint64 `json:"edges"`
+	Dead         uint64 `json:"dead"` // batches of SILVER that could not be decoded
 }
 
 // PromotionSummary counts promotions by state.
@@ -61,6 +73,12 @@ type PromotionSummary struct {
 	Published uint64 `json:"published"`
 	Pending   uint64 `json:"pending"`
 	Rejected  uint64 `json:"rejected"`
+}
+
+// EmbeddingSummary tells how far the vectors of episodes have come.
+type EmbeddingSummary struct {
+	Model   string `json:"model"`
+	Pending int64  `json:"pending"` // episodes without a vector of that model, which words alone find
 }
 
 // Problem is an input that could not be taken.
@@ -114,6 +132,7 @@ type Entity struct {
 	Request       string    `col:"request" json:"request,omitempty"`
 	Result        string    `col:"result" json:"result,omitempty"`
 	Text          string    `col:"text" json:"text,omitempty"`
+	QuarantinedBy string    `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
 }
 
 // RecallRequest asks for episodes that match a text.
@@ -128,6 +147,8 @@ type RecallRequest struct {
 	Before   time.Time `json:"before,omitzero"`
 	Exact    bool      `json:"exact,omitempty"`  // compare every vector instead of using the index
 	Origin   bool      `json:"origin,omitempty"` // tell which events each hit was made of
+	// IncludeQuarantined has what was taken back found, too.
+	IncludeQuarantined bool `json:"include_quarantined,omitempty"`
 }
 
 // Hit is an episode that was recalled.
@@ -144,6 +165,8 @@ type Hit struct {
 	Text        string    `col:"text" json:"text"`
 	Chunk       int64     `col:"chunk" json:"chunk"` // of the entity's text
 	Score       float64   `json:"score"`             // higher is better; comparable within one answer only
+
+	QuarantinedBy string `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
 
 	// Why it was found: its place in each of the lists that were asked for, from 1, and what put it there.
 	VectorRank int     `json:"vector_rank,omitempty"`
