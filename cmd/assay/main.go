@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 )
 
@@ -22,21 +21,8 @@ const (
 // errDifference is what a check returns that worked and found differences; they are printed already.
 var errDifference = errors.New("differences found")
 
-// How the garbage collector is set, unless GOGC and GOMEMLIMIT say otherwise. Most of the heap are the few large buffers of
-// batches on their way, which cost it nothing to look at: so it may run often, at a third above what is alive rather than
-// at twice that. The limit, above which it works harder, is for bursts. See docs/memory.md.
-const (
-	collectPercent = 30
-	memoryLimit    = 160 << 20
-)
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	setCollector()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal, which asks for a clean stop, a second one ends the program at once.
 	context.AfterFunc(ctx, stop)

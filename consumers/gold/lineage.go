@@ -187,6 +187,9 @@ func (f *folding) meetAwaited(event, entity uuid.UUID) error {
 	if err != nil || !waited {
 		return err
 	}
+	if event == entity { // without an intent it is an entity of its own: what waits is in its place
+		return f.delete(key(keyAwaited, event))
+	}
 	err = scan(f.g.state.db, key(keyDescent, event), func(k, _ []byte) (bool, error) {
 		err := errors.Join(f.descend(entity, markedID(k)), f.delete(append([]byte(nil), k...)))
 		return err == nil, err

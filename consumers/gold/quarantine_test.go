@@ -35,9 +35,17 @@ func (s *statement) capture(position int) capture {
 		c.kind = bronze.KindCascade
 		c.payload = listing("quarantined_event_cids", s.retracts)
 	}
-	c = newCapture(c, s.entity+"|w")
+	c = newCapture(c, s.key())
 	c.id = kernels.UUID(namespace, s.id)
 	return c
+}
+
+// key is the natural key of the entity. An event without an intent is an entity of its own, which goes by the same id.
+func (s *statement) key() string {
+	if s.entity == s.id {
+		return s.id
+	}
+	return s.entity + "|w"
 }
 
 func listing(key string, names []string) string {
@@ -51,9 +59,12 @@ func listing(key string, names []string) string {
 func drawStatements(t *rapid.T) (all []*statement) {
 	names := []string{"nobody"}
 	for i := range rapid.IntRange(1, 12).Draw(t, "statements") {
-		id, entity := fmt.Sprintf("ev-%d", i), fmt.Sprintf("step-%d", rapid.IntRange(0, 6).Draw(t, "entity"))
-		names = append(names, id, kernels.UUID(namespace, id).String(), entity, kernels.UUID(namespace, entity+"|w").String())
-		all = append(all, &statement{id: id, entity: entity, at: rapid.Int64Range(0, 3).Draw(t, "time")})
+		s := &statement{id: fmt.Sprintf("ev-%d", i), at: rapid.Int64Range(0, 3).Draw(t, "time")}
+		if s.entity = s.id; rapid.IntRange(0, 2).Draw(t, "alone") > 0 {
+			s.entity = fmt.Sprintf("step-%d", rapid.IntRange(0, 6).Draw(t, "entity"))
+		}
+		names = append(names, s.id, kernels.UUID(namespace, s.id).String(), s.entity, kernels.UUID(namespace, s.key()).String())
+		all = append(all, s)
 	}
 	anyName, someNames := rapid.SampledFrom(names), rapid.SliceOfN(rapid.SampledFrom(names), 0, 3)
 	for _, s := range all {
@@ -73,7 +84,7 @@ func drawStatements(t *rapid.T) (all []*statement) {
 func whoseFault(all []*statement) map[uuid.UUID]uuid.UUID {
 	type node = uuid.UUID
 	id := func(s *statement) node { return kernels.UUID(namespace, s.id) }
-	entity := func(s *statement) node { return kernels.UUID(namespace, s.entity+"|w") }
+	entity := func(s *statement) node { return kernels.UUID(namespace, s.key()) }
 	stands := func(name string) (nodes []node) {
 		nodes = append(nodes, kernels.UUID(namespace, name))
 		if parsed, err := uuid.Parse(name); err == nil {
@@ -165,6 +176,26 @@ func TestRetractionsReachWhatDescends(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What came before its cause is reached through it, also where the cause is an entity of its own.
+func TestRetractionReachesWhatCameBeforeItsCause(t *testing.T) {
+	for _, entity := range []string{"step", "cause"} {
+		g := open(t, testOptions(newMemory()))
+		defer g.Close()
+		seq := uint64(1)
+		for i, s := range []*statement{
+			{id: "effect", entity: "effect", parent: "cause"},
+			{id: "cause", entity: entity},
+			{id: "retraction", entity: "retraction", retracts: []string{"cause"}},
+		} {
+			seq = deliver(t, g, seq, [][]capture{{s.capture(i)}})
+		}
+		by, err := g.QuarantinedBy(kernels.UUID(namespace, "effect"))
+		if want := kernels.UUID(namespace, "retraction"); by != want || err != nil {
+			t.Errorf("cause of entity %s: its effect is quarantined by %v, error %v; want %v", entity, by, err, want)
+		}
+	}
 }
 
 func flushAll(t tester, g *Gold) {

@@ -14,11 +14,8 @@ import (
 // little gives the program little memory, and more to do than otherwise.
 type little struct{ calm }
 
-// Memory of the little program. The collector is told less than the group has, as the documentation advises: LanceDB's part
-// of the memory is not the collector's.
 const (
 	memoryBytesMax = 256 << 20
-	memoryGo       = "GOMEMLIMIT=160MiB"
 	littleBodies   = 600
 )
 
@@ -31,7 +28,6 @@ func (little) Prepare(_ context.Context, r *Run) error {
 	}
 	r.Cleanup(group.remove)
 	r.Program.Limit = group.add
-	r.Program.Env = append(r.Program.Env, memoryGo)
 	return nil
 }
 
