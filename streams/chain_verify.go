@@ -73,7 +73,12 @@ func (l *Log) VerifyChain(ctx context.Context, anchors []Anchor, progress func(d
 	if err != nil {
 		return nil, err
 	}
+	missing, err := l.Missing(ctx)
+	if err != nil {
+		return nil, err
+	}
 	v := &verifier{report: &ChainReport{FirstSeq: max(1, info.State.FirstSeq), LastSeq: info.State.LastSeq}}
+	v.vanished(missing)
 	v.begin(kept, gaps, anchors)
 	for m, err := range Scan(ctx, l.bronze, ReplayOptions{FromSeq: v.at.Seq + 1, ToSeq: info.State.LastSeq}) {
 		if err != nil {
@@ -96,6 +101,15 @@ type verifier struct {
 	ahead   []Checkpoint
 	gaps    []Gap
 	anchors []Anchor
+}
+
+// vanished reports frames before the log's first that no limit took. Later ones show when the chain passes them.
+func (v *verifier) vanished(missing []Stretch) {
+	for _, s := range missing {
+		if s.To < v.report.FirstSeq {
+			v.broken(s.From, s.To, "missing: no limit of the log took them")
+		}
+	}
 }
 
 // begin finds the checkpoint to start from: the beginning, or the first that is not before the log's first frame.

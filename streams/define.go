@@ -56,6 +56,9 @@ func (l *Log) openStreams(ctx context.Context) error {
 	for _, def := range l.streams() {
 		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) {
 			was := *s
+			if def.name == StreamBronze && l.was.Name == "" { // else it was changed by an earlier attempt
+				l.was = was
+			}
 			s.Storage = jetstream.FileStorage
 			s.Replicas = l.cfg.Replicas
 			s.Retention = jetstream.LimitsPolicy

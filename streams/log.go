@@ -42,6 +42,7 @@ type Log struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	cfg    Config
+	was    jetstream.StreamConfig // of BRONZE, before Open changed it
 	damage []Damage
 
 	bronze, silver, dead, promotion jetstream.Stream

@@ -212,3 +212,23 @@ func TestTallyCountsWhatIsGone(t *testing.T) {
 		t.Error("the ring has forgotten nothing, so this shows nothing")
 	}
 }
+
+// A scan that follows finds out that the server sent it something that did not arrive, even if nothing comes after it.
+func TestScanKnowsWhatGotLost(t *testing.T) {
+	n := startNode(t, t.TempDir(), smallConfig())
+	publishAndTake(t, n, 2)
+	consumer, err := n.Bronze().CreateConsumer(testContext(t), ReplayOptions{}.consumer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := fetch(testContext(t), consumer, 1)
+	if err != nil || len(batch) != 1 {
+		t.Fatalf("%d messages, %v", len(batch), err)
+	}
+	if err := stalled(testContext(t), consumer, 1, true); err != nil {
+		t.Errorf("all that was sent has arrived: %v", err)
+	}
+	if err := stalled(testContext(t), consumer, 0, true); !errors.Is(err, errStalled) {
+		t.Errorf("one message got lost: %v", err)
+	}
+}

@@ -116,8 +116,10 @@ func scanOnce(ctx context.Context, stream jetstream.Stream, opts ReplayOptions, 
 		if err != nil {
 			return last, false, err
 		}
-		if len(batch) == 0 && !opts.Follow {
-			return last, false, errStalled
+		if len(batch) == 0 {
+			if err := stalled(ctx, consumer, delivered, opts.Follow); err != nil {
+				return last, false, err
+			}
 		}
 		for _, msg := range batch {
 			meta, err := msg.Metadata()
@@ -134,6 +136,22 @@ func scanOnce(ctx context.Context, stream jetstream.Stream, opts ReplayOptions, 
 			}
 		}
 	}
+}
+
+// stalled returns errStalled if nothing came although something should have: always, unless the scan follows the stream. Then
+// the server knows: what it sent just as a wait ended got lost, and no later message may come that shows it.
+func stalled(ctx context.Context, consumer jetstream.Consumer, delivered uint64, follows bool) error {
+	if !follows {
+		return errStalled
+	}
+	info, err := consumer.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.Delivered.Consumer != delivered {
+		return errStalled
+	}
+	return nil
 }
 
 // fetch waits for n messages and returns those that came: fewer, if they are large or the wait is over.

@@ -208,14 +208,29 @@ func start(ctx context.Context, opts *server.Options, logger *slog.Logger) (*Ser
 		stopping: make(chan struct{}), watching: make(chan struct{}),
 	}
 	ns.SetLoggerV2(s.log, false, false, false)
-	ns.Start()
-	if err := s.ready(ctx); err != nil {
+	if err := s.recover(ctx, opts); err != nil {
 		ns.Shutdown()
 		ns.WaitForShutdown()
 		return nil, err
 	}
 	go s.watch()
 	return s, nil
+}
+
+// recover starts the server on its store, and looks at the store before and after unless a cluster decides what there is.
+func (s *Server) recover(ctx context.Context, opts *server.Options) error {
+	store := &inspection{dir: opts.StoreDir, log: s.log}
+	alone := opts.Cluster.Port == 0
+	if alone {
+		if err := store.before(); err != nil {
+			return err
+		}
+	}
+	s.nats.Start()
+	if err := s.ready(ctx); err != nil || !alone {
+		return err
+	}
+	return store.after(s.nats)
 }
 
 // ready waits for the ports. A failure of Start shows only in the server's log.

@@ -41,7 +41,7 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 	}{
 		"no directory":   {ServerConfig{}, "no data directory"},
 		"a file":         {ServerConfig{DataDir: file}, "not a directory"},
-		"store occupied": {ServerConfig{DataDir: occupied}, "JetStream"},
+		"store occupied": {ServerConfig{DataDir: occupied}, "jetstream: not a directory"},
 		"unknown key":    {ServerConfig{DataDir: t.TempDir(), Config: []byte("max_paylod: 1")}, "max_paylod"},
 		"no such file":   {ServerConfig{DataDir: t.TempDir(), ConfigFile: file + ".conf"}, "file.conf"},
 		"listen":         {ServerConfig{DataDir: t.TempDir(), Listen: "4222"}, "4222"},

@@ -95,7 +95,7 @@ func printReport(w io.Writer, r *audit.Report) error {
 			add("%s\t%d\t%d\t%d\t%d\t%d\t%d", t.Table, t.Expected, t.Stored, t.Missing, t.Unexpected, t.Different, t.Unprovable)
 		}
 	})
-	if err == nil && !r.Clean() {
+	if err == nil && len(r.Differences) > 0 {
 		fmt.Fprintln(w)
 		err = table(w, "TABLE\tKEY\tFINDING\tCOLUMNS\tBRONZE\tPOSITION", func(add func(string, ...any)) {
 			for _, d := range r.Differences {
@@ -113,9 +113,18 @@ func printReport(w io.Writer, r *audit.Report) error {
 	if r.Stale != "" {
 		fmt.Fprintf(w, "\n%s\n", r.Stale)
 	}
+	for _, lost := range r.Lost {
+		fmt.Fprintf(w, "\nframes %s are missing from the log, and no limit took them\n", lost)
+	}
+	if len(r.Lost) > 0 {
+		fmt.Fprintln(w, "put DIR/log of a mirror or a backup in place, or ingest their sources again; the tables still have their rows")
+	}
 	verdict := "the tables are what the log says"
 	if !r.Clean() {
 		verdict = "the tables differ from the log"
+	}
+	if len(r.Differences) == 0 && len(r.Lost) > 0 {
+		verdict = "the tables are what the rest of the log says"
 	}
 	fmt.Fprintf(w, "\n%d frames, %d events in %s", r.Frames, r.Events, time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond))
 	if r.Resumed > 0 {

@@ -42,7 +42,7 @@ func (p *program) printChain(r *streams.ChainReport) error {
 		fmt.Fprintf(p.stdout, "frames %d to %d: %s\n", b.From, b.To, b.Reason)
 	}
 	if r.Aged != nil {
-		fmt.Fprintf(p.stdout, "left the log: at least %d frames, %d events, %d bytes; link %s at %d\n",
+		fmt.Fprintf(p.stdout, "not in the log any more: at least %d frames, %d events, %d bytes; link %s at %d\n",
 			r.Aged.Frames, r.Aged.Events, r.Aged.Bytes, r.Aged.Link, r.Aged.Seq)
 	}
 	if r.Erased > 0 {
@@ -50,7 +50,7 @@ func (p *program) printChain(r *streams.ChainReport) error {
 	}
 	verdict := "the log is what was chained"
 	if !r.Clean() {
-		verdict = "the log is not what was chained"
+		verdict = "the log is not what was chained: put DIR/log of a mirror or a backup in place; see docs/reliability.md"
 	}
 	fmt.Fprintf(p.stdout, "frames %d to %d: %d verified, %d before the first usable checkpoint, %d after the end of the chain\n%s %d:%s\n%s\n",
 		r.FirstSeq, r.LastSeq, r.Verified, r.Unprovable, r.Unchained, "anchor", r.Head.Seq, r.Head.Link, verdict)

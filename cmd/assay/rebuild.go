@@ -21,8 +21,9 @@ func (p *program) rebuildCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			meter := p.newMeter("rebuild")
-			return p.withRebuilding(cmd, meter.show, func(ctx context.Context, opened *pipeline.Pipeline) error {
-				result, err := opened.Rebuild(ctx, shorten)
+			options := pipeline.Options{Rebuilding: meter.show, Shorten: shorten, Regardless: true}
+			return p.withOptions(cmd, options, func(ctx context.Context, opened *pipeline.Pipeline) error {
+				result, err := opened.Rebuild(ctx)
 				meter.finish()
 				if err != nil {
 					return err
@@ -32,6 +33,9 @@ func (p *program) rebuildCommand() *cobra.Command {
 				}
 				fmt.Fprintf(p.stdout, "%d frames: %d traces, %d entities, %d shed, %d dead\n", result.Frames,
 					result.Totals.Traces, result.Totals.Entities, result.Totals.Shed, result.Totals.Dead)
+				if result.Asked > 0 {
+					fmt.Fprintf(p.stdout, "%d promotions had no row that can be read, and wait again; run publishes them\n", result.Asked)
+				}
 				return nil
 			})
 		},

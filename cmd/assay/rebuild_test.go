@@ -13,11 +13,13 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/internal/config"
 	"assay/internal/pipeline"
 	"assay/internal/tables"
 	"assay/sovereign"
+	"assay/streams"
 )
 
 // whereMet are columns that tell where a row was first met.
@@ -139,6 +141,35 @@ func TestRunRebuildsAStateOfAnotherVersion(t *testing.T) {
 	}
 }
 
+// Where the state cannot be used and the log no longer has all frames, the way out is the one that the message names.
+func TestRebuildShortensWithoutAState(t *testing.T) {
+	dir := sampled(t)
+	withLog(t, dir, func(log *streams.Log) {
+		if err := log.Bronze().Purge(t.Context(), jetstream.WithPurgeSequence(3)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := os.RemoveAll(filepath.Join(dir, "state")); err != nil {
+		t.Fatal(err)
+	}
+	before := dump(t, dir, derived...)
+	for _, args := range [][]string{{"run", "--until-idle", "--log-level", "error"}, {"rebuild"}} {
+		if status, _ := runHere(t, append(args, "--data", dir)...); status != exitFailed {
+			t.Errorf("%s lost rows: status %d", args[0], status)
+		}
+	}
+	if after := dump(t, dir, derived...); after != before {
+		t.Error("a refused rebuild changed the tables")
+	}
+	if status, _ := runHere(t, "rebuild", "--shorten", "--data", dir); status != exitDone {
+		t.Fatal("rebuild --shorten failed")
+	}
+	// That frames are missing remains a finding, though none about a table.
+	if _, report := audited(t, dir); len(report.Differences) > 0 || report.Frames == 0 {
+		t.Errorf("audit: %d frames, %+v", report.Frames, report.Differences)
+	}
+}
+
 // quiet keeps the state store's chatter out of the test's output.
 type quiet struct{}
 
@@ -159,7 +190,7 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 			interrupt()
 		}
 	})
-	if _, err := opened.Rebuild(ctx, false); !errors.Is(err, context.Canceled) {
+	if _, err := opened.Rebuild(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	if err := opened.Close(context.Background()); err != nil {
@@ -170,7 +201,7 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 	}
 
 	opened = openForRebuild(context.Background(), t, settings, func(uint64, uint64) {})
-	result, err := opened.Rebuild(context.Background(), false)
+	result, err := opened.Rebuild(context.Background())
 	if err = errors.Join(err, opened.Close(context.Background())); err != nil {
 		t.Fatal(err)
 	}

@@ -61,12 +61,12 @@ func (p *program) withPlace(cmd *cobra.Command,
 
 // withPipeline opens the data directory that the flags name, without processing anything, and runs do on it.
 func (p *program) withPipeline(cmd *cobra.Command, do func(ctx context.Context, opened *pipeline.Pipeline) error) error {
-	return p.withRebuilding(cmd, nil, do)
+	return p.withOptions(cmd, pipeline.Options{}, do)
 }
 
-// withRebuilding is withPipeline for what may rebuild; progress is told about that.
-func (p *program) withRebuilding(
-	cmd *cobra.Command, progress func(done, total uint64), do func(ctx context.Context, opened *pipeline.Pipeline) error,
+// withOptions is withPipeline with options of the caller's, such as for what may rebuild.
+func (p *program) withOptions(
+	cmd *cobra.Command, options pipeline.Options, do func(ctx context.Context, opened *pipeline.Pipeline) error,
 ) (err error) {
 	settings, err := p.settings(cmd)
 	if err != nil {
@@ -75,8 +75,8 @@ func (p *program) withRebuilding(
 	if err := existing(settings); err != nil {
 		return err
 	}
-	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler),
-		pipeline.Options{Rebuilding: progress, KeepLimits: true})
+	options.KeepLimits = true
+	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler), options)
 	if errors.Is(err, streams.ErrLocked) {
 		remedy := "needs the directory to itself: stop the server first"
 		if cmd.Flags().Lookup("server") != nil {

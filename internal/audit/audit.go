@@ -155,8 +155,12 @@ func (a *audit) begin(ctx context.Context, rest Rest) error {
 	if err != nil {
 		return fmt.Errorf("audit: read stream %s: %w", streams.StreamBronze, err)
 	}
+	lost, err := a.Log.Missing(ctx)
+	if err != nil {
+		return err
+	}
 	a.report = &Report{
-		Workflow: a.Workflow, AsOf: time.Now().UTC(), FirstSeq: max(1, info.State.FirstSeq), LastSeq: rest.UpTo,
+		Workflow: a.Workflow, AsOf: time.Now().UTC(), FirstSeq: max(1, info.State.FirstSeq), LastSeq: rest.UpTo, Lost: lost,
 	}
 	a.reached = &checkpoint{
 		Stamp: a.Stamp, Created: info.Created, Report: a.report, Totals: rest.Totals, From: a.report.FirstSeq,

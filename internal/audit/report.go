@@ -3,26 +3,30 @@ package audit
 import (
 	"slices"
 	"time"
+
+	"assay/streams"
 )
 
 // Report is what an audit found.
 type Report struct {
-	Workflow    string       `json:"workflow,omitempty"` // "": all
-	AsOf        time.Time    `json:"as_of"`              // when the tables were as they were compared
-	Stale       string       `json:"stale,omitempty"`    // how the tables were derived, if that explains differences
-	FirstSeq    uint64       `json:"first_seq"`          // of BRONZE, that the log still has
-	LastSeq     uint64       `json:"last_seq"`           // that was compared; later ones were not in the tables yet
-	Frames      uint64       `json:"frames"`
-	Events      uint64       `json:"events"`
-	Resumed     uint64       `json:"resumed,omitempty"` // frames of them that an interrupted audit had compared
-	Tables      []Tally      `json:"tables"`
-	Differences []Difference `json:"differences"`       // up to Options.ListMax
-	Omitted     uint64       `json:"omitted,omitempty"` // differences beyond it
-	Seconds     float64      `json:"seconds"`
+	Workflow string    `json:"workflow,omitempty"` // "": all
+	AsOf     time.Time `json:"as_of"`              // when the tables were as they were compared
+	Stale    string    `json:"stale,omitempty"`    // how the tables were derived, if that explains differences
+	FirstSeq uint64    `json:"first_seq"`          // of BRONZE, that the log still has
+	LastSeq  uint64    `json:"last_seq"`           // that was compared; later ones were not in the tables yet
+	Frames   uint64    `json:"frames"`
+	// Lost are frames that the log had and has no more, although no limit took them.
+	Lost        []streams.Stretch `json:"lost,omitempty"`
+	Events      uint64            `json:"events"`
+	Resumed     uint64            `json:"resumed,omitempty"` // frames of them that an interrupted audit had compared
+	Tables      []Tally           `json:"tables"`
+	Differences []Difference      `json:"differences"`       // up to Options.ListMax
+	Omitted     uint64            `json:"omitted,omitempty"` // differences beyond it
+	Seconds     float64           `json:"seconds"`
 }
 
-// Clean reports whether the tables are what the log says.
-func (r *Report) Clean() bool { return len(r.Differences) == 0 }
+// Clean reports whether the tables are what the log says, and the log has what it should.
+func (r *Report) Clean() bool { return len(r.Differences) == 0 && len(r.Lost) == 0 }
 
 // Unprovable reports whether there are rows that follow, also, from frames which have left the log.
 func (r *Report) Unprovable() bool {

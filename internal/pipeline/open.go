@@ -64,11 +64,26 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	for _, d := range p.log.Damage() {
-		p.opts.Logger.Error("the log has lost messages: a checksum failed when it was opened; restore them from a mirror, or"+
-			" ingest their sources again", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes)
+	if err := p.reportLoss(ctx); err != nil {
+		return err
 	}
 	p.publisher = p.log.NewPublisher(streams.PublisherConfig{})
+	return nil
+}
+
+// reportLoss says what the log has lost. It goes on all the same: what comes in must be stored.
+func (p *Pipeline) reportLoss(ctx context.Context) error {
+	for _, d := range p.log.Damage() {
+		p.opts.Logger.Error("the log has lost messages: a checksum failed, or a file was gone, when it was opened; restore them from"+
+			" a mirror, or ingest their sources again", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes)
+	}
+	missing, err := p.log.Missing(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	p.opts.Logger.Error("frames are missing from the log, and no limit took them: put DIR/log of a mirror or a backup in place, or"+
+		" ingest their sources again; the tables still have their rows, so do not rebuild before", "stretches", len(missing),
+		"first", missing[0].String(), "last", missing[len(missing)-1].String())
 	return nil
 }
 
@@ -96,13 +111,16 @@ func (p *Pipeline) openStore(ctx context.Context) error {
 		err = p.checkLoss(ctx)
 	}
 	switch {
+	case err == nil:
+		return p.readTables(ctx)
+	case errors.Is(err, ErrUnopened) && p.opts.Regardless:
 	case !unusable(err):
 		return err
 	case p.opts.Rebuilding == nil:
 		return fmt.Errorf("%w; `assay rebuild --data %s` makes it anew from the log", err, p.opts.Config.Data)
 	}
-	p.opts.Logger.Warn("making the tables anew from the log, because their state cannot be used", "reason", err)
-	p.rebuilt, err = p.rebuild(ctx, false)
+	p.opts.Logger.Warn("making the tables anew from the log, because they or their state cannot be used", "reason", err)
+	p.rebuilt, err = p.rebuild(ctx)
 	return err
 }
 
@@ -134,7 +152,10 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 		return err
 	}
 	rows, err := p.store.Count(ctx, tables.Traces, tables.Filter{})
-	if err == nil && rows == 0 {
+	switch {
+	case err != nil:
+		err = unopened(err, p.opts.Config.Data)
+	case rows == 0:
 		err = fmt.Errorf("%w: traces is empty, and %d rows were written", gold.ErrStateLost, totals.Traces)
 	}
 	return err
@@ -143,14 +164,14 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	data := p.opts.Config.Data
 	store, err := p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions())
+	p.vectors = vectors.New(store, p.embedder, p.opts.Logger) // also without: tables that are made anew wake it
 	if err != nil {
-		return err // and p.store stays nil, so that nobody closes what is not there
+		return unopened(err, data) // and p.store stays nil, so that nobody closes what is not there
 	}
 	p.store = store
 	if added := store.ColumnsAdded(); len(added) > 0 {
 		p.opts.Logger.Info("added columns to tables that an earlier version made", "columns", added)
 	}
-	p.vectors = vectors.New(p.store, p.embedder, p.opts.Logger)
 	options, err := p.goldOptions(ctx)
 	if err != nil {
 		return err
@@ -159,7 +180,9 @@ func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	if p.store.Dimensions() != p.embedder.Dimensions() { // rows must fit the table, before fitVectors and after
 		options.Embedder = embed.Later{Of: p.store, Wake: p.vectors.Wake}
 	}
-	if p.gold, err = gold.Open(ctx, options); err != nil {
+	if p.gold, err = gold.Open(ctx, options); errors.Is(err, gold.ErrStore) {
+		return unopened(err, data)
+	} else if err != nil {
 		return err
 	}
 	if err := p.checkDerivation(); err != nil {

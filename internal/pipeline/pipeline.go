@@ -46,6 +46,10 @@ type Options struct {
 	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
 	// version's, and is told how many frames of how many are done.
 	Rebuilding func(done, total uint64)
+	// Shorten allows what is made anew to lack rows of frames that the log no longer has.
+	Shorten bool
+	// Regardless makes tables anew that cannot even be opened. Otherwise that is an error.
+	Regardless bool
 }
 
 // Pipeline is a running Assay.
@@ -68,6 +72,7 @@ type Pipeline struct {
 	stamp      *streams.Stamp
 	rebuilt    *rebuild.Result // by Open; nil if it had no reason to
 
+	damaged  []string      // tables that could not be read when they were opened
 	stale    string        // how the tables were derived, if the program with its settings would do otherwise
 	auditing chan struct{} // holds a token while there is an audit
 

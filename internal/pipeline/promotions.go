@@ -73,6 +73,9 @@ func (p *Pipeline) warnings(ctx context.Context) (warnings []string, err error) 
 	if p.stale != "" {
 		warnings = append(warnings, p.stale)
 	}
+	for _, table := range p.damaged {
+		warnings = append(warnings, fmt.Sprintf("table %s cannot be read: stop, and run `assay rebuild`", table))
+	}
 	limit := p.opts.Config.Registry.WarnAge
 	if limit == 0 {
 		return warnings, nil

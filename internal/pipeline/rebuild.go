@@ -13,12 +13,13 @@ import (
 )
 
 // Rebuild makes tables and state anew from the log, unless Open has just done so. The pipeline must not have been started.
-// shorten allows them to lose rows of frames that the log no longer has; without it the error then wraps rebuild.ErrAged.
-func (p *Pipeline) Rebuild(ctx context.Context, shorten bool) (*rebuild.Result, error) {
+// The error wraps rebuild.ErrAged if they would lose rows of frames that the log no longer has, and Options.Shorten does not
+// allow that.
+func (p *Pipeline) Rebuild(ctx context.Context) (*rebuild.Result, error) {
 	if p.rebuilt != nil {
 		return p.rebuilt, nil
 	}
-	result, err := p.rebuild(ctx, shorten)
+	result, err := p.rebuild(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,12 +27,11 @@ func (p *Pipeline) Rebuild(ctx context.Context, shorten bool) (*rebuild.Result, 
 }
 
 // rebuild builds beside what there is, closes that and opens what was built in its place.
-func (p *Pipeline) rebuild(ctx context.Context, shorten bool) (*rebuild.Result, error) {
+func (p *Pipeline) rebuild(ctx context.Context) (*rebuild.Result, error) {
 	options, err := p.rebuildOptions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	options.Shorten = shorten
 	result, err := rebuild.Build(ctx, options)
 	if err == nil {
 		err = p.closeTables()
@@ -42,7 +42,26 @@ func (p *Pipeline) rebuild(ctx context.Context, shorten bool) (*rebuild.Result, 
 	if err != nil {
 		return nil, err
 	}
+	if result.Unreadable != "" {
+		p.opts.Logger.Warn("the table of promotions could not be read: those without a row are asked for again, under the same"+
+			" idempotency keys", "asked", result.Asked, "reason", result.Unreadable)
+	}
+	if p.opts.Shorten {
+		if err := p.acceptLoss(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p.damaged = nil
 	return result, p.openTables(ctx)
+}
+
+// acceptLoss notes that somebody has decided to go on without what the log has lost, so that it is reported no more.
+func (p *Pipeline) acceptLoss(ctx context.Context) error {
+	missing, err := p.log.Missing(ctx)
+	if err != nil {
+		return err
+	}
+	return p.log.Accept(ctx, missing)
 }
 
 func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options, err error) {
@@ -57,7 +76,7 @@ func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options,
 	stamp, err := p.programStamp(ctx)
 	return rebuild.Options{
 		Data: p.opts.Config.Data, Log: p.log, Silver: &silver, Gold: gold, Old: p.store, Stamp: stamp, Derivation: p.derivation().encode(),
-		Progress: p.opts.Rebuilding,
+		Shorten: p.opts.Shorten, Progress: p.opts.Rebuilding,
 		OpenStore: func(ctx context.Context, dir string) (rebuild.Store, error) {
 			return p.opts.OpenStore(ctx, dir, p.embedder.Dimensions())
 		},

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/nats-io/nats.go"
-
 	"assay/consumers/gold"
-	"assay/consumers/promotion"
 	"assay/consumers/silver"
 	"assay/internal/replay"
 	"assay/internal/tables"
@@ -42,7 +39,8 @@ type Options struct {
 	Log    *streams.Log
 	Silver *silver.Options // as the Silver consumer has them
 	Gold   gold.Options    // as Gold has them; Dir, Store and Epoch are replaced
-	// Old are the tables as they are, from which promotions are taken over; OpenStore opens the new ones in a directory.
+	// Old are the tables as they are, from which promotions are taken over, nil if they cannot be opened; OpenStore opens the new
+	// ones in a directory.
 	Old       gold.Store
 	OpenStore func(ctx context.Context, dir string) (Store, error)
 	// Stamp tells one program with its settings from another: only the same one may go on with what an earlier one began.
@@ -61,7 +59,11 @@ type Options struct {
 type Result struct {
 	Frames  uint64 `json:"frames"`
 	Resumed uint64 `json:"resumed,omitempty"` // frames of them that an earlier, interrupted Build had folded
-	Totals  Totals `json:"totals"`
+	// Asked are promotions that had no row and were asked for again, under the same idempotency keys; Unreadable is why there
+	// may be some of which the registry knows already.
+	Asked      uint64 `json:"promotions_asked_again,omitempty"`
+	Unreadable string `json:"promotions_unreadable,omitempty"`
+	Totals     Totals `json:"totals"`
 }
 
 // Totals are gold.Totals for scripts.
@@ -76,8 +78,8 @@ type Totals struct {
 	Edges        uint64 `json:"edges"`
 }
 
-// Build makes new tables and a new state of all frames that the log has, and leaves them ready for Swap. Promotions that the
-// old table does not know are published to PROMOTION again, so that they are handled. Nobody may consume the log or write
+// Build makes new tables and a new state of all frames that the log has, and leaves them ready for Swap. Promotions of
+// which the old table has no row, or none that can be read, are published to PROMOTION again, so that they are handled. Nobody may consume the log or write
 // tables meanwhile. Errors wrap ErrAged, ErrFiles, ErrStore, gold's sentinels, or are those of streams.Scan.
 func Build(ctx context.Context, opts Options) (result *Result, err error) {
 	if err := prepare(opts.Data, opts.Stamp); err != nil {
@@ -100,9 +102,10 @@ func Build(ctx context.Context, opts Options) (result *Result, err error) {
 // build is a Build under way.
 type build struct {
 	Options
-	span  replay.Range // of the log
-	store Store
-	gold  *gold.Gold
+	span   replay.Range // of the log
+	store  Store
+	gold   *gold.Gold
+	result Result
 }
 
 // survey finds out what the log has, and whether that is all.
@@ -115,34 +118,39 @@ func (b *build) survey(ctx context.Context) error {
 	if b.Shorten || b.Trial {
 		return nil
 	}
-	gone, err := b.Old.Count(ctx, tables.Traces, tables.Or(
-		tables.Lt(silver.ColBronzeSeq, int64(b.span.From)), tables.Gt(silver.ColBronzeSeq, int64(b.span.To))))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
-	}
-	erased, err := b.erased(ctx)
+	gone, err := b.rowsOutside(ctx)
 	if err != nil {
 		return err
 	}
-	if missing := uint64(max(0, info.State.NumDeleted)); gone > 0 || missing > erased {
-		return fmt.Errorf("%w: %d rows come from outside its sequences %d to %d, and %d frames are missing in between;"+
-			" `assay rebuild --shorten` goes on without them", ErrAged, gone, b.span.From, b.span.To, missing-min(missing, erased))
+	missing, err := b.Log.Missing(ctx)
+	if err != nil {
+		return err
+	}
+	if gone > 0 || len(missing) > 0 {
+		return fmt.Errorf("%w: %d rows come from outside its sequences %d to %d, and these frames are missing: %v; put DIR/log of a"+
+			" mirror or a backup in place, or go on without them: `assay rebuild --shorten`", ErrAged, gone, b.span.From, b.span.To, missing)
 	}
 	return nil
 }
 
-// erased counts the frames within the log's that were removed on purpose.
-func (b *build) erased(ctx context.Context) (frames uint64, err error) {
-	gaps, err := b.Log.Gaps(ctx)
-	if err != nil {
-		return 0, err
+// rowsOutside counts rows of traces whose frames the log does not have. A table that cannot be read has none if nothing has
+// ever left the log.
+func (b *build) rowsOutside(ctx context.Context) (rows int64, err error) {
+	err = errUnopened
+	if b.Old != nil {
+		rows, err = b.Old.Count(ctx, tables.Traces, tables.Or(
+			tables.Lt(silver.ColBronzeSeq, int64(b.span.From)), tables.Gt(silver.ColBronzeSeq, int64(b.span.To))))
 	}
-	for _, gap := range gaps {
-		if from, to := max(gap.From, b.span.From), min(gap.After.Seq, b.span.To); from <= to {
-			frames += to + 1 - from
-		}
+	switch {
+	case err == nil:
+		return rows, nil
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	case b.span.From > 1:
+		return 0, fmt.Errorf("%w: frames before %d have left it, and which rows come from them cannot be read;"+
+			" `assay rebuild --shorten` goes on without them: %w", ErrAged, b.span.From, err)
 	}
-	return frames, nil
+	return 0, nil
 }
 
 func (b *build) run(ctx context.Context) (*Result, error) {
@@ -157,17 +165,16 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	if b.gold, err = gold.Open(ctx, options); err != nil {
 		return nil, err
 	}
-	result := &Result{}
 	if done := b.gold.Applied(); done >= b.span.From {
-		result.Resumed = done - b.span.From + 1
+		b.result.Resumed = done - b.span.From + 1
 	}
-	for _, step := range []func(context.Context) error{b.fold, b.gold.FlushAll, b.carryPromotions, b.store.EnsureIndexes} {
+	for _, step := range []func(context.Context) error{b.carryPromotions, b.askBefore, b.fold, b.gold.FlushAll, b.store.EnsureIndexes} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
-	result.Frames, result.Totals = b.total(), Totals(b.gold.Totals())
-	return result, nil
+	b.result.Frames, b.result.Totals = b.total(), Totals(b.gold.Totals())
+	return &b.result, nil
 }
 
 func (b *build) total() uint64 { return b.span.To + 1 - b.span.From }
@@ -189,31 +196,6 @@ func (b *build) fold(ctx context.Context) error {
 		}
 		if b.Progress != nil {
 			b.Progress(rows.To+1-b.span.From, b.total())
-		}
-	}
-	return nil
-}
-
-// askAgain publishes promotions that the old table does not know. The promotion consumer recognises those that wait already.
-func (b *build) askAgain(ctx context.Context, rows *replay.Rows) error {
-	msgs := map[string]*nats.Msg{}
-	for i := range rows.Promotions {
-		e := &rows.Promotions[i]
-		id := silver.EventUUID(b.Silver.Namespace, e).String()
-		if _, err := promotion.Parse(id, e.WorkflowID, []byte(e.Payload)); err == nil { // else it is a dead letter already
-			msgs[id] = silver.PromotionMessage(b.Silver.Namespace, e)
-		}
-	}
-	known, err := b.knownPromotions(ctx, msgs)
-	if err != nil {
-		return err
-	}
-	for id, msg := range msgs {
-		if known[id] {
-			continue
-		}
-		if err := b.Log.PublishMsgs(ctx, msg); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -2,7 +2,7 @@
 //
 //	BRONZE ─► decode, gate, identify ─► fold ─► DATA/rebuild/new/{state,sovereign} ─► complete ─► Swap
 //	                                                  ▲
-//	                             promotions: the old table's rows, which the log does not know
+//	                             promotions: the old table's rows, as far as they can be read
 //
 // Until the new ones are complete the old ones stay as they are. A Build that was interrupted goes on where it was, if it is
 // repeated by the same program with the same settings; else it begins again. Once the file complete exists the swap will

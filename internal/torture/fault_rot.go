@@ -82,12 +82,26 @@ func (f *rot) follow(ctx context.Context, r *Run, whole, what string) error {
 		r.Note("%s: recovered", what)
 		return nil
 	}
-	told := slices.ContainsFunc(found, func(s string) bool { return strings.Contains(s, ": status ") })
-	if !told && !strings.Contains(said, "level=ERROR") {
+	if !told(what, said, found) {
 		r.Find("%s: in silence: %s\nit said: %s", what, strings.Join(found, "\n"), said)
 		return nil
 	}
 	return f.back(ctx, r, whole, what, append(found, "it said: "+said))
+}
+
+// deadFails begins the finding that dead letters cannot be listed.
+const deadFails = "assay dead: status "
+
+// told reports whether the program said that something is wrong: when it started, to whoever has it audited, or
+// to whoever asks for dead letters, which no audit covers. Frames whose file is gone must show at the start.
+func told(what, said string, found []string) bool {
+	if strings.Contains(said, "level=ERROR") || strings.HasPrefix(said, errEnded.Error()) {
+		return true
+	}
+	return !(logBlocks.MatchString(strings.TrimSuffix(what, ": removed")) && strings.HasSuffix(what, ": removed")) &&
+		slices.ContainsFunc(found, func(s string) bool {
+			return strings.HasPrefix(s, auditFails) || strings.HasPrefix(s, chainBroken) || strings.HasPrefix(s, deadFails)
+		})
 }
 
 // restart starts and stops the program, and returns what it said, if it started or not.
@@ -106,8 +120,7 @@ func (f *rot) restart(ctx context.Context, r *Run) (said string, err error) {
 	return said, err
 }
 
-// back takes the ways that are documented, the gentlest first: a rebuild; the log from its mirror, and a rebuild; no tables
-// at all, and a rebuild.
+// back takes the ways that are documented: a rebuild; for the log its mirror, and a rebuild.
 func (f *rot) back(ctx context.Context, r *Run, whole, what string, wrong []string) error {
 	data := r.Program.Data
 	ways := []struct {
@@ -121,19 +134,11 @@ func (f *rot) back(ctx context.Context, r *Run, whole, what string, wrong []stri
 			}
 			return copyTree(ctx, filepath.Join(whole, "log"), filepath.Join(data, "log"))
 		}},
-		{"tables and state removed, rebuild", func() error {
-			for _, dir := range []string{"state", "sovereign", "rebuild"} {
-				if err := os.RemoveAll(filepath.Join(data, dir)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}},
+	}
+	if !f.log {
+		ways = ways[:1]
 	}
 	for _, way := range ways {
-		if way.name == ways[1].name && !f.log {
-			continue
-		}
 		if err := way.do(); err != nil {
 			return err
 		}

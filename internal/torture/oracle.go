@@ -47,12 +47,18 @@ func (v *verdict) finish(ctx context.Context) error {
 	return v.expect(ctx, "it does not come to its end", append([]string{"run", "--data", v.Program.Data, "--until-idle", "--json"}, args...)...)
 }
 
+// What begins a finding of the program's own audits.
+const (
+	auditFails  = "the audit is not clean"
+	chainBroken = "the chain is not whole"
+)
+
 // audit asks the program itself.
 func (v *verdict) audit(ctx context.Context) error {
-	if err := v.expect(ctx, "the audit is not clean", append([]string{"audit", "--data", v.Program.Data}, v.Settings...)...); err != nil {
+	if err := v.expect(ctx, auditFails, append([]string{"audit", "--data", v.Program.Data}, v.Settings...)...); err != nil {
 		return err
 	}
-	return v.expect(ctx, "the chain is not whole", "audit", "--data", v.Program.Data, "--chain")
+	return v.expect(ctx, chainBroken, "audit", "--data", v.Program.Data, "--chain")
 }
 
 // expect runs a command that must end with status 0.

@@ -58,7 +58,7 @@ func TestShort(t *testing.T) {
 }
 
 // short are the faults of the short form, which is the same every time unless a seed is given: the long one draws others.
-var short = []string{"kill", "point", "stop", "power", "twice", "poison", "slow", "registry", "rot-index", "rot-state"}
+var short = []string{"kill", "point", "stop", "power", "twice", "poison", "slow", "registry", "rot-log", "rot-index", "rot-state"}
 
 const shortSeed = 1
 
