@@ -94,6 +94,25 @@ func (s *Store) Path() string { return s.dir }
 // ColumnsAdded returns the columns that Open added to tables of an earlier version, as TABLE.COLUMN.
 func (s *Store) ColumnsAdded() []string { return s.added }
 
+// Refresh shows readers what other clients have written to the tables. A write of the store's own does so too, but while there
+// is none, a store would not notice them.
+func (s *Store) Refresh(ctx context.Context) error {
+	for name := range s.tables {
+		err := s.on(ctx, "refresh", name, func(*openTable) error {
+			newest, err := openNative(s.dir, name) // opening looks for the newest version, and all handles share it
+			if err != nil {
+				return err
+			}
+			newest.close()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close waits for the calls under way and closes the store. Readers that Query returned fail from then on.
 func (s *Store) Close() error {
 	if !s.calls.close() {

@@ -58,6 +58,9 @@ func TestAuditBesideIngest(t *testing.T) {
 	if rounds := <-fed; rounds == 0 || last == 0 {
 		t.Errorf("%d events came, %d were audited", rounds, last)
 	}
+	if status, _ := remote(); status != exitDone { // and leaves the server with nothing more to write
+		t.Errorf("status %d after the last event", status)
+	}
 	tamper(t, data, func(ctx context.Context, store *sovereign.Store) error {
 		return store.Delete(ctx, tables.Traces, tables.Eq("bronze_seq", int64(1)))
 	})

@@ -31,6 +31,9 @@ func (p *Pipeline) Audit(ctx context.Context, workflow string, listMax int, prog
 		return nil, err
 	}
 	defer release()
+	if err := p.store.Refresh(ctx); err != nil {
+		return nil, err
+	}
 	options, err := p.auditOptions(ctx)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ type Store interface {
 	Reshape(ctx context.Context, dimensions int) error
 	Optimise(ctx context.Context, table string) error
 	Prune(ctx context.Context, table string) error
+	Refresh(ctx context.Context) error
 	Close() error
 }
 
