@@ -18,7 +18,7 @@ import (
 
 // Options tunes a store. The zero value stands for the defaults.
 type Options struct {
-	// FragmentRows is the number of rows that Optimise aims at for a fragment. Default 1 Mi.
+	// FragmentRows is the number of rows that Optimise aims at for a fragment, and so what upkeep holds in memory at a time. Default 128 Ki.
 	FragmentRows int64
 	// OptimiseRowsMax limits the rows that one Optimise rewrites. Default 8 Mi.
 	OptimiseRowsMax int64
@@ -35,7 +35,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.FragmentRows == 0 {
-		o.FragmentRows = 1 << 20
+		o.FragmentRows = 128 << 10
 	}
 	if o.OptimiseRowsMax == 0 {
 		o.OptimiseRowsMax = 8 << 20

@@ -109,6 +109,18 @@ func TestAuditFindsAStrandedPromotion(t *testing.T) {
 	}
 }
 
+// A promotion in a state that there is not, as after a bit of the file flipped, is nobody's to publish.
+func TestAuditFindsAPromotionInNoState(t *testing.T) {
+	dir, id := sampled(t), ""
+	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
+		row := firstRow(ctx, t, store, tables.Promotions, tables.Filter{})
+		defer row.Release()
+		id = row.Column(row.Schema().FieldIndices("event_uuid")[0]).ValueStr(0)
+		return store.Merge(ctx, tables.Promotions, with(row, "state", "publisjed"))
+	})
+	expect(t, dir, audit.Difference{Table: tables.Promotions, Key: id, Finding: audit.Different, Columns: []string{"state"}})
+}
+
 // An entity whose key leaves the workflow out has events of several; auditing one of these takes the others into account.
 func TestAuditOfAWorkflowWithSharedEntities(t *testing.T) {
 	dir, config, events := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "assay.yaml"), filepath.Join(t.TempDir(), "events.ndjson")

@@ -28,7 +28,7 @@ type checkpoint struct {
 	Resolved int          `json:"resolved"` // rows of traces that were looked into
 	Strays   []stray      `json:"strays"`   // up to resolvedMax
 	Moved    []key        `json:"moved"`    // up to resolvedMax
-	Stranded []string     `json:"stranded"` // promotions that are pending and have no entry; up to strandedMax
+	Stranded []string     `json:"stranded"` // promotions in no state that there is, or pending without an entry; up to strandedMax
 }
 
 // save makes the checkpoint durable, and all that was written before.

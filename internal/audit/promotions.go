@@ -81,10 +81,20 @@ func signPromotion(l *layout, p *promotion.Promotion, payload string) ([]uint64,
 	return signs.sign(nil, 0), nil
 }
 
-// picturePromotions keeps the signatures of the rows, and finds pending ones that the bucket does not know.
+// picturePromotions keeps the signatures of the rows, and finds those in no state that there is, and pending ones that the
+// bucket does not know.
 func (a *audit) picturePromotions(ctx context.Context) error {
 	l := newLayout(tables.Promotions)
 	if err := a.picture(ctx, l); err != nil {
+		return err
+	}
+	everyState := tables.In(columnState, string(promotion.Pending), string(promotion.Published), string(promotion.Rejected))
+	err := a.eachPromotion(ctx, tables.Not(everyState), func(id uuid.UUID) {
+		if len(a.reached.Stranded) < strandedMax {
+			a.reached.Stranded = append(a.reached.Stranded, id.String())
+		}
+	})
+	if err != nil {
 		return err
 	}
 	pending, err := a.pendingPromotions(ctx)
@@ -103,7 +113,7 @@ func (a *audit) picturePromotions(ctx context.Context) error {
 	return nil
 }
 
-// strandedMax bounds the promotions that are reported as pending without an entry.
+// strandedMax bounds the promotions whose state is reported.
 const strandedMax = 10_000
 
 // pendingPromotions returns rows that are pending and have no entry in the bucket, as it was just before.
@@ -111,14 +121,21 @@ func (a *audit) pendingPromotions(ctx context.Context) (ids []string, err error)
 	if err := a.notePublications(ctx); err != nil {
 		return nil, err
 	}
-	l := &layout{table: tables.ByName(tables.Promotions), columns: []string{"event_uuid"}}
-	err = scan(ctx, a.Store, l, a.where(tables.Eq(columnState, string(promotion.Pending))), func(r *row) error {
-		if !a.expected.has(append([]byte{keyEntry}, r.id[:]...)) && len(ids) < strandedMax {
-			ids = append(ids, r.key())
+	err = a.eachPromotion(ctx, tables.Eq(columnState, string(promotion.Pending)), func(id uuid.UUID) {
+		if !a.expected.has(append([]byte{keyEntry}, id[:]...)) && len(ids) < strandedMax {
+			ids = append(ids, id.String())
 		}
-		return nil
 	})
 	return ids, err
+}
+
+// eachPromotion calls do with the id of each row of the table for which where holds.
+func (a *audit) eachPromotion(ctx context.Context, where tables.Filter, do func(uuid.UUID)) error {
+	l := &layout{table: tables.ByName(tables.Promotions), columns: []string{"event_uuid"}}
+	return scan(ctx, a.Store, l, a.where(where), func(r *row) error {
+		do(r.id)
+		return nil
+	})
 }
 
 // notePublications notes the keys of the bucket in the scratch space.
