@@ -12,6 +12,9 @@ LDFLAGS := -s -w -extldflags "-Wl,--gc-sections"
 # reported as a failure.
 FUZZTIME ?= 20000x
 
+# How long make torture goes on, where RUNS does not say how often.
+DURATION ?= 1h
+
 .PHONY: help run build test torture native lint fmt bench fuzz clean
 
 help: ## list the targets
