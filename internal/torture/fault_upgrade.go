@@ -42,7 +42,8 @@ func (u *upgrade) Strike(ctx context.Context, r *Run) error {
 	return r.Program.Up(ctx)
 }
 
-// buildPrevious builds the earlier version from the repository's history, with its own native library.
+// buildPrevious builds the earlier version from the repository's history, with its own native library. Its files are dated
+// today (tar -m), since cargo would else take what it compiled last for theirs.
 func buildPrevious(ctx context.Context, root, dir string) (string, error) {
 	tree := filepath.Join(dir, "previous")
 	if _, err := os.Stat(filepath.Join(tree, "assay")); err == nil {
@@ -51,7 +52,7 @@ func buildPrevious(ctx context.Context, root, dir string) (string, error) {
 	if err := os.MkdirAll(tree, 0o700); err != nil {
 		return "", err
 	}
-	const unpack = `git archive ` + previous + ` | tar -x -C "$0" && cd "$0" && go run ./sovereign/native/build`
+	const unpack = `git archive ` + previous + ` | tar -xm -C "$0" && cd "$0" && go run ./sovereign/native/build`
 	cmd := exec.CommandContext(ctx, "bash", "-o", "pipefail", "-c", unpack, tree)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {

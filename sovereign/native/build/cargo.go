@@ -55,14 +55,18 @@ func find(program, remedy string) (string, error) {
 }
 
 // build runs cargo on the crate and returns the path of the library. It reports progress on standard error.
-func (t tools) build(ctx context.Context, sources, targetDir string) (string, error) {
+//
+// Cargo takes our crate in two clones for the same one, and what it compiled last for fresh if no source file is younger. So
+// it is told the key, which makes crates of different sources different.
+func (t tools) build(ctx context.Context, sources, targetDir, key string) (string, error) {
 	fmt.Fprintln(os.Stderr, "native library: building; the first time this takes about 10 minutes on 2 cores")
 	protoc, err := t.protoc(ctx, sources, targetDir)
 	if err != nil {
 		return "", err
 	}
 	command := t.command(ctx, sources, targetDir,
-		"build", "--release", "--locked", "--quiet", "--package", "assay-native", "--message-format", "json-render-diagnostics")
+		"rustc", "--release", "--locked", "--quiet", "--package", "assay-native", "--message-format", "json-render-diagnostics",
+		"--", "--cfg", fmt.Sprintf("sources=%q", key))
 	command.Env = append(command.Env, "PROTOC="+protoc)
 	command.Stderr = os.Stderr // --quiet leaves only warnings and errors
 	messages, err := command.StdoutPipe()
@@ -84,7 +88,7 @@ func (t tools) build(ctx context.Context, sources, targetDir string) (string, er
 	err = errors.Join(scanner.Err(), command.Wait())
 	meter.stop()
 	if err != nil {
-		return "", fmt.Errorf("cargo build: %w; its messages are above", err)
+		return "", fmt.Errorf("cargo rustc: %w; its messages are above", err)
 	}
 	return filepath.Join(targetDir, "release", archiveName), nil
 }

@@ -81,7 +81,7 @@ func findOrBuild(ctx context.Context, sources string) (string, error) {
 	if path, ok := cache.find(key); ok { // another build was first
 		return path, nil
 	}
-	built, err := tools.build(ctx, sources, cache.targetDir())
+	built, err := tools.build(ctx, sources, cache.targetDir(), key)
 	if err != nil {
 		return "", err
 	}
