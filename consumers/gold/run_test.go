@@ -3,7 +3,6 @@ package gold
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,41 +14,11 @@ import (
 	"assay/consumers/silver"
 	"assay/internal/tables"
 	"assay/streams"
+	"assay/streams/streamstest"
 )
 
 // testTimeout ends a test that waits for what never comes.
 const testTimeout = time.Minute
-
-func startLog(t *testing.T) *streams.Log {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
-	t.Cleanup(cancel)
-	config, err := os.ReadFile("../../nats.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := streams.StartServer(ctx, streams.ServerConfig{DataDir: t.TempDir(), Config: config})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	cfg := streams.DefaultConfig()
-	cfg.MaxBytes = 1 << 30
-	log, err := streams.Open(ctx, nc, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return log
-}
 
 func publish(t *testing.T, log *streams.Log, id string, body []byte) {
 	t.Helper()
@@ -65,7 +34,7 @@ func publish(t *testing.T, log *streams.Log, id string, body []byte) {
 // and one that is no batch, and then stops it cleanly.
 func TestRunFoldsEveryMessageOnce(t *testing.T) {
 	const messages, rowsEach = 5, 3
-	log := startLog(t)
+	log := streamstest.NewLog(t)
 	for i := range messages {
 		r := record(someCalls(i*rowsEach, rowsEach))
 		body, err := silver.Encode(memory.DefaultAllocator, r)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/streams"
+	"assay/streams/streamstest"
 )
 
 const (
@@ -42,39 +42,13 @@ type bed struct {
 
 func newBed(t testing.TB) *bed {
 	t.Helper()
-	config, err := os.ReadFile("../../nats.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := testContext(t)
-	server, err := streams.StartServer(ctx, streams.ServerConfig{DataDir: t.TempDir(), Config: config})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bed{server: server}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
-		defer cancel()
-		if err := server.Stop(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	b := &bed{server: streamstest.Start(t)}
 	b.conn = b.connect(t)
-	if b.Log, err = streams.Open(ctx, b.conn, streams.DefaultConfig()); err != nil {
-		t.Fatal(err)
-	}
+	b.Log = streamstest.Open(t, b.conn)
 	return b
 }
 
-func (b *bed) connect(t testing.TB) *nats.Conn {
-	t.Helper()
-	conn, err := b.server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	return conn
-}
+func (b *bed) connect(t testing.TB) *nats.Conn { return streamstest.Connect(t, b.server) }
 
 // empty removes every message.
 func (b *bed) empty(t testing.TB) {

@@ -5,31 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"assay"
 	"assay/internal/capture"
 	"assay/streams"
+	"assay/streams/streamstest"
 )
 
 // startLog starts an embedded server with a log and a publisher.
 func startLog(t testing.TB) (*streams.Log, *streams.Publisher) {
 	t.Helper()
-	ctx := context.Background()
-	server, err := streams.StartServer(ctx, streams.ServerConfig{DataDir: t.TempDir(), Config: assay.NATSConfig})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop(ctx) })
-	nc, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	log, err := streams.Open(ctx, nc, streams.DefaultConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := streamstest.NewLog(t)
 	publisher := log.NewPublisher(streams.PublisherConfig{})
-	t.Cleanup(func() { _ = publisher.Close(ctx) })
+	t.Cleanup(func() { _ = publisher.Close(context.Background()) })
 	return log, publisher
 }
 

@@ -7,11 +7,12 @@ import (
 	"assay/consumers/bronze"
 	"assay/consumers/silver"
 	"assay/streams"
+	"assay/streams/streamstest"
 )
 
 // Whoever reads a log that drops frames meanwhile learns which was the first that he did not get.
 func TestRefineTellsWhatIsAbsent(t *testing.T) {
-	log := startLog(t)
+	log := streamstest.NewLog(t)
 	for i := range 10 {
 		publish(t, log, frame("s", uint64(i), 1, fmt.Sprintf("data: %d\n\n", i)))
 	}

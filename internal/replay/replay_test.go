@@ -13,6 +13,7 @@ import (
 	"assay/internal/capture"
 	"assay/internal/replay"
 	"assay/streams"
+	"assay/streams/streamstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,37 +22,6 @@ func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// openLog starts a server in a directory of the test.
-func openLog(t *testing.T) *streams.Log {
-	t.Helper()
-	ctx := testContext(t)
-	config, err := os.ReadFile("../../nats.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := streams.StartServer(ctx, streams.ServerConfig{DataDir: t.TempDir(), Config: config})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	cfg := streams.DefaultConfig()
-	cfg.MaxBytes = 1 << 30
-	log, err := streams.Open(ctx, conn, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return log
 }
 
 // ingest captures files and directories and returns what was captured.
@@ -78,7 +48,7 @@ func TestRecordingsComeBackAsTheyWere(t *testing.T) {
 	if _, err := os.Stat(data); err != nil {
 		t.Skip("the recordings are not here:", err)
 	}
-	log := openLog(t)
+	log := streamstest.NewLog(t)
 	paths := []string{filepath.Join(data, "sse"), filepath.Join(data, "jsonrpc"), filepath.Join(data, "events")}
 	compared := 0
 	for _, in := range ingest(t, log, paths...) {
@@ -107,7 +77,7 @@ func TestRecordingsComeBackAsTheyWere(t *testing.T) {
 
 // Frames come back in the order of the log, and only those that were asked for.
 func TestWriteSelects(t *testing.T) {
-	log := openLog(t)
+	log := streamstest.NewLog(t)
 	dir := filepath.Join(t.TempDir(), "in")
 	bodies := map[string]string{"a.sse": "data: 1\n\ndata: 2\n\n: tail", "b.ndjson": "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}\r\n\r\n"}
 	for name, body := range bodies {

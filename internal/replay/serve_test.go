@@ -13,6 +13,7 @@ import (
 
 	"assay/internal/replay"
 	"assay/streams"
+	"assay/streams/streamstest"
 )
 
 // ingestFile captures one file of the given name and content.
@@ -26,7 +27,7 @@ func ingestFile(t *testing.T, log *streams.Log, name, content string) {
 }
 
 func TestServeOffersARecording(t *testing.T) {
-	log := openLog(t)
+	log := streamstest.NewLog(t)
 	const body = "id: 1\r\ndata: {\"a\":1}\r\n\r\n: ping\r\n\r\ndata: [DONE]\r\n\r\n"
 	ingestFile(t, log, "a.sse", body)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,7 +59,7 @@ func TestServeOffersARecording(t *testing.T) {
 }
 
 func TestAnswersAreThoseOfTheRecording(t *testing.T) {
-	log := openLog(t)
+	log := streamstest.NewLog(t)
 	ingestFile(t, log, "session.ndjson", strings.Join([]string{
 		`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"clientInfo":{"name":"a"}}}`,
 		`{"jsonrpc":"2.0","id":0,"result":{"serverInfo":{"name":"s"}}}`,

@@ -2,12 +2,11 @@ package replay
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"os"
 	"testing"
 
 	"assay/streams"
+	"assay/streams/streamstest"
 )
 
 // publish publishes frames as they are, each in its turn.
@@ -35,38 +34,9 @@ func frame(stream string, position uint64, count int, body string) *streams.Fram
 	return f
 }
 
-func startLog(t *testing.T) *streams.Log {
-	t.Helper()
-	config, err := os.ReadFile("../../nats.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := streams.StartServer(t.Context(), streams.ServerConfig{DataDir: t.TempDir(), Config: config})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	cfg := streams.DefaultConfig()
-	cfg.MaxBytes = 1 << 30
-	log, err := streams.Open(t.Context(), conn, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return log
-}
-
 // A tail whose stream grew is given once; every other byte is given, also of tails that were never finished.
 func TestTailsAreGivenOnce(t *testing.T) {
-	log := startLog(t)
+	log := streamstest.NewLog(t)
 	var all []*streams.Frame
 	var want string
 	add := func(given bool, f *streams.Frame) {
