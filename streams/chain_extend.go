@@ -19,8 +19,8 @@ const (
 func chainKey(seq uint64) string { return fmt.Sprintf("%s%020d", chainPrefix, seq) }
 
 // ExtendChain brings the chain up to the last frame of BRONZE and returns its end. It goes on from where it ended, so it costs
-// what is new. Several processes may do so: all come to the same. It also notes what the log's limits have taken. Errors are
-// Scan's.
+// what is new. Several processes may do so: all come to the same. It also notes what limits have taken, and what DEAD has
+// had. Errors are Scan's.
 func (l *Log) ExtendChain(ctx context.Context) (Checkpoint, error) {
 	head, revision, err := l.chainHead(ctx)
 	if err != nil {
@@ -44,7 +44,10 @@ func (l *Log) ExtendChain(ctx context.Context) (Checkpoint, error) {
 			return head, err
 		}
 	}
-	return head, l.noteLeft(ctx)
+	if err := l.noteLeft(ctx); err != nil {
+		return head, err
+	}
+	return head, l.noteLetters(ctx)
 }
 
 // chainParts is how many checkpoints a log has at least when its limits have begun to remove frames: no more than one part of

@@ -41,20 +41,6 @@ func (l *Log) Erase(ctx context.Context, sequences []uint64) (erased int, err er
 	return erased, l.forgetIDs(ctx)
 }
 
-// EraseLetters overwrites letters of DEAD, given by sequence, and removes them. It returns how many were there.
-func (l *Log) EraseLetters(ctx context.Context, sequences []uint64) (erased int, err error) {
-	for _, seq := range sequences {
-		there, err := eraseMessage(ctx, l.dead, seq)
-		if err != nil {
-			return erased, err
-		}
-		if there {
-			erased++
-		}
-	}
-	return erased, nil
-}
-
 // eraseMessage overwrites a message and removes it, and tells whether it was there.
 func eraseMessage(ctx context.Context, stream jetstream.Stream, seq uint64) (there bool, err error) {
 	err = stream.SecureDeleteMsg(ctx, seq)

@@ -77,6 +77,15 @@ func (p *Pipeline) reportLoss(ctx context.Context) error {
 		p.opts.Logger.Error("the log has lost messages: a checksum failed, or a file was gone, when it was opened; restore them from"+
 			" a mirror, or ingest their sources again", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes)
 	}
+	letters, err := p.log.MissingLetters(ctx)
+	if err != nil {
+		return err
+	}
+	if len(letters) > 0 {
+		p.opts.Logger.Error("dead letters are missing from stream DEAD, and no limit took them: stop, and run `assay rebuild`, which writes"+
+			" them again from their frames", "stretches", len(letters), "first", letters[0].String(),
+			"last", letters[len(letters)-1].String())
+	}
 	missing, err := p.log.Missing(ctx)
 	if err != nil || len(missing) == 0 {
 		return err
