@@ -29,10 +29,10 @@ func (p *program) auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "Compare the tables with what the log says that they must be",
 		Long: "Audit decodes the log anew, applies the gate, computes identities, folds entities, metrics and the graph, and compares\n" +
-			"the results with the tables, row by row and column by column. It changes nothing, and exits with status 1 if it finds a\n" +
-			"difference. A running server audits itself while it goes on, up to what was in its tables at the start; with --data the\n" +
-			"audit works on a directory that no server uses. Interrupted there and started again, it goes on where it was. With\n" +
-			"--chain it checks the log itself.",
+			"the results with the tables, row by row and column by column, and with the dead letters. It changes nothing, and exits\n" +
+			"with status 1 if it finds a difference. A running server audits itself while it goes on, up to what was in its tables at\n" +
+			"the start; with --data the audit works on a directory that no server uses. Interrupted there and started again, it goes\n" +
+			"on where it was. With --chain it checks the log itself.",
 		Example: "  assay audit\n" +
 			"  assay audit --data D --workflow sse/000 --json\n" +
 			"  assay audit --data D --chain --anchor 1024:9f86d0…",

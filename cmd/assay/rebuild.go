@@ -16,7 +16,8 @@ func (p *program) rebuildCommand() *cobra.Command {
 		Short: "Make everything above the log anew from it",
 		Long: "Rebuild decodes and folds the whole log into new tables beside the old ones, and puts them in their place when they are\n" +
 			"complete; until then the old ones stay as they are. Interrupted and started again, it goes on where it was. What the\n" +
-			"registry said about promotions is kept. It works on a data directory that no server uses.",
+			"registry said about promotions is kept, and dead letters that were lost are written again. It works on a data directory\n" +
+			"that no server uses.",
 		Example: "  assay rebuild --data D",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,6 +36,13 @@ func (p *program) rebuildCommand() *cobra.Command {
 					result.Totals.Traces, result.Totals.Entities, result.Totals.Shed, result.Totals.Dead)
 				if result.Asked > 0 {
 					fmt.Fprintf(p.stdout, "%d promotions had no row that can be read, and wait again; run publishes them\n", result.Asked)
+				}
+				if result.Corrected > 0 {
+					fmt.Fprintf(p.stdout, "%d rows of promotions said something else than the log, and were corrected\n", result.Corrected)
+				}
+				if result.LettersWritten+result.LettersErased > 0 {
+					fmt.Fprintf(p.stdout, "%d dead letters were missing or others, and were written again; %d were erased\n",
+						result.LettersWritten, result.LettersErased)
 				}
 				return nil
 			})

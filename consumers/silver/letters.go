@@ -33,9 +33,9 @@ const (
 // HeaderEventUUID is the header of a message on PROMOTION that carries its identity; its body is the event's JSON.
 const HeaderEventUUID = "Assay-Event-Uuid"
 
-// deadLetter renders an event that cannot be decoded. Its message id is where it stands, so that decoding its frame
+// DeadLetter renders an event that cannot be decoded. Its message id is where it stands, so that decoding its frame
 // again does not write a second letter while the log remembers the first.
-func deadLetter(e *bronze.Event) *nats.Msg {
+func DeadLetter(e *bronze.Event) *nats.Msg {
 	seq := strconv.FormatUint(e.BronzeSeq, 10)
 	position := strconv.FormatUint(e.Position, 10)
 	msg := nats.NewMsg("dead." + e.Source)
@@ -97,8 +97,8 @@ func partition(workflow string, n int) int {
 	return int(h.Sum32() % uint32(n))
 }
 
-// oneLine makes a header of a reason.
+// oneLine makes a header of a reason, one that comes back from the log as it is.
 func oneLine(reason string) string {
 	reason = strings.ToValidUTF8(reason[:min(len(reason), reasonBytesMax)], "")
-	return strings.NewReplacer("\r", " ", "\n", " ").Replace(reason)
+	return strings.Trim(strings.NewReplacer("\r", " ", "\n", " ").Replace(reason), " \t")
 }

@@ -139,7 +139,7 @@ func (w *worker) take(msg jetstream.Msg) error {
 		w.partitions[partition(e.WorkflowID, w.Partitions)].Append(e)
 		switch {
 		case e.Disposition == bronze.Dead:
-			w.letters = append(w.letters, deadLetter(e))
+			w.letters = append(w.letters, DeadLetter(e))
 		case e.Kind == bronze.KindPromotion:
 			w.letters = append(w.letters, PromotionMessage(w.Namespace, e))
 		}

@@ -13,6 +13,7 @@ import (
 	"assay/consumers/bronze"
 	"assay/consumers/gold"
 	"assay/consumers/silver"
+	"assay/internal/letters"
 	"assay/internal/replay"
 	"assay/internal/tables"
 	"assay/kernels"
@@ -68,7 +69,8 @@ const (
 
 // Run compares the tables, as they were at a moment of rest, with the log up to there; processing may go on meanwhile.
 // Interrupted, it leaves in Dir what the next Run goes on from. That rows differ is not an error but what the Report says.
-// Errors wrap ErrStore, ErrState, ErrColumn or ErrOvertaken, are those of streams.Scan and AtRest, or the context's.
+// Errors wrap ErrStore, ErrState, ErrColumn, ErrOvertaken or letters.ErrLedger, are those of streams.Scan and AtRest, or the
+// context's.
 func Run(ctx context.Context, opts Options) (report *Report, err error) {
 	begun := time.Now()
 	a := &audit{Options: opts}
@@ -76,7 +78,7 @@ func Run(ctx context.Context, opts Options) (report *Report, err error) {
 		return nil, errors.Join(err, a.close())
 	}
 	for _, step := range []func(context.Context) error{
-		a.findAged, a.auditTraces, a.auditDerived, a.auditPromotions, a.auditTotals, a.locate,
+		a.findAged, a.auditTraces, a.auditDerived, a.auditPromotions, a.auditLetters, a.auditTotals, a.locate,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -93,6 +95,7 @@ type audit struct {
 	reached  *checkpoint
 	report   *Report // of reached
 	expected *expected
+	letters  *letters.Ledger
 	gold     *gold.Gold // fresh, over expected
 	aged     *agedOut
 }
@@ -122,6 +125,9 @@ func (a *audit) openScratch(ctx context.Context) (err error) {
 		return err
 	}
 	a.expected = newExpected(space, a.Workflow, a.Kept)
+	if a.letters, err = letters.Open(filepath.Join(a.Dir, "letters")); err != nil {
+		return err
+	}
 	options := a.Gold
 	options.Dir, options.Store, options.Epoch, options.CacheBytes = filepath.Join(a.Dir, "state"), a.expected, epoch, cacheBytes
 	options.Fault = nil
@@ -137,7 +143,10 @@ func (a *audit) close() error {
 	if a.expected != nil {
 		errs = append(errs, a.expected.close())
 	}
-	a.gold, a.expected = nil, nil
+	if a.letters != nil {
+		errs = append(errs, a.letters.Close())
+	}
+	a.gold, a.expected, a.letters = nil, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -169,11 +178,26 @@ func (a *audit) begin(ctx context.Context, rest Rest) error {
 	if err := a.picturePromotions(ctx); err != nil { // which grow as soon as processing goes on
 		return err
 	}
+	dead, err := a.Log.Dead().Info(ctx)
+	if err != nil {
+		return fmt.Errorf("audit: read stream %s: %w", streams.StreamDead, err)
+	}
 	rest.Resume()
 	for _, name := range derivedTables {
 		if err := a.picture(ctx, newLayout(name)); err != nil {
 			return err
 		}
+	}
+	if err := a.readLetters(ctx, dead.State.LastSeq); err != nil {
+		return err
+	}
+	return a.save()
+}
+
+// save makes all that was computed durable, and that it was.
+func (a *audit) save() error {
+	if err := a.letters.Sync(); err != nil {
+		return err
 	}
 	return a.expected.save(a.reached)
 }

@@ -25,10 +25,11 @@ type checkpoint struct {
 	From     uint64       `json:"from"`
 	Absent   uint64       `json:"absent"` // the first sequence that was not there any more, 0 if all were
 	Traces   Tally        `json:"traces"`
-	Resolved int          `json:"resolved"` // rows of traces that were looked into
-	Strays   []stray      `json:"strays"`   // up to resolvedMax
-	Moved    []key        `json:"moved"`    // up to resolvedMax
-	Stranded []string     `json:"stranded"` // promotions in no state that there is, or pending without an entry; up to strandedMax
+	KeptFrom uint64       `json:"kept_from"` // the first frame of which the limits of DEAD have certainly taken no letter
+	Resolved int          `json:"resolved"`  // rows of traces that were looked into
+	Strays   []stray      `json:"strays"`    // up to resolvedMax
+	Moved    []key        `json:"moved"`     // up to resolvedMax
+	Stranded []string     `json:"stranded"`  // promotions in no state that there is, or pending without an entry; up to strandedMax
 }
 
 // save makes the checkpoint durable, and all that was written before.

@@ -30,10 +30,10 @@ func (r *Report) Clean() bool { return len(r.Differences) == 0 && len(r.Lost) ==
 
 // Unprovable reports whether there are rows that follow, also, from frames which have left the log.
 func (r *Report) Unprovable() bool {
-	return slices.ContainsFunc(r.Tables, func(t Tally) bool { return t.Unprovable > 0 })
+	return r.FirstSeq > 1 && slices.ContainsFunc(r.Tables, func(t Tally) bool { return t.Unprovable > 0 })
 }
 
-// Tally counts the rows of one table.
+// Tally counts the rows of one table, or the letters of DEAD.
 type Tally struct {
 	Table      string `json:"table"`
 	Expected   uint64 `json:"expected"`
@@ -41,7 +41,7 @@ type Tally struct {
 	Missing    uint64 `json:"missing"`
 	Unexpected uint64 `json:"unexpected"`
 	Different  uint64 `json:"different"`
-	Unprovable uint64 `json:"unprovable,omitempty"` // stored rows whose frames have left the log
+	Unprovable uint64 `json:"unprovable,omitempty"` // whose frames have left the log, and letters that may have left DEAD by its limits
 }
 
 // Finding says what is wrong with a row.
@@ -54,7 +54,7 @@ const (
 	Different  Finding = "different"  // there is, with other values
 )
 
-// Difference is one row that is not what the log says.
+// Difference is one row, or letter, that is not what the log says.
 type Difference struct {
 	Table     string   `json:"table"`
 	Key       string   `json:"key"`

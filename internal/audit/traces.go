@@ -84,6 +84,9 @@ func (t *traces) take(rows *replay.Rows) error {
 	if err := t.keepPromotions(rows); err != nil {
 		return err
 	}
+	if err := t.expectLetters(rows); err != nil {
+		return err
+	}
 	return t.addRecord(rows.Record, t.Workflow, t.Kept[tables.Traces])
 }
 
@@ -140,7 +143,7 @@ func (t *traces) compareUpTo(ctx context.Context, to uint64) error {
 	t.window.reset()
 	t.release()
 	t.reached.From, t.reached.Moved = to+1, slices.Collect(maps.Keys(t.moved))
-	return t.expected.save(t.reached)
+	return t.save()
 }
 
 func (t *traces) stray(found *stored, twice bool) {

@@ -123,7 +123,8 @@ func (f *forgetting) forgetLetters(ctx context.Context) error {
 			return err
 		}
 		seq, _ := strconv.ParseUint(m.Header.Get(silver.HeaderBronzeSeq), 10, 64) // none in a letter of another origin
-		own := normalForm(streams.UnescapeHeader(m.Header.Get(silver.HeaderWorkflow))) == name && !m.Time.After(f.report.At)
+		since := seq > f.report.Through || seq == 0 && m.Time.After(f.report.At)
+		own := normalForm(streams.UnescapeHeader(m.Header.Get(silver.HeaderWorkflow))) == name && !since
 		if own || f.moved[seq] {
 			letters = append(letters, m.Seq)
 		}

@@ -94,8 +94,15 @@ func (p *Pipeline) auditOptions(ctx context.Context) (options audit.Options, err
 		return options, err
 	}
 	versions, err := p.tableVersions()
-	options.Stamp += versions
-	return options, err
+	if err != nil {
+		return options, err
+	}
+	dead, err := p.log.Dead().Info(ctx)
+	if err != nil {
+		return options, fmt.Errorf("read stream DEAD: %w", err)
+	}
+	options.Stamp += fmt.Sprint(versions, dead.State.FirstSeq, dead.State.LastSeq, dead.State.Msgs)
+	return options, nil
 }
 
 // yield leaves the machine to Silver while that lags, within a limit.

@@ -8,6 +8,7 @@ import (
 
 	"assay/consumers/gold"
 	"assay/consumers/silver"
+	"assay/internal/letters"
 	"assay/internal/replay"
 	"assay/internal/tables"
 	"assay/streams"
@@ -63,7 +64,11 @@ type Result struct {
 	// may be some of which the registry knows already.
 	Asked      uint64 `json:"promotions_asked_again,omitempty"`
 	Unreadable string `json:"promotions_unreadable,omitempty"`
-	Totals     Totals `json:"totals"`
+	// Corrected are rows of promotions that said something else of their event than the log does, or told of none.
+	Corrected      uint64 `json:"promotions_corrected,omitempty"`
+	LettersWritten uint64 `json:"dead_letters_written,omitempty"` // that were missing on DEAD, or others
+	LettersErased  uint64 `json:"dead_letters_erased,omitempty"`  // that no frame yields
+	Totals         Totals `json:"totals"`
 }
 
 // Totals are gold.Totals for scripts.
@@ -80,7 +85,8 @@ type Totals struct {
 
 // Build makes new tables and a new state of all frames that the log has, and leaves them ready for Swap. Promotions of
 // which the old table has no row, or none that can be read, are published to PROMOTION again, so that they are handled. Nobody may consume the log or write
-// tables meanwhile. Errors wrap ErrAged, ErrFiles, ErrStore, gold's sentinels, or are those of streams.Scan.
+// tables meanwhile. Errors wrap ErrAged, ErrFiles, ErrLog, ErrStore,
+// letters.ErrLedger, gold's sentinels, or are those of streams.Scan.
 func Build(ctx context.Context, opts Options) (result *Result, err error) {
 	if err := prepare(opts.Data, opts.Stamp); err != nil {
 		return nil, err
@@ -102,10 +108,12 @@ func Build(ctx context.Context, opts Options) (result *Result, err error) {
 // build is a Build under way.
 type build struct {
 	Options
-	span   replay.Range // of the log
-	store  Store
-	gold   *gold.Gold
-	result Result
+	span    replay.Range // of the log
+	whole   bool         // it has all that it ever had, but for what was erased on purpose
+	store   Store
+	letters *letters.Ledger
+	gold    *gold.Gold
+	result  Result
 }
 
 // survey finds out what the log has, and whether that is all.
@@ -115,6 +123,15 @@ func (b *build) survey(ctx context.Context) error {
 		return fmt.Errorf("rebuild: read stream %s: %w", streams.StreamBronze, err)
 	}
 	b.span = replay.Range{From: max(1, info.State.FirstSeq), To: info.State.LastSeq}
+	gaps, err := b.Log.Gaps(ctx)
+	if err != nil {
+		return err
+	}
+	erased := uint64(0)
+	for _, g := range gaps {
+		erased += g.After.Seq + 1 - g.From
+	}
+	b.whole = info.State.Msgs+erased == info.State.LastSeq
 	if b.Shorten || b.Trial {
 		return nil
 	}
@@ -160,6 +177,9 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	b.store = store
+	if err = b.openLetters(); err != nil {
+		return nil, err
+	}
 	options := b.Gold
 	options.Dir, options.Store, options.Epoch = filepath.Join(b.Data, workDir, newDir, StateDir), b.store, epoch
 	if b.gold, err = gold.Open(ctx, options); err != nil {
@@ -168,7 +188,9 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	if done := b.gold.Applied(); done >= b.span.From {
 		b.result.Resumed = done - b.span.From + 1
 	}
-	for _, step := range []func(context.Context) error{b.carryPromotions, b.askBefore, b.fold, b.gold.FlushAll, b.store.EnsureIndexes} {
+	for _, step := range []func(context.Context) error{
+		b.carryPromotions, b.lookBefore, b.fold, b.gold.FlushAll, b.store.EnsureIndexes, b.mendLetters,
+	} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -179,6 +201,35 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 
 func (b *build) total() uint64 { return b.span.To + 1 - b.span.From }
 
+// lookBefore looks at frames that an earlier attempt folded. What it knew of their promotions may be lost since, and of their letters
+// it has kept nothing.
+func (b *build) lookBefore(ctx context.Context) error {
+	if b.Trial || b.result.Resumed == 0 {
+		return nil
+	}
+	done := replay.Range{From: b.span.From, To: b.gold.Applied()}
+	for rows, err := range replay.Refine(ctx, b.Log.Bronze(), b.Silver, done, nil) {
+		if err == nil {
+			err = b.look(ctx, rows)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look asks for promotions that have no row, and notes the letters that there must be.
+func (b *build) look(ctx context.Context, rows *replay.Rows) error {
+	if b.Trial {
+		return nil
+	}
+	if err := b.letters.Expect(rows.Letters); err != nil {
+		return err
+	}
+	return b.askAgain(ctx, rows)
+}
+
 // fold folds the frames that are not folded yet.
 func (b *build) fold(ctx context.Context) error {
 	rest := replay.Range{From: max(b.span.From, b.gold.Applied()+1), To: b.span.To}
@@ -186,10 +237,8 @@ func (b *build) fold(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !b.Trial {
-			if err := b.askAgain(ctx, rows); err != nil {
-				return err
-			}
+		if err := b.look(ctx, rows); err != nil {
+			return err
 		}
 		if err := b.gold.Apply(ctx, []gold.Batch{{Seq: rows.To, Record: rows.Record}}); err != nil {
 			return err
@@ -205,6 +254,9 @@ func (b *build) close() error {
 	var errs []error
 	if b.gold != nil {
 		errs = append(errs, b.gold.Close())
+	}
+	if b.letters != nil {
+		errs = append(errs, b.letters.Close())
 	}
 	if b.store != nil {
 		errs = append(errs, b.store.Close())

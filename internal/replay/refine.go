@@ -11,6 +11,7 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/consumers/silver"
+	"assay/internal/letters"
 	"assay/streams"
 )
 
@@ -20,12 +21,13 @@ type Range struct{ From, To uint64 }
 // Rows are the events of a run of whole frames, as rows of Silver.
 type Rows struct {
 	Range
-	Record     arrow.Record   // of silver.Schema; the events that were not wanted are left out
-	Frames     int            // read
-	Events     int            // in them, wanted or not
-	Bytes      int            // of their bodies
-	Promotions []bronze.Event // the kept promotions among the rows
-	Absent     uint64         // the first sequence of the range that the log does not have, 0 if it has all
+	Record     arrow.Record     // of silver.Schema; the events that were not wanted are left out
+	Frames     int              // read
+	Events     int              // in them, wanted or not
+	Bytes      int              // of their bodies
+	Promotions []bronze.Event   // the kept promotions among the rows
+	Letters    []letters.Letter // that the dead events among the rows yield
+	Absent     uint64           // the first sequence of the range that the log does not have, 0 if it has all
 }
 
 // Refine reads the frames of a range and makes rows of them by the same pure functions as the Silver consumer. What it
@@ -108,6 +110,11 @@ func (r *refiner) take(m streams.Message) {
 			continue
 		}
 		r.batch.Append(&e)
+		if e.Disposition == bronze.Dead {
+			msg := silver.DeadLetter(&e)
+			letter, _ := letters.Of(msg.Subject, msg.Header, msg.Data) // which tells of its frame
+			r.rows.Letters = append(r.rows.Letters, letter)
+		}
 		if e.Kind == bronze.KindPromotion && e.Disposition == bronze.Kept {
 			e.Raw = nil // it would keep the whole frame
 			r.rows.Promotions = append(r.rows.Promotions, e)
