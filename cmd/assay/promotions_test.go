@@ -13,8 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow"
+
 	"assay/internal/config"
+	"assay/internal/tables"
 	"assay/internal/view"
+	"assay/sovereign"
 	"assay/streams"
 )
 
@@ -137,4 +141,47 @@ func fetch(t *testing.T, address string) string {
 		t.Fatalf("%s: %s, error %v", address, response.Status, err)
 	}
 	return string(body)
+}
+
+// A rebuild takes from a row of promotions what became of it, and all else from the log: whatever was damaged is mended, and
+// nothing is published a second time under another key.
+func TestRebuildCorrectsPromotions(t *testing.T) {
+	t.Parallel()
+	const stranger = "00000000-0000-4000-8000-000000000000"
+	registry, dir := newRegistry(t), sampled(t)
+	publish := func() {
+		t.Helper()
+		runHere(t, "run", "--data", dir, "--until-idle", "--log-level", "error", "--registry", registry.URL)
+	}
+	publish()
+	before := dump(t, dir, tables.Promotions)
+	for column, text := range map[string]string{
+		"payload": `{"event_cid": "another"}`, "event_cid": "another", "workflow_id": "another", "event_uuid": stranger,
+		"state": "publisjed",
+	} {
+		var row arrow.Record
+		tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
+			row = firstRow(ctx, t, store, tables.Promotions, tables.Filter{})
+			return nil
+		})
+		for _, rows := range [][]arrow.Record{{with(row, column, text)}, {row, with(row, column, text)}} {
+			replace(t, dir, tables.Promotions, rows, keyOf(row, tables.Promotions))
+			if status, _ := audited(t, dir); status != exitDifference {
+				t.Errorf("%s: the audit ended with status %d", column, status)
+			}
+			if status, out := runHere(t, "rebuild", "--data", dir); status != exitDone {
+				t.Errorf("%s: the rebuild ended with status %d: %s", column, status, out)
+			}
+			publish()
+			checkPublished(t, dir)
+			// Where nothing told any more what became of it, it was asked for again.
+			if after := dump(t, dir, tables.Promotions); after != before && column != "event_uuid" && column != "state" {
+				t.Errorf("%s: before:\n%s\nafter:\n%s", column, before, after)
+			}
+			before = dump(t, dir, tables.Promotions)
+		}
+	}
+	if len(registry.seen) != 1 {
+		t.Errorf("the registry has seen %v", registry.seen)
+	}
 }

@@ -189,7 +189,7 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 		b.result.Resumed = done - b.span.From + 1
 	}
 	for _, step := range []func(context.Context) error{
-		b.carryPromotions, b.lookBefore, b.fold, b.gold.FlushAll, b.store.EnsureIndexes, b.mendLetters,
+		b.carryPromotions, b.lookBefore, b.fold, b.gold.FlushAll, b.store.EnsureIndexes, b.correctPromotions, b.mendLetters,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/nats-io/nats.go"
 
+	"assay/consumers/bronze"
 	"assay/consumers/promotion"
 	"assay/consumers/silver"
 	"assay/internal/replay"
@@ -18,7 +20,8 @@ import (
 
 // The rows of promotions say what became of each, which the log does not know. They are copied first, and all else is asked of
 // the copy. So whatever it lacks is asked for again: because it never had a row, because the old table cannot be read, or
-// because somebody has removed it. It is then sent under the same idempotency key.
+// because somebody has removed it. It is then sent under the same idempotency key. What the rows say of their events is taken
+// from the log at last.
 
 // knownMax is how many promotions are asked about at a time.
 const knownMax = 500
@@ -46,7 +49,9 @@ func (b *build) copyPromotions(ctx context.Context) error {
 	var failed error // to write, unlike to read
 	err := errUnopened
 	if b.Old != nil {
-		err = read(ctx, b.Old, tables.Query{Table: tables.Promotions}, func(r array.RecordReader) error {
+		// A row in another state, as damage may leave it, says nothing of what became of its promotion.
+		states := tables.In("state", string(promotion.Pending), string(promotion.Published), string(promotion.Rejected))
+		err = read(ctx, b.Old, tables.Query{Table: tables.Promotions, Where: states}, func(r array.RecordReader) error {
 			for r.Next() {
 				if failed = b.store.Append(ctx, tables.Promotions, r.Record()); failed != nil {
 					return failed
@@ -66,21 +71,91 @@ func (b *build) copyPromotions(ctx context.Context) error {
 	return nil
 }
 
-// askBefore asks again for promotions of frames that an earlier attempt folded. What it knew of them may be lost since.
-func (b *build) askBefore(ctx context.Context) error {
-	if b.Trial || b.result.Resumed == 0 {
+// correctPromotions makes the rows say of their events what traces, which was just made from the log, says.
+func (b *build) correctPromotions(ctx context.Context) error {
+	if b.Trial {
 		return nil
 	}
-	done := replay.Range{From: b.span.From, To: b.gold.Applied()}
-	for rows, err := range replay.Refine(ctx, b.Log.Bronze(), b.Silver, done, nil) {
-		if err == nil {
-			err = b.askAgain(ctx, rows)
+	var known int
+	err := read(ctx, b.store, tables.Query{
+		Table: tables.Traces, Columns: []string{"event_uuid", "workflow_id", "payload"},
+		Where: tables.Eq("kind", bronze.KindPromotion),
+	}, func(r array.RecordReader) error {
+		for r.Next() {
+			found, err := b.correctRows(ctx, r.Record())
+			if err != nil {
+				return err
+			}
+			known += found
 		}
+		return r.Err()
+	})
+	if err != nil || !b.whole {
+		return err
+	}
+	return b.dropStrangers(ctx, known)
+}
+
+// correctRows corrects the rows of promotions that a record of traces tells of, and returns how many there are.
+func (b *build) correctRows(ctx context.Context, traces arrow.Record) (known int, err error) {
+	type event struct {
+		ID       string `col:"event_uuid"`
+		Workflow string `col:"workflow_id"`
+		Payload  string `col:"payload"`
+	}
+	one, err := array.NewRecordReader(traces.Schema(), []arrow.Record{traces})
+	if err != nil {
+		return 0, err
+	}
+	defer one.Release()
+	events, err := tables.Scan[event](one)
+	if err != nil {
+		return 0, err
+	}
+	for part := range slices.Chunk(events, knownMax) {
+		var said []*promotion.Publication
+		for _, e := range part {
+			if p, err := promotion.FromEvent(e.ID, e.Workflow, []byte(e.Payload)); err == nil { // else it is a dead letter
+				said = append(said, p)
+			}
+		}
+		found, corrected, err := promotion.Correct(ctx, b.store, said)
+		if err != nil {
+			return 0, err
+		}
+		known += found
+		b.result.Corrected += uint64(corrected)
+	}
+	return known, nil
+}
+
+// dropStrangers removes rows that tell of no event of the log, although it has all that it ever had: the id may be damaged. known is
+// how many rows do tell of one. What only the bucket has of a promotion is written again.
+func (b *build) dropStrangers(ctx context.Context, known int) error {
+	rows, err := b.store.Count(ctx, tables.Promotions, tables.Filter{})
+	if err != nil {
+		return fmt.Errorf("%w: count %s: %w", ErrStore, tables.Promotions, err)
+	}
+	if rows <= int64(known) {
+		return nil
+	}
+	ids, err := b.ids(ctx, tables.Promotions, tables.Filter{})
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(ids, knownMax) {
+		told, err := b.ids(ctx, tables.Traces, tables.In("event_uuid", part...))
 		if err != nil {
 			return err
 		}
+		strangers := slices.DeleteFunc(part, func(id string) bool { return slices.Contains(told, id) })
+		if err := b.store.Delete(ctx, tables.Promotions, tables.In("event_uuid", strangers...)); err != nil {
+			return fmt.Errorf("%w: %w", ErrStore, err)
+		}
+		b.result.Corrected += uint64(len(strangers))
 	}
-	return nil
+	_, err = promotion.Recover(ctx, b.Log.Publications(), b.store)
+	return err
 }
 
 // askAgain publishes promotions that have no row. The promotion consumer recognises those that wait already.
@@ -114,23 +189,30 @@ func (b *build) knownPromotions(ctx context.Context, msgs map[string]*nats.Msg) 
 	known := map[string]bool{}
 	ids := slices.Sorted(maps.Keys(msgs))
 	for part := range slices.Chunk(ids, knownMax) {
-		err := read(ctx, b.store, tables.Query{
-			Table: tables.Promotions, Columns: []string{"event_uuid"}, Where: tables.In("event_uuid", part...),
-		}, func(r array.RecordReader) error {
-			type row struct {
-				ID string `col:"event_uuid"`
-			}
-			rows, err := tables.Scan[row](r)
-			for _, found := range rows {
-				known[found.ID] = true
-			}
-			return err
-		})
+		found, err := b.ids(ctx, tables.Promotions, tables.In("event_uuid", part...))
 		if err != nil {
 			return nil, err
 		}
+		for _, id := range found {
+			known[id] = true
+		}
 	}
 	return known, nil
+}
+
+// ids returns the ids of events that a table has, of those rows for which where holds.
+func (b *build) ids(ctx context.Context, table string, where tables.Filter) (ids []string, err error) {
+	type row struct {
+		ID string `col:"event_uuid"`
+	}
+	err = read(ctx, b.store, tables.Query{Table: table, Columns: []string{"event_uuid"}, Where: where}, func(r array.RecordReader) error {
+		rows, err := tables.Scan[row](r)
+		for _, found := range rows {
+			ids = append(ids, found.ID)
+		}
+		return err
+	})
+	return ids, err
 }
 
 // reading is a store that is read.
