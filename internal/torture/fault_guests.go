@@ -64,7 +64,7 @@ func (p *poison) messages(r *Run) []*nats.Msg {
 	garbage := func(to string, header nats.Header) *nats.Msg {
 		data := fmt.Appendf(nil, "{\"poison\": %d, \x00\xff", r.Rng.Uint64())
 		if strings.HasPrefix(to, "bronze.event.") {
-			r.Load.Dead[string(data)] = true
+			r.Load.Dead[string(data)] = nil
 		}
 		return &nats.Msg{Subject: to, Header: header, Data: data}
 	}

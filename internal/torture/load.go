@@ -30,10 +30,17 @@ type Body struct {
 type Load struct {
 	Name       string // tells one load from another; the same name is the same bytes
 	Bodies     []Body
-	Events     int             // of all bodies
-	Identities map[string]bool // event_uuid of each event that has an id of its own
-	Dead       map[string]bool // the raw bytes of what cannot be decoded
-	Promotions map[string]bool // event_cid of what must be published
+	Events     int               // of all bodies
+	Identities map[string]bool   // event_uuid of each event that has an id of its own
+	Dead       map[string]*Place // of what cannot be decoded, by its raw bytes; nil of what others have put into the log
+	Promotions map[string]bool   // event_cid of what must be published
+}
+
+// Place is where an event stands.
+type Place struct {
+	Workflow string
+	Stream   string
+	Position uint64
 }
 
 // namespace is Assay's, computed from its documentation.
@@ -91,7 +98,7 @@ func NewWideLoad(workflows int) *Load {
 }
 
 func newLoad(name string) *Load {
-	return &Load{Name: name, Identities: map[string]bool{}, Dead: map[string]bool{}, Promotions: map[string]bool{}}
+	return &Load{Name: name, Identities: map[string]bool{}, Dead: map[string]*Place{}, Promotions: map[string]bool{}}
 }
 
 // add takes a body of that many events. Capture times are part of the input, so that two runs have the same.
@@ -161,7 +168,7 @@ func (l *Load) session(rng *rand.Rand, i int) {
 // states are an agent's own account, with a promotion now and then, and sometimes a line that breaks off.
 func (l *Load) states(rng *rand.Rand, i int) {
 	var body bytes.Buffer
-	n, workflow := 0, workflowOf(rng)
+	n, workflow, stream := 0, workflowOf(rng), fmt.Sprintf("states/%d", i)
 	say := func(event map[string]any) {
 		event["event_cid"] = fmt.Sprintf("ev-%d-%d", i, n)
 		event["timestamp"] = seconds(60*i + n)
@@ -188,11 +195,11 @@ func (l *Load) states(rng *rand.Rand, i int) {
 	}
 	if rng.IntN(8) == 0 {
 		broken := fmt.Sprintf(`{"broken": %d, "%s`, i, word(rng))
-		l.Dead[broken] = true
+		l.Dead[broken] = &Place{workflow, stream, uint64(n)}
 		body.WriteString(broken + "\n")
 		n++
 	}
-	l.add(Body{Source: streams.SourceEvent, ContentType: streams.ContentNDJSON, Workflow: workflow, Stream: fmt.Sprintf("states/%d", i), Bytes: body.Bytes()}, n)
+	l.add(Body{Source: streams.SourceEvent, ContentType: streams.ContentNDJSON, Workflow: workflow, Stream: stream, Bytes: body.Bytes()}, n)
 }
 
 // state writes an event with an id of its own and keeps its identity.

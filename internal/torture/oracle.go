@@ -14,6 +14,7 @@ import (
 
 	"assay/internal/tables"
 	"assay/internal/view"
+	"assay/streams"
 )
 
 // lagMetric is the program's own measure of how far it is behind.
@@ -107,21 +108,30 @@ func (v *verdict) compare(ctx context.Context) error {
 	return nil
 }
 
-// letters checks that what cannot be decoded is on DEAD with its reason.
+// letters checks that DEAD has a letter for each event that cannot be decoded, as in the undisturbed run, and none besides.
 func (v *verdict) letters(ctx context.Context) error {
-	var letters []view.Dead
-	if err := v.list(ctx, &letters, "dead", "--limit", deadMax); err != nil {
+	letters, err := v.listLetters(ctx)
+	if err != nil {
 		return err
 	}
-	dead := map[string]bool{}
+	v.add(v.Load.checkLetters(letters, v.undisturbed[streams.StreamDead])...)
+	return nil
+}
+
+// listLetters asks for the letters of frames. It returns by their raw bytes what they say, what several say alike once.
+func (v *verdict) listLetters(ctx context.Context) (map[string][]string, error) {
+	var letters []view.Dead
+	if err := v.list(ctx, &letters, "dead", "--limit", deadMax); err != nil {
+		return nil, err
+	}
+	said := map[string][]string{}
 	for _, l := range letters {
-		dead[string(l.Raw)] = true
-		if l.Reason == "" {
-			v.add(fmt.Sprintf("dead letter %q has no reason", l.Raw))
+		what := (&Place{l.WorkflowID, l.StreamID, l.Position}).String() + ": " + l.Reason
+		if raw := string(l.Raw); l.BronzeSeq > 0 && !slices.Contains(said[raw], what) {
+			said[raw] = append(said[raw], what)
 		}
 	}
-	v.add(missing("DEAD lacks", v.Load.Dead, dead)...)
-	return nil
+	return said, nil
 }
 
 // promotions checks what the registry and the table know.
@@ -164,6 +174,30 @@ func (l *Load) check(s Snapshot) []string {
 	return missing("traces lacks", l.Identities, stored)
 }
 
+// checkLetters compares letters with what the load says by itself, and with those of an undisturbed run. What others have put into
+// the log must have a letter, too, whatever that says.
+func (l *Load) checkLetters(letters, undisturbed map[string][]string) (found []string) {
+	for _, raw := range slices.Sorted(maps.Keys(l.Dead)) {
+		place, got := l.Dead[raw], letters[raw]
+		switch {
+		case len(got) == 0:
+			found = append(found, fmt.Sprintf("DEAD lacks %q", raw))
+		case place != nil && (!slices.Equal(got, undisturbed[raw]) || len(got) > 1 || !strings.HasPrefix(got[0], place.String()+": ")):
+			found = append(found, fmt.Sprintf("DEAD has another %q: %q, undisturbed %q, sent as %s", raw, got, undisturbed[raw], place))
+		case slices.ContainsFunc(got, func(what string) bool { return strings.HasSuffix(what, ": ") }):
+			found = append(found, fmt.Sprintf("dead letter %q has no reason", raw))
+		}
+	}
+	for _, raw := range slices.Sorted(maps.Keys(letters)) {
+		if _, ok := l.Dead[raw]; !ok {
+			found = append(found, fmt.Sprintf("DEAD should not have %q: %q", raw, letters[raw]))
+		}
+	}
+	return shorten(found)
+}
+
+func (p *Place) String() string { return fmt.Sprintf("%q %q %d", p.Workflow, p.Stream, p.Position) }
+
 // missing lists what is wanted and not there.
 func missing(what string, want, got map[string]bool) (found []string) {
 	for _, id := range slices.Sorted(maps.Keys(want)) {
@@ -200,6 +234,9 @@ func (h *Harness) reference(ctx context.Context, load *Load, settings []string) 
 	}
 	if err == nil {
 		r.undisturbed, err = TakeSnapshot(ctx, r.Program.Data)
+	}
+	if err == nil {
+		r.undisturbed[streams.StreamDead], err = (&verdict{Run: r}).listLetters(ctx)
 	}
 	var found []string
 	if err == nil {

@@ -39,6 +39,28 @@ func TestOracleSeesEveryDifference(t *testing.T) {
 	}
 }
 
+// The oracle sees a letter that is missing, one too many, one that says something else and one that says nothing.
+func TestOracleSeesEveryLetter(t *testing.T) {
+	l := newLoad("letters")
+	l.Dead["a"], l.Dead["poison"] = &Place{"w", "s", 3}, nil
+	const right = `"w" "s" 3: cut off`
+	undisturbed := map[string][]string{"a": {right}}
+	for want, letters := range map[string]map[string][]string{
+		"":                            {"a": {right}, "poison": {`"v" "p" 0: garbage`}},
+		`DEAD lacks "a"`:              {"poison": {`"v" "p" 0: garbage`}},
+		`DEAD lacks "poison"`:         {"a": {right}},
+		`DEAD should not have "b"`:    {"a": {right}, "poison": {`"v" "p" 0: garbage`}, "b": {right}},
+		`DEAD has another "a"`:        {"a": {`"w" "s" 4: cut off`}, "poison": {`"v" "p" 0: garbage`}},
+		`undisturbed ["\"w\" \"s\" 3`: {"a": {right, `"w" "s" 3: another`}, "poison": {`"v" "p" 0: garbage`}},
+		`"poison" has no reason`:      {"a": {right}, "poison": {`"v" "p" 0: `}},
+	} {
+		found := strings.Join(l.checkLetters(letters, undisturbed), "\n")
+		if !strings.Contains(found, want) || (want == "") != (found == "") {
+			t.Errorf("want %q in %q", want, found)
+		}
+	}
+}
+
 // The registry counts by key and by content.
 func TestRegistryCounts(t *testing.T) {
 	r := NewRegistry(rand.New(rand.NewPCG(1, 1)))

@@ -14,7 +14,7 @@ import (
 	"assay/sovereign"
 )
 
-// Snapshot is what the tables hold, by table and key.
+// Snapshot is what the tables hold, by table and key, and DEAD, by raw bytes.
 type Snapshot map[string]map[string][]string
 
 // differencesMax bounds how many differences of a table are told.
