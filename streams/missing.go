@@ -38,7 +38,29 @@ func (s Stretch) String() string { return fmt.Sprintf("%d to %d", s.From, s.To) 
 // A frame is taken to have left by age if the checkpoint after it is that old, and a ring to have dropped frames if it is full.
 // So a frame that is missing counts as such until it would have left anyway.
 func (l *Log) Missing(ctx context.Context) ([]Stretch, error) {
-	head, _, err := l.chainHead(ctx) // first, lest it be ahead of what was asked before
+	accepted, err := l.accepted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.absent(ctx, accepted, l.left)
+}
+
+// Whole reports whether BRONZE has all frames that it has had, but for those that Erase took: nothing is missing, no loss was
+// accepted, and no limit has taken any.
+func (l *Log) Whole(ctx context.Context) (bool, error) {
+	accepted, err := l.accepted(ctx)
+	if err != nil || len(accepted) > 0 {
+		return false, err
+	}
+	gone, err := l.absent(ctx, nil, func(context.Context, *jetstream.StreamInfo) (uint64, error) { return 0, nil })
+	return len(gone) == 0, err
+}
+
+// absent returns which frames are not there, but for those that Erase took, that were accepted, and that have left.
+func (l *Log) absent(
+	ctx context.Context, accepted []Stretch, left func(context.Context, *jetstream.StreamInfo) (uint64, error),
+) ([]Stretch, error) {
+	head, _, err := l.chainHead(ctx) // first, lest it be ahead of what is asked then
 	if err != nil {
 		return nil, err
 	}
@@ -50,19 +72,13 @@ func (l *Log) Missing(ctx context.Context) ([]Stretch, error) {
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := l.accepted(ctx)
-	if err != nil {
-		return nil, err
-	}
-	left, err := l.left(ctx, info)
+	known, err := left(ctx, info)
 	if err != nil {
 		return nil, err
 	}
 	m := absence{gaps: withAccepted(gaps, accepted)}
 	first := max(1, info.State.FirstSeq)
-	if first-1 > left {
-		m.add(left+1, first-1)
-	}
+	m.add(known+1, first-1)
 	for _, seq := range info.State.Deleted {
 		if seq >= first { // of an empty stream the server counts sequence 0
 			m.add(seq, seq)

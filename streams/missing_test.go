@@ -20,6 +20,15 @@ func missing(t *testing.T, n *node) []Stretch {
 	return found
 }
 
+func isWhole(t *testing.T, n *node) bool {
+	t.Helper()
+	whole, err := n.Whole(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return whole
+}
+
 // Frames whose files are gone did not leave by a limit; that shows at every start, and in the chain.
 func TestMissingFiles(t *testing.T) {
 	const frames = 2*ChainEvery + 100
@@ -58,7 +67,7 @@ func TestMissingBesidesErased(t *testing.T) {
 	if _, err := n.Erase(testContext(t), []uint64{1, 2, 3, 10, 12}); err != nil {
 		t.Fatal(err)
 	}
-	if found := missing(t, n); len(found) > 0 {
+	if found := missing(t, n); len(found) > 0 || !isWhole(t, n) {
 		t.Errorf("missing %v", found)
 	}
 	for _, seq := range []uint64{4, 11, 13} {
@@ -76,6 +85,9 @@ func TestMissingBesidesErased(t *testing.T) {
 		if found := missing(t, n); len(found) > 0 {
 			t.Errorf("missing %v, which was accepted", found)
 		}
+		if isWhole(t, n) {
+			t.Error("a loss that was accepted makes the log whole")
+		}
 		if err := n.Bronze().DeleteMsg(testContext(t), 20+i); err != nil {
 			t.Fatal(err)
 		}
@@ -91,8 +103,8 @@ func TestMissingFromALimitedLog(t *testing.T) {
 	if _, err := n.JetStream().UpdateStream(testContext(t), whole); err != nil {
 		t.Fatal(err)
 	}
-	if found := missing(t, n); len(found) > 0 {
-		t.Errorf("missing %v", found)
+	if found := missing(t, n); len(found) > 0 || isWhole(t, n) {
+		t.Errorf("missing %v, or whole", found)
 	}
 	info, err := n.Bronze().Info(testContext(t))
 	if err != nil {

@@ -109,7 +109,7 @@ func Build(ctx context.Context, opts Options) (result *Result, err error) {
 type build struct {
 	Options
 	span    replay.Range // of the log
-	whole   bool         // it has all that it ever had, but for what was erased on purpose
+	whole   bool         // the log has all that it ever had, but for what was erased on purpose
 	store   Store
 	letters *letters.Ledger
 	gold    *gold.Gold
@@ -123,15 +123,9 @@ func (b *build) survey(ctx context.Context) error {
 		return fmt.Errorf("rebuild: read stream %s: %w", streams.StreamBronze, err)
 	}
 	b.span = replay.Range{From: max(1, info.State.FirstSeq), To: info.State.LastSeq}
-	gaps, err := b.Log.Gaps(ctx)
-	if err != nil {
+	if b.whole, err = b.Log.Whole(ctx); err != nil {
 		return err
 	}
-	erased := uint64(0)
-	for _, g := range gaps {
-		erased += g.After.Seq + 1 - g.From
-	}
-	b.whole = info.State.Msgs+erased == info.State.LastSeq
 	if b.Shorten || b.Trial {
 		return nil
 	}
