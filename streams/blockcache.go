@@ -11,12 +11,12 @@ import (
 // blockCacheExpire is how long the server keeps a block of a stream in memory after it was last written or read. Its own
 // default is 10 s, for which there is no setting (nats-server#5740): a log that takes 50 MB/s would hold 500 MB of what it
 // has just written. A reader that comes later gets the block from the file, as a rule out of the kernel's cache.
-const blockCacheExpire = 500 * time.Millisecond
+const blockCacheExpire = 200 * time.Millisecond
 
 // blockBytes is how large a block is at which the next one begins, half of the server's own choice.
 const blockBytes = 4 << 20
 
-// BoundMemory makes the server let go of what the streams have written and read after half a second. Call it when Open has
+// BoundMemory makes the server let go of what the streams have written and read after a moment. Call it when Open has
 // defined the streams and before anything is written, for a block keeps the time that it began with.
 //
 // The server does not export what has to be set, so that reflection looks for it by name. The error wraps ErrServer and

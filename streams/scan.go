@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// scanFetch is how many messages a scan asks for at a time.
+	// scanFetch is how many messages a scan asks for at a time at most, scanBytes about how many bytes.
 	scanFetch = 500
+	scanBytes = 4 << 20
 	// scanWait limits the wait for them. They are there already, unless the scan follows the stream.
 	scanWait = 5 * time.Second
 	// scanIdle is after how long the server forgets a scan whose reader is busy elsewhere; it then starts anew where it was.
@@ -111,8 +112,9 @@ func scanOnce(ctx context.Context, stream jetstream.Stream, opts ReplayOptions, 
 	if pending == 0 && !opts.Follow {
 		return 0, true, nil
 	}
+	size := FetchSize{Bytes: scanBytes, Max: scanFetch}
 	for delivered := uint64(0); ; {
-		batch, err := fetch(ctx, consumer, int(max(1, min(scanFetch, pending))))
+		batch, err := fetch(ctx, consumer, int(max(1, min(uint64(size.Messages()), pending))))
 		if err != nil {
 			return last, false, err
 		}
@@ -121,6 +123,7 @@ func scanOnce(ctx context.Context, stream jetstream.Stream, opts ReplayOptions, 
 				return last, false, err
 			}
 		}
+		size.Got(len(batch), bytesOf(batch))
 		for _, msg := range batch {
 			meta, err := msg.Metadata()
 			if delivered++; err != nil || meta.Sequence.Consumer != delivered {
@@ -173,6 +176,13 @@ func fetch(ctx context.Context, consumer jetstream.Consumer, n int) ([]jetstream
 		return nil, batch.Error()
 	}
 	return msgs, nil
+}
+
+func bytesOf(msgs []jetstream.Msg) (n int) {
+	for _, msg := range msgs {
+		n += len(msg.Data())
+	}
+	return n
 }
 
 func (o ReplayOptions) consumer() jetstream.ConsumerConfig {
