@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay"
+	"assay/internal/allot"
 	"assay/internal/config"
 	"assay/internal/pipeline"
 	"assay/internal/view"
@@ -98,10 +99,13 @@ func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
 	if err := s.config.Validate(); err != nil {
 		return nil, err
 	}
+	shares := allot.For(s.config.Memory)
 	opened, err := pipeline.Open(ctx, pipeline.Options{
 		Config: s.config, NATSConfig: assay.NATSConfig, Logger: s.logger,
 		OpenStore: func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
-			return sovereign.Open(ctx, dir, sovereign.Options{VectorDimensions: dimensions})
+			return sovereign.Open(ctx, dir, sovereign.Options{
+				VectorDimensions: dimensions, FragmentRows: shares.FragmentRows, IndexCacheBytes: shares.Indexes, FooterCacheBytes: shares.Footers,
+			})
 		},
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package sovereign
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // callsMax limits the native calls under way: each of them occupies a thread.
@@ -12,12 +13,20 @@ const callsMax = 64
 type calls struct {
 	slots chan struct{}
 
+	ended  atomic.Uint64 // how many calls have
+	done   chan struct{} // closed by close
 	mu     sync.Mutex
 	closed bool
 	active sync.WaitGroup
 }
 
-func newCalls() *calls { return &calls{slots: make(chan struct{}, callsMax)} }
+// newCalls returns what must be closed.
+func newCalls() *calls {
+	c := &calls{slots: make(chan struct{}, callsMax), done: make(chan struct{})}
+	c.active.Add(1)
+	go c.trim()
+	return c
+}
 
 // do waits for its turn, runs work and returns its result. If ctx ends first, do returns its cause at once; work still runs
 // to its end, so that a write may or may not have been done, its result is discarded, and close waits for it.
@@ -82,6 +91,7 @@ func run[T any](ctx context.Context, c *calls, work func() (T, error), discard f
 
 func (c *calls) end() {
 	<-c.slots
+	c.ended.Add(1)
 	c.active.Done()
 }
 
@@ -89,6 +99,9 @@ func (c *calls) end() {
 func (c *calls) close() bool {
 	c.mu.Lock()
 	first := !c.closed
+	if first {
+		close(c.done)
+	}
 	c.closed = true
 	c.mu.Unlock()
 	c.active.Wait()

@@ -45,29 +45,8 @@ import (
 // pages of its own, which go back to the system at once. Both must be asked for before the first allocation.
 func init() { C.limit_memory() }
 
-// trimInterval is how often trimMeanwhile gives memory back.
-const trimInterval = 250 * time.Millisecond
-
-// trimMeanwhile gives back to the system what is free between the holes, until the function that it returns is called and
-// once more then: for calls that allocate much and keep little.
-func trimMeanwhile() (end func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(trimInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				C.trim_memory()
-			case <-done:
-				C.trim_memory()
-				return
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
-}
+// trimMemory gives back to the system what is free between the holes.
+func trimMemory() { C.trim_memory() }
 
 // NativeStamp returns the hash of the native library that this program was linked with.
 //
@@ -76,6 +55,11 @@ func trimMeanwhile() (end func()) {
 func NativeStamp() string {
 	C.assay_native_abi_2()
 	return C.ASSAY_NATIVE_STAMP
+}
+
+// limitCaches bounds what all tables together keep in memory. It counts if it comes before the first of them is opened.
+func limitCaches(indexBytes, footerBytes int64) {
+	C.assay_limit_caches(C.size_t(indexBytes), C.size_t(footerBytes))
 }
 
 // nativeTable is a handle on a table. It may be used by several goroutines at once.
@@ -156,7 +140,6 @@ func (t *nativeTable) optimise(targetRows, rowsMax int64, versionsAgeMax time.Du
 		versions_age_max_s: C.uint64_t(versionsAgeMax / time.Second),
 	}
 	var stats C.assay_optimise_stats
-	defer trimMeanwhile()()
 	return failure(C.assay_table_optimise(t.handle, &options, &stats))
 }
 

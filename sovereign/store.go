@@ -20,6 +20,9 @@ import (
 type Options struct {
 	// FragmentRows is the number of rows that Optimise aims at for a fragment, and so what upkeep holds in memory at a time. Default 128 Ki.
 	FragmentRows int64
+	// IndexCacheBytes and FooterCacheBytes bound what is kept of indexes and of footers of files, by all stores of the process
+	// together; those of the first one count. Default 128 MiB and 32 MiB.
+	IndexCacheBytes, FooterCacheBytes int64
 	// OptimiseRowsMax limits the rows that one Optimise rewrites. Default 8 Mi.
 	OptimiseRowsMax int64
 	// VersionAgeMax is the age at which Optimise forgets a version of a table. A query that runs longer than this may
@@ -36,6 +39,12 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.FragmentRows == 0 {
 		o.FragmentRows = 128 << 10
+	}
+	if o.IndexCacheBytes == 0 {
+		o.IndexCacheBytes = 128 << 20
+	}
+	if o.FooterCacheBytes == 0 {
+		o.FooterCacheBytes = 32 << 20
 	}
 	if o.OptimiseRowsMax == 0 {
 		o.OptimiseRowsMax = 8 << 20
@@ -81,7 +90,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIO, err)
 	}
-	s := &Store{dir: dir, opts: opts.withDefaults(), calls: newCalls(), tables: make(map[string]*openTable)}
+	opts = opts.withDefaults()
+	limitCaches(opts.IndexCacheBytes, opts.FooterCacheBytes)
+	s := &Store{dir: dir, opts: opts, calls: newCalls(), tables: make(map[string]*openTable)}
 	if err := s.await(ctx, func() error { return s.open(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", dir, err), s.Close())
 	}

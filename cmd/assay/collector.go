@@ -3,37 +3,18 @@ package main
 import (
 	"os"
 	"runtime/debug"
-
-	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// How the garbage collector is set, unless GOGC and GOMEMLIMIT say otherwise. See docs/memory.md.
-const (
-	// collectPercent makes it run often, at a third above what is alive rather than at twice that: most of the heap are
-	// the few large buffers of batches on their way, which cost it nothing to look at.
-	collectPercent = 30
-	// heapMost is the limit above which it works harder, for bursts.
-	heapMost = 160 << 20
-	// heapLeast is the lowest such limit: below what is alive under load it would do nothing but collect.
-	heapLeast = 64 << 20
-	// besidesHeap is what the program needs outside Go's heap: LanceDB, its upkeep and the code that is in use.
-	besidesHeap = 184 << 20
-)
+// collectPercent makes the garbage collector run often, at a third above what is alive rather than at twice that: most of the
+// heap are the few large buffers of batches on their way, which cost it nothing to look at. See docs/memory.md.
+const collectPercent = 30
 
-func setCollector() {
+// setCollector has the garbage collector keep the heap below a limit, unless GOGC and GOMEMLIMIT set it otherwise.
+func setCollector(heap int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectPercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapLimit(memlimit.FromCgroup()))
+		debug.SetMemoryLimit(heap)
 	}
-}
-
-// heapLimit is the collector's limit in bytes, where the system grants the program, or the container that it runs in, so much
-// memory in all; err tells that this is not known or not limited.
-func heapLimit(granted uint64, err error) int64 {
-	if err != nil || granted > besidesHeap+heapMost {
-		return heapMost
-	}
-	return max(heapLeast, int64(granted)-besidesHeap)
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"assay/internal/allot"
 )
 
 // Exit statuses.
@@ -22,7 +24,7 @@ const (
 var errDifference = errors.New("differences found")
 
 func main() {
-	setCollector()
+	setCollector(allot.For(0).Heap)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal, which asks for a clean stop, a second one ends the program at once.
 	context.AfterFunc(ctx, stop)

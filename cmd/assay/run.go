@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay"
+	"assay/internal/allot"
 	"assay/internal/api"
 	"assay/internal/capture"
 	"assay/internal/config"
@@ -229,8 +230,12 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 // openPipeline opens a data directory; opts say how, where that differs from one command to another.
 func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts pipeline.Options) (*pipeline.Pipeline, error) {
 	opts.Config, opts.NATSConfig, opts.Logger = settings, assay.NATSConfig, logger
+	shares := allot.For(settings.Memory)
+	setCollector(shares.Heap)
 	opts.OpenStore = func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
-		return sovereign.Open(ctx, dir, sovereign.Options{VectorDimensions: dimensions})
+		return sovereign.Open(ctx, dir, sovereign.Options{
+			VectorDimensions: dimensions, FragmentRows: shares.FragmentRows, IndexCacheBytes: shares.Indexes, FooterCacheBytes: shares.Footers,
+		})
 	}
 	return pipeline.Open(ctx, opts)
 }

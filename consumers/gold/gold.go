@@ -49,7 +49,8 @@ type Options struct {
 	Forgotten func(workflow string, bronzeSeq uint64) bool
 
 	MaxFetch      int           // messages folded in one commit
-	MaxFetchBytes int           // and their bytes; no message of SILVER may be larger
+	FetchBytes    int           // about how many bytes Run asks for, and so folds, at a time
+	MaxFetchBytes int           // the most that may come; no message of SILVER may be larger
 	MaxAge        time.Duration // a group is folded when it is full, or its first message has waited so long
 	CacheBytes    int64         // of the state store's memory, its memtables included
 	FlushEvery    time.Duration // how often Run brings the tables up to date
@@ -69,7 +70,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Namespace: uuid.MustParse("91e8f5f8-3e28-592a-ab23-5295dcf92dd7"),
-		MaxFetch:  64, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 64 << 20,
+		MaxFetch:  64, FetchBytes: 8 << 20, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 64 << 20,
 		FlushEvery: time.Second, QuietAfter: 10 * time.Second, StopWithin: 30 * time.Second,
 		FS: vfs.Default, Now: time.Now,
 	}
@@ -81,7 +82,8 @@ func (o *Options) validate() error {
 		return fmt.Errorf("%w: Dir, Store, Embedder and Logger are needed", ErrOptions)
 	case o.Embedder.Dimensions() < 1:
 		return fmt.Errorf("%w: the embedder's vectors have no dimension", ErrOptions)
-	case o.MaxFetch < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1, o.MaxAge <= 0, o.FlushEvery <= 0, o.QuietAfter <= 0, o.StopWithin <= 0:
+	case o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1,
+		o.MaxAge <= 0, o.FlushEvery <= 0, o.QuietAfter <= 0, o.StopWithin <= 0:
 		return fmt.Errorf("%w: every limit must be positive", ErrOptions)
 	}
 	if o.FS == nil {

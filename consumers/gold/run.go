@@ -15,12 +15,8 @@ import (
 	"assay/streams"
 )
 
-const (
-	// retryWait is how long after a failed attempt the next one is made.
-	retryWait = 500 * time.Millisecond
-	// fetchBytes is about how much is asked for, and so folded, at a time.
-	fetchBytes = 8 << 20
-)
+// retryWait is how long after a failed attempt the next one is made.
+const retryWait = 500 * time.Millisecond
 
 // Run folds the messages of a consumer of SILVER and keeps the tables up to date until ctx ends, which is no error. Then
 // it folds what was fetched and writes all that the tables still lack, for which it takes Options.StopWithin at most.
@@ -57,7 +53,7 @@ func outlive(ctx context.Context, grace time.Duration) (context.Context, context
 }
 
 func (g *Gold) fold(ctx, draining context.Context, consumer jetstream.Consumer) error {
-	size := streams.FetchSize{Bytes: fetchBytes, Max: g.opts.MaxFetch}
+	size := streams.FetchSize{Bytes: g.opts.FetchBytes, Max: g.opts.MaxFetch}
 	for ctx.Err() == nil {
 		err := g.foldFetch(ctx, draining, consumer, &size)
 		switch {

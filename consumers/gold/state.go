@@ -12,9 +12,9 @@ import (
 )
 
 // Limits of the state store. Options.CacheBytes bounds its memory: memtables, of which there are two at most, are counted
-// against the cache.
+// against the cache and take half of it.
 const (
-	stateMemTableBytes = 16 << 20
+	stateMemTableShare = 4
 	stateOpenFiles     = 512
 	bloomBits          = 10 // per key: 1 % of look-ups of what is not there read a block in vain
 	// What goes by id rather than by ordinal arrives in all parts of the store at once, so each compaction rewrites much of
@@ -30,7 +30,7 @@ type state struct{ db *pebble.DB }
 func openState(dir string, fs vfs.FS, cacheBytes int64, log pebble.Logger) (*state, error) {
 	opts := &pebble.Options{
 		FS: fs, Logger: log, FormatMajorVersion: pebble.FormatNewest,
-		CacheSize: cacheBytes, MemTableSize: stateMemTableBytes, MaxOpenFiles: stateOpenFiles,
+		CacheSize: cacheBytes, MemTableSize: uint64(cacheBytes / stateMemTableShare), MaxOpenFiles: stateOpenFiles,
 		L0CompactionThreshold: stateL0Files, LBaseMaxBytes: stateBaseBytes,
 	}
 	for i := range opts.Levels {

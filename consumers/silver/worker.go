@@ -28,7 +28,7 @@ type worker struct {
 func newWorker(opts *Options, consumer jetstream.Consumer) *worker {
 	w := &worker{
 		Options: opts, consumer: consumer, age: time.NewTimer(opts.MaxAge), pause: retryWait,
-		size: streams.FetchSize{Bytes: fetchBytes, Max: opts.MaxFetch},
+		size: streams.FetchSize{Bytes: opts.FetchBytes, Max: opts.MaxFetch},
 	}
 	w.partitions = w.newPartitions()
 	return w
@@ -54,9 +54,6 @@ const (
 	retryWait    = 100 * time.Millisecond
 	retryWaitMax = 5 * time.Second
 )
-
-// fetchBytes is about how much a worker asks for at a time.
-const fetchBytes = 4 << 20
 
 func (w *worker) run(ctx context.Context) error {
 	for {

@@ -30,6 +30,7 @@ type HandlerOptions struct {
 	End         End            // nil: streams begin at 0
 	Shed        func() float64 // as in Options
 	OpenStreams int            // limit; default OpenStreamsMax
+	InFlight    int64          // limit, in bytes; default InFlightBytesMax
 	Limits      Limits
 	Idle        time.Duration   // limit; default IdleMax
 	Timeout     time.Duration   // limit on the time of one body; 0: none
@@ -68,6 +69,9 @@ func NewHandler(opts HandlerOptions) *Handler {
 	if opts.OpenStreams == 0 {
 		opts.OpenStreams = OpenStreamsMax
 	}
+	if opts.InFlight == 0 {
+		opts.InFlight = InFlightBytesMax
+	}
 	if opts.Idle == 0 {
 		opts.Idle = IdleMax
 	}
@@ -77,7 +81,7 @@ func NewHandler(opts HandlerOptions) *Handler {
 	}
 	return &Handler{
 		opts: opts, open: make(chan struct{}, opts.OpenStreams), ends: newEnds(opts.End),
-		inFlight: NewBudget(InFlightBytesMax), unfinished: NewBudget(UnfinishedBytesMax),
+		inFlight: NewBudget(opts.InFlight), unfinished: NewBudget(UnfinishedBytesMax),
 	}
 }
 

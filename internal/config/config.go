@@ -21,6 +21,7 @@ var ErrInvalid = errors.New("config: invalid setting")
 type Config struct {
 	Data      string `koanf:"data"`      // data directory
 	Namespace string `koanf:"namespace"` // UUID in which identities lie
+	Memory    int64  `koanf:"memory"`    // what the program may take in all, in bytes; 0: what its control group grants
 
 	NATS       NATS           `koanf:"nats"`
 	Log        Log            `koanf:"log"`
@@ -164,6 +165,7 @@ func (c *Config) Validate() error {
 	check(c.Data != "", "data", "the path of a directory")
 	_, err := uuid.Parse(c.Namespace)
 	check(err == nil, "namespace", "a UUID")
+	check(c.Memory == 0 || c.Memory >= 1<<20, "memory", "0 or at least 1048576")
 	check(c.Log.MaxBytes >= 1<<20, "log.max_bytes", "at least 1048576")
 	check(c.Log.MaxAge >= 0, "log.max_age", "0 or a duration such as 720h")
 	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")

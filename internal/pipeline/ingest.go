@@ -51,6 +51,7 @@ func (p *Pipeline) IngestHandler(stopping context.Context) http.Handler {
 	handler := capture.NewHandler(capture.HandlerOptions{
 		Publisher: p.publisher, Stored: p.log.StreamFrames, End: p.log.StreamEnd, Shed: p.shed, Limits: p.limits(),
 		Stopping: stopping, OpenStreams: c.Streams, Idle: c.Idle, Timeout: c.Timeout, BodyBytes: c.BodyBytes,
+		InFlight: p.shares.Ingest,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)

@@ -67,7 +67,7 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	if err := p.reportLoss(ctx); err != nil {
 		return err
 	}
-	p.publisher = p.log.NewPublisher(streams.PublisherConfig{})
+	p.publisher = p.log.NewPublisher(streams.PublisherConfig{MaxQueueBytes: p.shares.Queue})
 	return nil
 }
 
@@ -208,6 +208,7 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 	if err != nil {
 		return options, fmt.Errorf("read stream SILVER: %w", err)
 	}
+	options.FetchBytes, options.CacheBytes = p.shares.Fold, p.shares.State
 	options.Embedder, options.Logger, options.Bury = p.flushed(), p.opts.Logger, p.log.PublishMsgs
 	options.Fault = func(at gold.FaultPoint) error { fault.Point("gold: " + string(at)); return nil }
 	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
@@ -244,7 +245,8 @@ func (p *Pipeline) silverOptions() (silver.Options, error) {
 	options.Keys, options.Publish, options.Logger = keys, p.publishRefined, p.opts.Logger
 	options.Forgotten = p.log.Forgotten().Has
 	options.Workers, options.Partitions = c.Silver.Workers, c.Silver.Partitions
-	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, c.Silver.MaxBytes, c.Silver.MaxAge
+	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, min(c.Silver.MaxBytes, p.shares.Refine), c.Silver.MaxAge
+	options.FetchBytes = p.shares.Refine
 	options.Namespace, err = uuid.Parse(c.Namespace)
 	return options, err
 }

@@ -12,6 +12,7 @@ import (
 	"assay/consumers/gold"
 	"assay/consumers/promotion"
 	"assay/consumers/silver"
+	"assay/internal/allot"
 	"assay/internal/config"
 	"assay/internal/rebuild"
 	"assay/internal/vectors"
@@ -56,6 +57,7 @@ type Options struct {
 // Pipeline is a running Assay.
 type Pipeline struct {
 	opts   Options
+	shares allot.Shares
 	server *streams.Server // nil with an outside server
 	conn   *nats.Conn
 
@@ -84,7 +86,7 @@ type Pipeline struct {
 
 // Open opens everything without processing anything. Unless it fails, Close must be called.
 func Open(ctx context.Context, opts Options) (*Pipeline, error) {
-	p := &Pipeline{opts: opts, auditing: make(chan struct{}, 1)}
+	p := &Pipeline{opts: opts, shares: allot.For(opts.Config.Memory), auditing: make(chan struct{}, 1)}
 	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgetting, p.openConsumers} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))

@@ -34,6 +34,10 @@ typedef struct assay_status {
 
 void assay_string_free(char *text);
 
+// Bounds the pages of indexes, and the manifests and footers of files, that all tables together keep in memory. Only the first
+// call counts, and only if no table was opened or created before it.
+void assay_limit_caches(size_t index_bytes, size_t footer_bytes);
+
 typedef struct assay_table assay_table;
 
 // Opens the table NAME.lance in the folder DIR at its newest version.

@@ -15,8 +15,8 @@ use crate::error::{Code, Error, Result};
 /// Fragments and segments of indexes with no more rows are cheap to rewrite.
 const SMALL_ROWS: u64 = 64 << 10;
 
-/// Segments of indexes are not merged beyond so many rows: merging takes memory for all of them.
-const SEGMENT_ROWS_MAX: u64 = 512 << 10;
+/// Segments of indexes are not merged beyond the rows of so many fragments: merging takes memory for all of them.
+const SEGMENT_FRAGMENTS_MAX: u64 = 4;
 
 /// Compaction reads so many rows at a time, in one task, and so many bytes ahead: it is in no hurry, and what it holds is
 /// memory that ingest does without.
@@ -53,7 +53,7 @@ impl Table {
     pub async fn optimise(&self, options: &Options) -> Result<Stats> {
         let _turn = self.maintenance.lock().await;
         let compacted = self.compact(options).await?;
-        self.update_indexes().await?;
+        self.update_indexes(SEGMENT_FRAGMENTS_MAX * options.target_rows).await?;
         let removed = self.prune(options).await?;
         Ok(Stats {
             fragments_removed: compacted.fragments_removed as u64,
@@ -90,11 +90,11 @@ impl Table {
 
     /// Adds what is not indexed yet to each index: as a new segment, or merged with the newest segments if these are not
     /// much larger.
-    async fn update_indexes(&self) -> Result<()> {
+    async fn update_indexes(&self, rows_max: u64) -> Result<()> {
         for index in self.indexes().await? {
             if index.rows_unindexed > 0 {
                 let segments = index.segment_rows.iter().rev().copied();
-                let merged = newest_to_merge(index.rows_unindexed, SEGMENT_ROWS_MAX, segments);
+                let merged = newest_to_merge(index.rows_unindexed, rows_max, segments);
                 self.update_index(OptimizeOptions::merge(merged).index_names(vec![index.name])).await?;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, Weak};
 
 use arrow_array::RecordBatchIterator;
 use arrow_schema::SchemaRef;
@@ -16,11 +16,18 @@ use crate::dataset::Table;
 use crate::durable::{Committer, sync_created};
 use crate::error::{Code, Error, Result};
 
-/// Pages of indexes kept in memory, for all tables together.
-const INDEX_CACHE_BYTES: usize = 128 << 20;
+/// Most bytes that all tables together keep in memory.
+struct Caches {
+    /// Of pages of indexes.
+    indexes: usize,
+    /// Of manifests and file footers.
+    footers: usize,
+}
 
-/// Manifests and file footers kept in memory, for all tables together.
-const METADATA_CACHE_BYTES: usize = 32 << 20;
+/// What is kept where nobody has set a limit.
+const CACHES: Caches = Caches { indexes: 128 << 20, footers: 32 << 20 };
+
+static CACHES_SET: OnceLock<Caches> = OnceLock::new();
 
 /// Planning a query recurses deeply, and crates built without optimisation have large frames.
 const STACK_BYTES: usize = 8 << 20;
@@ -34,11 +41,18 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .expect("the tokio runtime starts")
 });
 
-static SESSION: LazyLock<Arc<Session>> =
-    LazyLock::new(|| Arc::new(Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Default::default())));
+static SESSION: LazyLock<Arc<Session>> = LazyLock::new(|| {
+    let caches = CACHES_SET.get_or_init(|| CACHES);
+    Arc::new(Session::new(caches.indexes, caches.footers, Default::default()))
+});
 
 /// Tables by the canonical path of their dataset. A table lives as long as a handle on it.
 static TABLES: LazyLock<Mutex<HashMap<PathBuf, Weak<Table>>>> = LazyLock::new(Default::default);
+
+/// Limits the caches of all tables, if it comes first and before any is opened.
+pub fn limit_caches(indexes: usize, footers: usize) {
+    let _ = CACHES_SET.set(Caches { indexes, footers }); // the first limit stays
+}
 
 /// Waits for `future` on the calling thread, which is never one of the runtime's own.
 pub fn block_on<F: Future>(future: F) -> F::Output {

@@ -16,7 +16,7 @@ use crate::ffi::{Status, c_string, free_c_string, guard, reference, str_from_par
 use crate::import::import;
 use crate::maintain::{Options, Stats};
 use crate::query::{Query, Rows};
-use crate::registry::{block_on, open};
+use crate::registry::{block_on, limit_caches, open};
 
 /// `assay_table` in C: a handle on a shared table.
 pub struct Handle(Arc<Table>);
@@ -29,6 +29,11 @@ pub extern "C" fn assay_native_abi_2() {}
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn assay_string_free(text: *mut c_char) {
     unsafe { free_c_string(text) }
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn assay_limit_caches(index_bytes: usize, footer_bytes: usize) {
+    limit_caches(index_bytes, footer_bytes);
 }
 
 #[unsafe(no_mangle)]
