@@ -41,7 +41,7 @@ func TestSharesGrowWithWhatIsGranted(t *testing.T) {
 // What is held outside Go's heap at the same time, and the heap, leave room for the rest: upkeep, stacks, and the pages of
 // the program's file that it works with.
 func TestTheLeastSharesFitIntoLittleMemory(t *testing.T) {
-	const rest = 128 << 20
+	const rest = 112 << 20
 	if s := of(Tight); s.Heap+s.State+s.Indexes+s.Footers > Tight-rest {
 		t.Errorf("%+v leave less than %d bytes of %d", s, rest, Tight)
 	}

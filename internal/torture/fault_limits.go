@@ -11,15 +11,20 @@ import (
 	"time"
 )
 
-// little gives the program little memory, and more to do than otherwise.
+// little gives the program little memory, and more to do than otherwise: one body is so long that it would not fit.
 type little struct{ calm }
 
 const (
 	memoryBytesMax = 256 << 20
 	littleBodies   = 600
+	longBytes      = 100_000_000
 )
 
-func (little) Load() *Load { return NewLoad(7, littleBodies) }
+func (little) Load() *Load {
+	l := NewLoad(7, littleBodies)
+	l.long(longBytes)
+	return l
+}
 
 func (little) Prepare(_ context.Context, r *Run) error {
 	group, err := newGroup(fmt.Sprintf("assay-torture-%d", os.Getpid()))
@@ -37,8 +42,11 @@ func (little) Strike(ctx context.Context, r *Run) error {
 	return nil
 }
 
-func (little) Heal(_ context.Context, r *Run) error {
-	r.Note("%d starts for %d kills", r.Program.Starts(), r.result.Strikes)
+// Aftermath finds the ends of the program that no strike was the cause of: the system kills what takes too much.
+func (little) Aftermath(_ context.Context, r *Run) error {
+	if more := r.Program.Starts() - 1 - r.result.Strikes; more > 0 {
+		r.Find("the program ended %d times more often than it was killed: %s", more, r.Program.Ends())
+	}
 	return nil
 }
 

@@ -138,6 +138,24 @@ func (l *Load) answer(rng *rand.Rand, i int) {
 	l.Bodies[len(l.Bodies)-1].Workflow = l.Bodies[len(l.Bodies)-2].Workflow // one stream is of one workflow
 }
 
+// long adds one body of so many bytes, first of all: a stream of answers without end.
+func (l *Load) long(size int) {
+	const chunks = 300
+	var body bytes.Buffer
+	events := 0
+	for answer := 0; body.Len() < size; answer++ {
+		for k := range chunks {
+			fmt.Fprintf(&body, `data: {"id":"long-%d","object":"chat.completion.chunk","model":"model-0","choices":[{"index":0,`+
+				`"delta":{"content":"word%d "},"finish_reason":null}]}`+"\n\n", answer, k)
+		}
+		events += chunks
+	}
+	l.Name = fmt.Sprintf("%s-long-%d", l.Name, size)
+	l.add(Body{Source: streams.SourceSSE, ContentType: streams.ContentSSE, Workflow: "long", Stream: "long", Bytes: body.Bytes()}, events)
+	last := len(l.Bodies) - 1
+	l.Bodies[0], l.Bodies[last] = l.Bodies[last], l.Bodies[0]
+}
+
 // session is a JSON-RPC session: calls, progress, results, errors, and one in ten never answered.
 func (l *Load) session(rng *rand.Rand, i int) {
 	var body bytes.Buffer

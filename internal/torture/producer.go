@@ -19,7 +19,8 @@ import (
 const (
 	producersMax  = 4                     // that send at a time
 	retryPause    = 50 * time.Millisecond // before a body is sent again
-	answerTimeout = 10 * time.Second      // of one request; what hangs longer is sent again
+	answerTimeout = 10 * time.Second      // of one request; what hangs longer is sent again,
+	sentPerSecond = 1 << 20               // though so many bytes may take a second more
 	refusalsMax   = 20                    // kinds of refusal that are remembered
 	pace          = 5 * time.Millisecond  // between two bodies of one producer, so that faults meet traffic
 )
@@ -40,7 +41,7 @@ type Producers struct {
 // NewProducers returns producers that send to the program at url.
 func NewProducers(url string) *Producers {
 	return &Producers{
-		url: url, client: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: producersMax}},
+		url: url, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: producersMax}},
 		refusals: map[string]int{}, moved: make(chan struct{}),
 	}
 }
@@ -143,6 +144,8 @@ func (p *Producers) persist(ctx context.Context, b *Body) error {
 
 // send returns the status of the answer, or the error that kept it away.
 func (p *Producers) send(ctx context.Context, b *Body) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout+time.Duration(len(b.Bytes)/sentPerSecond)*time.Second)
+	defer cancel()
 	target := p.url + "/v1/ingest/" + string(b.Source) + "/" + url.PathEscape(b.Workflow)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(b.Bytes))
 	if err != nil {
