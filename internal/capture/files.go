@@ -2,6 +2,7 @@ package capture
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type Files struct {
 	Stored    Stored         // nil: nothing is stored
 	Source    streams.Source // of all files; "": each is recognised
 	Limits    Limits
+	InFlight  int64                   // limit, in bytes; default InFlightBytesMax
 	Shed      func() float64          // as in Options
 	Progress  func(bytes, events int) // as in Options, but from several goroutines; bytes passed over count too
 }
@@ -41,7 +43,7 @@ type Total struct {
 // Capture reads the inputs, several at once, and answers when all is durable. Files at fault, wholly or in part, are
 // reported as problems while the rest goes on; the error is for the log's refusal, or the end of ctx, which end it all.
 func (f *Files) Capture(ctx context.Context, inputs []Input) (Total, []Problem, error) {
-	c := fileCapture{Files: f, budget: NewBudget(InFlightBytesMax), stored: newLookup(f.Stored, inputs)}
+	c := fileCapture{Files: f, budget: NewBudget(cmp.Or(f.InFlight, InFlightBytesMax)), stored: newLookup(f.Stored, inputs)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(filesAtOnce)
 	for _, in := range inputs {

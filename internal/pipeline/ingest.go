@@ -14,7 +14,9 @@ import (
 
 // Files returns what captures files into this pipeline's log.
 func (p *Pipeline) Files() *capture.Files {
-	return &capture.Files{Publisher: p.publisher, Stored: p.log.StreamFrames, Limits: p.limits(), Shed: p.shed}
+	return &capture.Files{
+		Publisher: p.publisher, Stored: p.log.StreamFrames, Limits: p.limits(), InFlight: p.shares.Ingest, Shed: p.shed,
+	}
 }
 
 // Record brings one whole source stream into the log and returns when it is durable. What the log has of it already is
