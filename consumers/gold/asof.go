@@ -71,10 +71,11 @@ func (g *Gold) foldRecord(b Batch, traces arrow.Record) (err error) {
 	defer b.Record.Release()
 	f := g.newFold()
 	defer f.close()
-	if _, err := f.take([]Batch{b}); err != nil {
+	admitted, err := f.admit([]Batch{b})
+	if err != nil {
 		return err
 	}
-	if err := f.finish(); err != nil {
+	if err := f.fold(admitted); err != nil {
 		return err
 	}
 	if err := g.commit(f); err != nil {

@@ -1,13 +1,12 @@
 package gold
 
 import (
+	"errors"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
-
-	"assay/consumers/bronze"
 )
 
 // Batch is one record of SILVER and the sequence of the message that brought it.
@@ -56,83 +55,31 @@ func (f *folding) close() {
 	_ = f.writes.Close()
 }
 
-// event folds one event and tells whether traces is to have a row of it.
-func (f *folding) event(ev *event) (row bool, err error) {
-	known, err := f.identity(ev)
-	switch {
-	case err != nil:
-		return false, err
-	case known == nil:
-		return f.first(ev)
-	case rankDisposition(ev.disposition) > rankDisposition(known.disposition):
-		f.forget(known)
-		return f.first(ev)
-	case ev.disposition == bronze.Kept:
-		return false, f.again(ev, known)
-	default:
-		return false, nil
+// fold folds what was admitted and adds to the writes what follows from it.
+func (f *folding) fold(a *admitted) error {
+	var ev event
+	for i := range a.batches {
+		c := &a.batches[i]
+		for row, duty := range a.duties[i] {
+			if duty == passed {
+				continue
+			}
+			c.read(row, &ev)
+			if err := f.event(&ev, duty); err != nil {
+				return err
+			}
+		}
 	}
+	return f.finish()
 }
 
-// identity returns what is known of an event, nil if it was not met before; recall must have been called.
-func (f *folding) identity(ev *event) (known *identity, err error) {
-	if known = f.identities[ev.id]; known != nil || !ev.ownID {
-		return known, nil
+func (f *folding) event(ev *event, duty duty) error {
+	known := f.identities[ev.id]
+	if duty == meets {
+		return f.again(ev, known)
 	}
-	return load(f.seeker, key(keyOwnID, ev.id), decodeIdentity)
-}
-
-func (f *folding) remember(ev *event, known *identity) error {
-	f.identities[ev.id] = known
-	if ev.ownID {
-		return f.set(key(keyOwnID, ev.id), known.encode())
-	}
-	from := f.origins[ev.place.stream]
-	from.meet(ev.position)
-	k := identityKey(from.ordinal, ev)
-	return f.set(k[:], known.encode())
-}
-
-// first folds an event that was not met before.
-func (f *folding) first(ev *event) (row bool, err error) {
-	known := newIdentity(ev)
-	if err := f.remember(ev, known); err != nil {
-		return false, err
-	}
-	f.totals.Events++
-	switch ev.disposition {
-	case bronze.Kept:
-		f.totals.Traces++
-		f.relate(ev)
-		return true, f.join(ev, known)
-	case bronze.Shed:
-		f.totals.Shed++
-		f.shed(known, +1)
-	default:
-		f.totals.Dead++
-	}
-	return false, nil
-}
-
-// forget takes an event back that had been shed or dead and now turns up kept.
-func (f *folding) forget(known *identity) {
-	f.totals.Events--
-	if known.disposition == bronze.Shed {
-		f.totals.Shed--
-		f.shed(known, -1)
-	} else {
-		f.totals.Dead--
-	}
-}
-
-func (f *folding) shed(known *identity, sign int64) {
-	s := f.sheds[known.shed]
-	if s == nil {
-		s = &shedCount{shedKey: known.shed}
-		f.sheds[known.shed] = s
-	}
-	s.count += sign
-	s.bytes += sign * known.bytes
+	f.relate(ev)
+	return f.join(ev, known)
 }
 
 // join joins a new event to its entity.
@@ -229,6 +176,24 @@ func (f *folding) move(e *folded, ev *event, known *identity) error {
 		return err
 	}
 	return f.remember(ev, newIdentity(ev))
+}
+
+// finish adds to the writes what follows from the changed entities.
+func (f *folding) finish() error {
+	f.progress.generation++
+	for id, e := range f.entities {
+		if !e.changed {
+			continue
+		}
+		if err := errors.Join(f.writeEntity(id, e), f.markEntity(id, e)); err != nil {
+			return err
+		}
+		f.ledger.replace(e.before, callOf(id, e.entity))
+	}
+	if err := errors.Join(f.follow(), f.writeOrigins(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeSheds(), f.writeTraceCounts()); err != nil {
+		return err
+	}
+	return errors.Join(f.set([]byte{keyProgress}, f.progress.encode()), f.set([]byte{keyTotals}, f.totals.encode()))
 }
 
 func (f *folding) set(key, value []byte) error {
