@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	arrowmemory "github.com/apache/arrow/go/v17/arrow/memory"
 
+	"assay/internal/allot"
 	"assay/internal/embed"
 	"assay/internal/tables"
 	"assay/internal/view"
@@ -205,7 +206,7 @@ func measure(b *testing.B, do func()) time.Duration {
 }
 
 func scaleStore(b *testing.B, dimensions int) *sovereign.Store {
-	store, err := sovereign.Open(b.Context(), b.TempDir(), sovereign.Options{VectorDimensions: dimensions})
+	store, err := sovereign.Open(b.Context(), b.TempDir(), sovereign.Options{VectorDimensions: dimensions, IndexCacheBytes: allot.For(0).Indexes})
 	if err != nil {
 		b.Fatal(err)
 	}

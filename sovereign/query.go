@@ -29,8 +29,9 @@ type nearestVectors struct {
 	Count  int       `json:"count"`
 	Exact  bool      `json:"exact"`
 	Cosine bool      `json:"cosine"`
-	Refine int       `json:"refine"`
+	Refine int       `json:"refine,omitempty"`
 	Effort float64   `json:"effort"`
+	Few    int       `json:"few"`
 }
 
 type matchingText struct {
@@ -50,10 +51,10 @@ func describe(q tables.Query) (string, error) {
 	if n := q.Nearest; n != nil {
 		d.Nearest = &nearestVectors{
 			Column: n.Column, Vector: n.Vector, Count: q.Limit + q.Offset, Exact: n.Exact, Cosine: true,
-			Refine: refineFactor, Effort: searchEffort,
+			Refine: refineFactor, Effort: searchEffort, Few: fewRows,
 		}
-		if d.Filter != "" {
-			d.Nearest.Effort = filteredEffort
+		if n.Coarse {
+			d.Nearest.Refine = 0
 		}
 	}
 	if m := q.Match; m != nil {

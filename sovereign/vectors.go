@@ -15,11 +15,13 @@ const vectorColumn = "vector"
 const (
 	// refineFactor is how many candidates for each row asked for are compared by their real vectors: the index holds only
 	// approximations.
-	refineFactor = 4
-	// searchEffort is how much of the index is searched, between Lance's own choice at 0.5 and all at 1.
-	searchEffort = 0.7
-	// filteredEffort is that of a query with a filter. What it selects may lie anywhere, and what it leaves out costs little.
-	filteredEffort = 1
+	refineFactor = 2
+	// searchEffort is how much of the index is searched, between Lance's own choice at 0.5 and all at 1. Reading the codes of
+	// a partition takes little time beside the rest of a search.
+	searchEffort = 0.9
+	// fewRows is how many rows a filter may select for their vectors to be compared one by one: what it selects may lie anywhere
+	// in the index, and reading so many vectors takes about as long as searching all of it.
+	fewRows = 1000
 )
 
 // EnsureVectorIndex builds the index of the vectors of episodes once there are Options.VectorIndexRows of them. What an index

@@ -12,8 +12,15 @@ import (
 const (
 	// Tight is the least that suffices under load: every share is at its least.
 	Tight = 256 << 20
-	// Ample is from where on more memory would not make anything faster.
+	// Ample is from where on more memory would make nothing faster but recall.
 	Ample = 512 << 20
+)
+
+// What is kept of indexes grows beyond that, as a share of what is granted: a search reads much of the index of vectors, which
+// takes some 200 MiB for a million of them, and a cache that holds less of it than each search reads is of no use.
+const (
+	indexesShare = 16
+	indexesMost  = 1 << 30
 )
 
 // Shares are the parts' limits, in bytes where nothing else is said.
@@ -29,23 +36,24 @@ type Shares struct {
 	FragmentRows int64 // rows of a fragment of a table, all of whose columns upkeep holds at a time
 }
 
-// For returns the shares of a program that may take so many bytes; 0 stands for what its control group grants it.
+// For returns the shares of a program that may take so many bytes; 0 stands for what its control group grants it, or all
+// that the machine has if that is less.
 func For(granted int64) Shares {
 	if granted == 0 {
-		granted = ofControlGroup(memlimit.FromCgroup())
+		granted = min(limit(memlimit.FromCgroup()), limit(memlimit.FromSystem()))
 	}
 	return of(granted)
 }
 
-// ofControlGroup is the limit of the control group, the container, that the program runs in. err tells that there is none.
-func ofControlGroup(limit uint64, err error) int64 {
+// limit is a number of bytes as it was found out; err tells that there is none.
+func limit(bytes uint64, err error) int64 {
 	if err != nil {
 		return math.MaxInt64
 	}
-	return int64(min(limit, math.MaxInt64))
+	return int64(min(bytes, math.MaxInt64))
 }
 
-// of lets every share grow evenly from its least at Tight to its most at Ample.
+// of lets every share grow evenly from its least at Tight to its most at Ample; that of the indexes grows on.
 func of(granted int64) Shares {
 	part := float64(min(max(granted, Tight), Ample)-Tight) / (Ample - Tight)
 	between := func(least, most int64) int64 { return least + int64(part*float64(most-least)) }
@@ -56,7 +64,7 @@ func of(granted int64) Shares {
 		Refine:       int(between(2<<20, 4<<20)),
 		Fold:         int(between(4<<20, 8<<20)),
 		State:        between(16<<20, 64<<20),
-		Indexes:      between(16<<20, 128<<20),
+		Indexes:      max(between(16<<20, 128<<20), min(granted/indexesShare, indexesMost)),
 		Footers:      between(8<<20, 32<<20),
 		FragmentRows: between(32<<10, 128<<10),
 	}

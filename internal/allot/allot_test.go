@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestGrantedIsWhatTheControlGroupSays(t *testing.T) {
+func TestLimit(t *testing.T) {
 	for _, c := range []struct {
 		limit uint64
 		err   error
@@ -19,7 +19,7 @@ func TestGrantedIsWhatTheControlGroupSays(t *testing.T) {
 		{limit: math.MaxUint64, want: math.MaxInt64}, // as version 1 of control groups says that there is no limit
 		{limit: Tight, want: Tight},
 	} {
-		if got := ofControlGroup(c.limit, c.err); got != c.want {
+		if got := limit(c.limit, c.err); got != c.want {
 			t.Errorf("a limit of %d, %v: granted %d; want %d", c.limit, c.err, got, c.want)
 		}
 	}
@@ -45,7 +45,12 @@ func TestTheLeastSharesFitIntoLittleMemory(t *testing.T) {
 	if s := of(Tight); s.Heap+s.State+s.Indexes+s.Footers > Tight-rest {
 		t.Errorf("%+v leave less than %d bytes of %d", s, rest, Tight)
 	}
-	if of(1) != of(Tight) || of(math.MaxInt64) != of(Ample) || of(Tight) == of(Ample) {
+	most := of(math.MaxInt64)
+	if most.Indexes != indexesMost {
+		t.Errorf("of boundless memory %d bytes go to indexes, want %d", most.Indexes, indexesMost)
+	}
+	most.Indexes = of(Ample).Indexes
+	if of(1) != of(Tight) || most != of(Ample) || of(Tight) == of(Ample) {
 		t.Error("the scale does not end at Tight and Ample")
 	}
 }

@@ -118,6 +118,7 @@ type Nearest struct {
 	Column string
 	Vector []float32
 	Exact  bool // scan instead of using the index
+	Coarse bool // rank by what the index holds of the vectors: _distance is then good for nothing but the order
 }
 
 // Match asks for the rows whose text matches by BM25; Limit says how many.

@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -10,8 +11,8 @@ import (
 )
 
 // Scan reads all rows of r into structs. Fields are matched to columns by their tag `col`; a null leaves the field at
-// its zero value, a column without a field is passed over. Fields may be string, int64, float32, float64, bool or
-// time.Time; strings are copied, since the buffers of r end with it. The caller releases r and bounds the rows by the
+// its zero value, a column without a field is passed over. Fields may be string, int64, float32, float64, bool, time.Time or,
+// for vectors, []float32; strings and vectors are copied, since the buffers of r end with it. The caller releases r and bounds the rows by the
 // query's Limit.
 func Scan[T any](r array.RecordReader) ([]T, error) {
 	var rows []T
@@ -81,7 +82,20 @@ func setter(column arrow.Array) (func(field reflect.Value, row int), error) {
 			return nil, err
 		}
 		return func(f reflect.Value, i int) { f.Set(reflect.ValueOf(toTime(c.Value(i)).UTC())) }, nil
+	case *array.FixedSizeList:
+		return vectorSetter(c)
 	default:
 		return nil, fmt.Errorf("cannot read a %s", column.DataType())
 	}
+}
+
+func vectorSetter(c *array.FixedSizeList) (func(field reflect.Value, row int), error) {
+	numbers, ok := c.ListValues().(*array.Float32)
+	if !ok {
+		return nil, fmt.Errorf("cannot read a %s", c.DataType())
+	}
+	return func(f reflect.Value, i int) {
+		from, to := c.ValueOffsets(i)
+		f.Set(reflect.ValueOf(slices.Clone(numbers.Float32Values()[from:to])))
+	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -74,38 +75,88 @@ func (l *Local) find(ctx context.Context, request RecallRequest, limit int) ([]H
 		if err != nil {
 			return nil, err
 		}
-		return l.nearest(ctx, request, vector, limit)
+		return l.nearest(ctx, request, tables.Nearest{Vector: vector, Exact: request.Exact}, limit, hitColumns)
 	case ModeText:
-		return l.matching(ctx, request, limit)
+		return l.matching(ctx, request, limit, hitColumns)
 	default:
 		return l.hybrid(ctx, request, limit)
 	}
 }
 
-// hybrid asks for both lists at once and fuses them.
+// hybrid asks for both lists at once and fuses them. For that the ids in about the right order suffice; most of the time of a
+// search goes into reading scattered rows, so what else there is to read is read only of what is left in the end.
 func (l *Local) hybrid(ctx context.Context, request RecallRequest, limit int) ([]Hit, error) {
 	depth := max(limit*fusionDepth, fusionMin)
 	var near, match []Hit
-	group, ctx := errgroup.WithContext(ctx)
+	var vector []float32
+	group, asking := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		embedding, cancel := context.WithTimeout(ctx, embedWait)
+		embedding, cancel := context.WithTimeout(asking, embedWait)
 		defer cancel()
-		vector, err := l.embed(embedding, request.Query)
+		embedded, err := l.embed(embedding, request.Query)
 		if err != nil {
 			return nil // see Recall
 		}
-		near, err = l.nearest(ctx, request, vector, depth)
+		vector = embedded
+		near, err = l.nearest(asking, request, tables.Nearest{Vector: vector, Exact: request.Exact, Coarse: true}, depth, hitKey)
 		return err
 	})
 	group.Go(func() (err error) {
-		match, err = l.matching(ctx, request, depth)
+		match, err = l.matching(asking, request, depth, hitKey)
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	fused := fuse(near, match)
-	return fused[:min(limit, len(fused))], nil
+	return l.fill(ctx, fused[:min(limit, len(fused))], vector)
+}
+
+// fill reads what else there is of hits, drops those that are gone meanwhile, and compares their vectors with that of the query,
+// if it has one.
+func (l *Local) fill(ctx context.Context, hits []Hit, vector []float32) ([]Hit, error) {
+	type row struct {
+		Hit
+		Vector []float32 `col:"vector"`
+	}
+	ids := make([]string, len(hits))
+	for i := range hits {
+		ids[i] = hits[i].EpisodeUUID
+	}
+	rows, err := query[row](ctx, l.Store, tables.Query{
+		Table: tables.Episodes, Columns: append([]string{"vector"}, hitColumns...), Where: tables.In("episode_uuid", ids...),
+	})
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]*row, len(rows))
+	for i := range rows {
+		byID[rows[i].EpisodeUUID] = &rows[i]
+	}
+	filled := hits[:0]
+	for _, hit := range hits {
+		if found := byID[hit.EpisodeUUID]; found != nil {
+			found.Score, found.VectorRank, found.TextRank, found.BM25 = hit.Score, hit.VectorRank, hit.TextRank, hit.BM25
+			if hit.VectorRank > 0 {
+				found.Similarity = cosine(vector, found.Vector)
+			}
+			filled = append(filled, found.Hit)
+		}
+	}
+	return filled, nil
+}
+
+// cosine is that of the angle between two vectors, 0 where one has no direction.
+func cosine(a, b []float32) float64 {
+	var product, aa, bb float64
+	for i := range min(len(a), len(b)) {
+		x, y := float64(a[i]), float64(b[i])
+		product, aa, bb = product+x*y, aa+x*x, bb+y*y
+	}
+	if aa == 0 || bb == 0 {
+		return 0
+	}
+	return product / math.Sqrt(aa*bb)
 }
 
 func (l *Local) embed(ctx context.Context, text string) ([]float32, error) {
@@ -159,18 +210,22 @@ var hitColumns = []string{
 	"quarantined_by",
 }
 
-func (l *Local) nearest(ctx context.Context, r RecallRequest, vector []float32, limit int) ([]Hit, error) {
+// hitKey is all that it takes to fuse hits.
+var hitKey = []string{"episode_uuid"}
+
+func (l *Local) nearest(ctx context.Context, r RecallRequest, to tables.Nearest, limit int, columns []string) ([]Hit, error) {
 	type row struct {
 		Hit
 		Distance float64 `col:"_distance"`
 	}
+	to.Column = "vector"
 	embedded, err := l.comparable(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := query[row](ctx, l.Store, tables.Query{
-		Table: tables.Episodes, Columns: hitColumns, Limit: limit, Where: tables.And(r.filter(), embedded),
-		Nearest: &tables.Nearest{Column: "vector", Vector: vector, Exact: r.Exact},
+		Table: tables.Episodes, Columns: columns, Limit: limit, Where: tables.And(r.filter(), embedded),
+		Nearest: &to,
 	})
 	if err != nil {
 		return nil, err
@@ -198,13 +253,13 @@ func (l *Local) comparable(ctx context.Context) (tables.Filter, error) {
 	return tables.Eq("model", l.Embedder.Model()), nil
 }
 
-func (l *Local) matching(ctx context.Context, r RecallRequest, limit int) ([]Hit, error) {
+func (l *Local) matching(ctx context.Context, r RecallRequest, limit int, columns []string) ([]Hit, error) {
 	type row struct {
 		Hit
 		Score float64 `col:"_score"`
 	}
 	rows, err := query[row](ctx, l.Store, tables.Query{
-		Table: tables.Episodes, Columns: hitColumns, Limit: limit, Where: r.filter(),
+		Table: tables.Episodes, Columns: columns, Limit: limit, Where: r.filter(),
 		Match: &tables.Match{Column: "text", Text: r.Query},
 	})
 	if err != nil {

@@ -344,6 +344,7 @@ impl From<QueryConfig> for Query {
             cosine: false,
             refine: None,
             effort: None,
+            few: 0,
         };
         Query {
             columns: config.columns,

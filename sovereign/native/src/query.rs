@@ -51,6 +51,9 @@ pub struct Nearest {
     /// With an index: how much of it to search, from 0 to 1 for all; 0.5 is Lance's own choice, which depends on how far the
     /// query is from the partitions.
     pub effort: Option<f64>,
+    /// With an index: if the filter selects no more rows than this, compare their vectors instead of using the index.
+    #[serde(default)]
+    pub few: u64,
 }
 
 /// The rows whose text matches by BM25; results gain the column `_score`.
@@ -63,8 +66,29 @@ pub struct Match {
 impl Table {
     /// Starts a query on the newest version. Rows are read as they are asked for.
     pub async fn query(&self, query: &Query) -> Result<Rows> {
-        let stream = self.scanner(query)?.try_into_stream().await?;
+        let mut scanner = self.scanner(query)?;
+        if let Some(nearest) = &query.nearest
+            && self.selects_at_most(nearest.few, &query.filter).await?
+        {
+            scanner.use_index(false);
+        }
+        let stream = scanner.try_into_stream().await?;
         Ok(Rows { schema: stream.schema(), stream })
+    }
+
+    /// Tells whether the filter selects no more than so many rows, at the price of finding these.
+    async fn selects_at_most(&self, rows: u64, filter: &str) -> Result<bool> {
+        if rows == 0 || filter.is_empty() {
+            return Ok(false);
+        }
+        let mut scanner = self.snapshot().scan();
+        scanner.empty_project()?.with_row_id().filter(filter)?.limit(Some(rows as i64 + 1), None)?;
+        let mut selected = 0;
+        let mut stream = scanner.try_into_stream().await?;
+        while let Some(batch) = stream.next().await {
+            selected += batch?.num_rows() as u64;
+        }
+        Ok(selected <= rows)
     }
 
     fn scanner(&self, query: &Query) -> Result<Scanner> {
