@@ -7,6 +7,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"assay/internal/tables"
 )
@@ -38,14 +39,21 @@ func (g *Gold) flush(ctx context.Context, quietSince time.Time) error {
 	defer g.flushing.Unlock()
 	defer g.told.clear()
 	open := func(m *mark) bool { return quietSince.IsZero() || !m.setAt().After(quietSince) }
-	// A table that fails does not keep the others from being written.
+	// A table that fails does not keep the others from being written. Those of entities wait for each other, since an entity's
+	// episodes are marked when its row is written; the sums go beside them.
+	var sums errgroup.Group
+	sums.Go(func() error {
+		return errors.Join(
+			g.sweep(ctx, dirtyMetric, everyMark, g.writeMetricRows),
+			g.sweep(ctx, dirtyElement, everyMark, g.writeElementRows),
+			g.sweep(ctx, dirtyShed, everyMark, g.writeShedRows),
+		)
+	})
 	return errors.Join(
 		g.sweep(ctx, dirtyReady, everyMark, g.writeEntities),
 		g.sweep(ctx, dirtyOpen, open, g.writeEntities),
 		g.sweep(ctx, dirtyEpisode, everyMark, g.writeEpisodes),
-		g.sweep(ctx, dirtyMetric, everyMark, g.writeMetricRows),
-		g.sweep(ctx, dirtyElement, everyMark, g.writeElementRows),
-		g.sweep(ctx, dirtyShed, everyMark, g.writeShedRows),
+		sums.Wait(),
 	)
 }
 
