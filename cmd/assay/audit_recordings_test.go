@@ -22,7 +22,7 @@ func TestAuditOfTheRecordings(t *testing.T) {
 		t.Errorf("audited %d frames, %d events; the log has %d, %d", report.Frames, report.Events, ingested.Bronze.Frames, ingested.Bronze.Events)
 	}
 	for _, table := range report.Tables {
-		if table.Expected != table.Stored || table.Expected == 0 && table.Table != "shed" {
+		if table.Expected != table.Stored || table.Expected == 0 && table.Table != "shed" && table.Table != "DEAD" {
 			t.Errorf("%+v", table)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,7 +21,10 @@ type process struct {
 	*Gold
 	disk  *vfs.MemFS
 	store *memoryStore
+
+	mu    sync.Mutex
 	fault func(FaultPoint) error
+	down  bool // it has crashed, and gets no further
 }
 
 func newProcess(t tester) *process {
@@ -32,13 +36,21 @@ func newProcess(t tester) *process {
 func (p *process) start(t tester) {
 	opts := testOptions(p.store)
 	opts.FS = p.disk
-	opts.Fault = func(at FaultPoint) error {
-		if p.fault != nil {
-			return p.fault(at)
-		}
-		return nil
-	}
+	opts.Fault, p.down = p.reach, false
 	p.Gold = open(t, opts)
+}
+
+// reach is called at each step, by several goroutines.
+func (p *process) reach(at FaultPoint) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fault != nil && p.fault(at) != nil {
+		p.down = true
+	}
+	if p.down {
+		return errCrash
+	}
+	return nil
 }
 
 // crash loses all that was not synced.
@@ -138,7 +150,10 @@ func TestStoreFailuresLoseAndDoubleNothing(t *testing.T) {
 		defer disturbed.Close()
 		undisturbed.run(t, groups)
 		failures := rapid.SliceOfN(rapid.SampledFrom([]string{"", "", "", "", "before", "after"}), 20, 100).Draw(t, "failures")
+		var mu sync.Mutex
 		disturbed.store.fail = func(string) (before, after error) {
+			mu.Lock()
+			defer mu.Unlock()
 			if len(failures) == 0 {
 				return nil, nil
 			}

@@ -62,7 +62,7 @@ type Options struct {
 
 	FS    vfs.FS                    // where Dir lies; nil: the disk
 	Now   func() time.Time          // nil: time.Now
-	Fault func(at FaultPoint) error // for tests: an error stops Gold there as a crash would
+	Fault func(at FaultPoint) error // for tests: an error stops Gold there as a crash would; called by several goroutines
 }
 
 // DefaultOptions returns the limits that serve both a laptop and a busy node; the caller adds Dir, Store, Embedder and
