@@ -18,7 +18,7 @@ const (
 	refineFactor = 2
 	// searchEffort is how much of the index is searched, between Lance's own choice at 0.5 and all at 1. Reading the codes of
 	// a partition takes little time beside the rest of a search.
-	searchEffort = 0.9
+	searchEffort = 0.95
 	// fewRows is how many rows a filter may select for their vectors to be compared one by one: what it selects may lie anywhere
 	// in the index, and reading so many vectors takes about as long as searching all of it.
 	fewRows = 1000

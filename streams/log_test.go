@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -202,15 +203,15 @@ func TestDamageIsReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.stop(t)
-	spoilBlock(t, dir)
+	spoilBlock(t, dir, testFrame("s", 50).Body)
 	damage := startNode(t, dir, smallConfig()).Damage()
 	if len(damage) != 1 || damage[0].Stream != StreamBronze || damage[0].Bytes == 0 && len(damage[0].Sequences) == 0 {
 		t.Errorf("damage is %+v; want some in BRONZE", damage)
 	}
 }
 
-// spoilBlock flips a bit in the middle of BRONZE's only block, and removes the index that would hide it.
-func spoilBlock(t *testing.T, dir string) {
+// spoilBlock flips a bit of that body in BRONZE's only block, and removes the index that would hide it.
+func spoilBlock(t *testing.T, dir string, body []byte) {
 	t.Helper()
 	folder := filepath.Join(dir, storeDir, "jetstream", "$G", "streams", StreamBronze, "msgs")
 	block := filepath.Join(folder, "1.blk")
@@ -218,7 +219,11 @@ func spoilBlock(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data[len(data)/2] ^= 1
+	at := bytes.Index(data, body)
+	if at < 0 {
+		t.Fatalf("%s does not hold %q", block, body)
+	}
+	data[at] ^= 1
 	if err := os.WriteFile(block, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
