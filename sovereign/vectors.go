@@ -20,7 +20,7 @@ const (
 	// a partition takes little time beside the rest of a search.
 	searchEffort = 0.95
 	// fewRows is how many rows a filter may select for their vectors to be compared one by one: what it selects may lie anywhere
-	// in the index, and reading so many vectors takes about as long as searching all of it.
+	// in the index, and those of a workflow, say, lie side by side in the table.
 	fewRows = 1000
 )
 
