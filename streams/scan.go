@@ -44,6 +44,11 @@ type Message struct {
 	Time    time.Time // when the log stored it, in UTC
 }
 
+// MessageOf is a message that was read by itself.
+func MessageOf(m *jetstream.RawStreamMsg) Message {
+	return Message{Subject: m.Subject, Header: m.Header, Data: m.Data, Bytes: len(m.Data), Seq: m.Sequence, Time: m.Time}
+}
+
 // Scan reads messages of BRONZE or DEAD in the order of their sequence, and takes nothing off the stream. (A work queue
 // such as SILVER has no second reader.) An error ends it; it wraps ErrConfig if the options are at fault, ErrUnavailable
 // if the log stopped answering, or is the context's.

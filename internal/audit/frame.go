@@ -24,9 +24,7 @@ func (a *audit) frameHolds(ctx context.Context, k key) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("audit: read sequence %d: %w", k.Seq, err)
 	}
-	events := a.Silver.Events(streams.Message{
-		Subject: msg.Subject, Header: msg.Header, Data: msg.Data, Bytes: len(msg.Data), Seq: msg.Sequence, Time: msg.Time,
-	})
+	events := a.Silver.Events(streams.MessageOf(msg))
 	for i := range events {
 		e := &events[i]
 		if e.Position == k.Position && e.Disposition == bronze.Kept && silver.EventUUID(a.Silver.Namespace, e) == k.ID {

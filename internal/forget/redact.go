@@ -82,9 +82,7 @@ func (f *forgetting) split(ctx context.Context, seq uint64) (parts []*streams.Fr
 	}
 	by := *f.Silver
 	by.Forgotten = nil
-	events := by.Events(streams.Message{
-		Subject: msg.Subject, Header: msg.Header, Data: msg.Data, Bytes: len(msg.Data), Seq: seq, Time: msg.Time,
-	})
+	events := by.Events(streams.MessageOf(msg))
 	parts, ok = splitFrame(frame, events, func(e *bronze.Event) bool { return f.Log.Forgotten().Has(e.WorkflowID, seq) })
 	return parts, ok, nil
 }

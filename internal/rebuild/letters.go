@@ -91,9 +91,7 @@ func (m *mending) letter(ctx context.Context, id letters.ID) (*nats.Msg, error) 
 		if err != nil {
 			return nil, fmt.Errorf("%w: read sequence %d: %w", ErrLog, id.Seq, err)
 		}
-		m.seq, m.events = id.Seq, m.Silver.Events(streams.Message{
-			Subject: msg.Subject, Header: msg.Header, Data: msg.Data, Bytes: len(msg.Data), Seq: msg.Sequence, Time: msg.Time,
-		})
+		m.seq, m.events = id.Seq, m.Silver.Events(streams.MessageOf(msg))
 	}
 	for i := range m.events {
 		if e := &m.events[i]; e.Position == id.Position && e.Disposition == bronze.Dead {
