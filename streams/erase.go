@@ -29,8 +29,16 @@ func (l *Log) Erase(ctx context.Context, sequences []uint64) (erased int, err er
 	if err := l.keepGaps(ctx, slices.Compact(sequences)); err != nil {
 		return 0, err
 	}
+	if erased, err = eraseMessages(ctx, l.bronze, sequences); err != nil {
+		return erased, err
+	}
+	return erased, l.forgetIDs(ctx)
+}
+
+// eraseMessages overwrites messages and removes them, and returns how many were there.
+func eraseMessages(ctx context.Context, stream jetstream.Stream, sequences []uint64) (erased int, err error) {
 	for _, seq := range sequences {
-		there, err := eraseMessage(ctx, l.bronze, seq)
+		there, err := eraseMessage(ctx, stream, seq)
 		if err != nil {
 			return erased, err
 		}
@@ -38,7 +46,7 @@ func (l *Log) Erase(ctx context.Context, sequences []uint64) (erased int, err er
 			erased++
 		}
 	}
-	return erased, l.forgetIDs(ctx)
+	return erased, nil
 }
 
 // eraseMessage overwrites a message and removes it, and tells whether it was there.

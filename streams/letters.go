@@ -63,16 +63,7 @@ func (l *Log) EraseLetters(ctx context.Context, sequences []uint64) (erased int,
 	if err := l.changeLetters(ctx, false, func(book *letterBook, _ jetstream.StreamState) { book.give(gone) }); err != nil {
 		return 0, err
 	}
-	for _, seq := range sequences {
-		there, err := eraseMessage(ctx, l.dead, seq)
-		if err != nil {
-			return erased, err
-		}
-		if there {
-			erased++
-		}
-	}
-	return erased, nil
+	return eraseMessages(ctx, l.dead, sequences)
 }
 
 // LettersKeptFrom returns the sequence in BRONZE from which on the limits of DEAD have certainly taken no frame's letter. A letter
@@ -173,15 +164,7 @@ func (l *Log) observe(book *letterBook, info *jetstream.StreamInfo, known bool) 
 // missing returns what is not there of what there was and nothing explains.
 func (b *letterBook) missing(state jetstream.StreamState) []Stretch {
 	m := absence{gaps: withAccepted(nil, append([]Stretch{{From: 1, To: b.Left}}, b.Gone...))}
-	first := max(1, state.FirstSeq)
-	m.add(1, first-1)
-	for _, seq := range state.Deleted {
-		if seq >= first { // of an empty stream the server counts sequence 0
-			m.add(seq, seq)
-		}
-	}
-	m.add(max(first, state.LastSeq+1), b.Last)
-	return m.found
+	return m.of(state, 0, b.Last)
 }
 
 // give adds stretches to those that are gone, and forgets those that its limits would have taken by now.

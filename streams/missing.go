@@ -77,17 +77,7 @@ func (l *Log) absent(
 		return nil, err
 	}
 	m := absence{gaps: withAccepted(gaps, accepted)}
-	first := max(1, info.State.FirstSeq)
-	m.add(known+1, first-1)
-	for _, seq := range info.State.Deleted {
-		if seq >= first { // of an empty stream the server counts sequence 0
-			m.add(seq, seq)
-		}
-	}
-	if head.Seq > info.State.LastSeq {
-		m.add(info.State.LastSeq+1, head.Seq)
-	}
-	return m.found, nil
+	return m.of(info.State, known, head.Seq), nil
 }
 
 // Accept makes Missing pass over stretches that it has returned: somebody has decided to go on without them. The chain still
@@ -137,6 +127,19 @@ func withAccepted(gaps []Gap, accepted []Stretch) []Gap {
 type absence struct {
 	gaps  []Gap
 	found []Stretch
+}
+
+// of returns what a stream does not have of the sequences after left, up to last.
+func (m *absence) of(state jetstream.StreamState, left, last uint64) []Stretch {
+	first := max(1, state.FirstSeq)
+	m.add(left+1, first-1)
+	for _, seq := range state.Deleted {
+		if seq >= first { // of an empty stream the server counts sequence 0
+			m.add(seq, seq)
+		}
+	}
+	m.add(max(first, state.LastSeq+1), last)
+	return m.found
 }
 
 func (m *absence) add(from, to uint64) {
