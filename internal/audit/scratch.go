@@ -9,6 +9,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
+
+	"assay/internal/spill"
 )
 
 // The first byte of a key of the scratch space says what it is about.
@@ -30,7 +32,7 @@ func scratchExists(dir string) bool {
 }
 
 func openScratch(dir string) (*scratch, error) {
-	db, err := pebble.Open(dir, &pebble.Options{Logger: quiet{}})
+	db, err := spill.Open(dir)
 	return &scratch{db}, stateError(err)
 }
 
@@ -143,12 +145,3 @@ func stateError(err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrState, err)
 }
-
-// quiet keeps the scratch space's chatter from the operator.
-type quiet struct{}
-
-func (quiet) Infof(string, ...any)  {}
-func (quiet) Errorf(string, ...any) {}
-
-// Fatalf is called where the scratch space cannot go on; it must not return.
-func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf("audit: "+format, args...)) }

@@ -3,11 +3,11 @@ package letters
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"assay/internal/spill"
 	"assay/streams"
 )
 
@@ -25,7 +25,7 @@ type Ledger struct{ db *pebble.DB }
 
 // Open opens the ledger in a directory of its own, and makes it if it is not there. Errors wrap ErrLedger.
 func Open(dir string) (*Ledger, error) {
-	db, err := pebble.Open(dir, &pebble.Options{Logger: quiet{}})
+	db, err := spill.Open(dir)
 	if err != nil {
 		return nil, ledgerError(err)
 	}
@@ -126,12 +126,3 @@ func (s signature) encode() (value []byte) {
 	}
 	return value
 }
-
-// quiet keeps the ledger's chatter from the operator.
-type quiet struct{}
-
-func (quiet) Infof(string, ...any)  {}
-func (quiet) Errorf(string, ...any) {}
-
-// Fatalf is called where the ledger cannot go on; it must not return.
-func (quiet) Fatalf(format string, args ...any) { panic(fmt.Sprintf("letters: "+format, args...)) }
