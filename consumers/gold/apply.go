@@ -24,7 +24,7 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
 	}
 	f := g.newFold()
 	defer f.close()
-	admitted, err := f.admit(batches)
+	a, err := f.admit(batches)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
 		return err
 	}
 	g.unsure = true
-	if err := g.store(ctx, f, admitted); err != nil {
+	if err := g.store(ctx, f, a); err != nil {
 		return err
 	}
 	if err := g.fault(AfterAppend); err != nil {
@@ -49,10 +49,10 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
 }
 
 // store writes the rows to traces while the events are folded.
-func (g *Gold) store(ctx context.Context, f *folding, admitted *admitted) error {
+func (g *Gold) store(ctx context.Context, f *folding, a *admitted) error {
 	var group errgroup.Group // one failing does not stop the other: neither can be left half done
-	group.Go(func() error { return g.trace(ctx, &admitted.traces) })
-	return errors.Join(f.fold(admitted), group.Wait())
+	group.Go(func() error { return g.trace(ctx, &a.traces) })
+	return errors.Join(f.fold(a), group.Wait())
 }
 
 // trace writes rows to traces. Those of messages that come late, after greater sequences were committed, reconcile could

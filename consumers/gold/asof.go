@@ -71,11 +71,11 @@ func (g *Gold) foldRecord(b Batch, traces arrow.Record) (err error) {
 	defer b.Record.Release()
 	f := g.newFold()
 	defer f.close()
-	admitted, err := f.admit([]Batch{b})
+	a, err := f.admit([]Batch{b})
 	if err != nil {
 		return err
 	}
-	if err := f.fold(admitted); err != nil {
+	if err := f.fold(a); err != nil {
 		return err
 	}
 	if err := g.commit(f); err != nil {

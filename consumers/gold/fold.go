@@ -60,12 +60,12 @@ func (f *folding) fold(a *admitted) error {
 	var ev event
 	for i := range a.batches {
 		c := &a.batches[i]
-		for row, duty := range a.duties[i] {
-			if duty == passed {
+		for row, d := range a.duties[i] {
+			if d == passed {
 				continue
 			}
 			c.read(row, &ev)
-			if err := f.event(&ev, duty); err != nil {
+			if err := f.event(&ev, d); err != nil {
 				return err
 			}
 		}
@@ -73,9 +73,9 @@ func (f *folding) fold(a *admitted) error {
 	return f.finish()
 }
 
-func (f *folding) event(ev *event, duty duty) error {
+func (f *folding) event(ev *event, d duty) error {
 	known := f.identities[ev.id]
-	if duty == meets {
+	if d == meets {
 		return f.again(ev, known)
 	}
 	f.relate(ev)
