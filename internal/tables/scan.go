@@ -12,8 +12,8 @@ import (
 
 // Scan reads all rows of r into structs. Fields are matched to columns by their tag `col`; a null leaves the field at
 // its zero value, a column without a field is passed over. Fields may be string, int64, float32, float64, bool, time.Time or,
-// for vectors, []float32; strings and vectors are copied, since the buffers of r end with it. The caller releases r and bounds the rows by the
-// query's Limit.
+// for vectors, []float32; strings and vectors are copied, since the buffers of r end with it. The caller releases r and bounds
+// the rows by the query's Limit.
 func Scan[T any](r array.RecordReader) ([]T, error) {
 	var rows []T
 	for r.Next() {

@@ -292,7 +292,7 @@ func fuse(near, match []Hit) []Hit {
 	}
 	for _, hit := range match {
 		if found, ok := byID[hit.EpisodeUUID]; ok {
-			hit.VectorRank, hit.Similarity = found.VectorRank, found.Similarity
+			hit.VectorRank = found.VectorRank
 		}
 		hit.Score = reciprocal(hit.VectorRank) + reciprocal(hit.TextRank)
 		byID[hit.EpisodeUUID] = hit

@@ -68,6 +68,7 @@ impl Table {
     pub async fn query(&self, query: &Query) -> Result<Rows> {
         let mut scanner = self.scanner(query)?;
         if let Some(nearest) = &query.nearest
+            && !nearest.exact
             && self.selects_at_most(nearest.few, &query.filter).await?
         {
             scanner.use_index(false);
