@@ -21,7 +21,7 @@ var ErrInvalid = errors.New("config: invalid setting")
 type Config struct {
 	Data      string `koanf:"data"`      // data directory
 	Namespace string `koanf:"namespace"` // UUID in which identities lie
-	Memory    int64  `koanf:"memory"`    // what the program may take in all, in bytes; 0: what its control group grants
+	Memory    int64  `koanf:"memory"`    // what the program may take in all, in bytes; 0: what its control group grants, or the machine has
 
 	NATS       NATS           `koanf:"nats"`
 	Log        Log            `koanf:"log"`

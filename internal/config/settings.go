@@ -11,7 +11,7 @@ type Setting struct {
 var Settings = []Setting{
 	{"data", "data", "data directory"},
 	{"namespace", "namespace", "UUID of the namespace in which identities lie"},
-	{"memory", "memory", "memory that it should get by with, in bytes; 0 means what its control group (container) grants"},
+	{"memory", "memory", "memory that it should get by with, in bytes; 0 means what its control group (container) grants, or the machine has"},
 	{"nats.url", "nats", "URL of an outside NATS server or cluster; without it one is embedded"},
 	{"nats.credentials", "nats-credentials", "path of a .creds file for --nats"},
 	{"nats.config", "nats-config", "path of a nats.conf for the embedded server"},
