@@ -99,13 +99,10 @@ func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
 	if err := s.config.Validate(); err != nil {
 		return nil, err
 	}
-	shares := allot.For(s.config.Memory)
 	opened, err := pipeline.Open(ctx, pipeline.Options{
 		Config: s.config, NATSConfig: assay.NATSConfig, Logger: s.logger,
-		OpenStore: func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
-			return sovereign.Open(ctx, dir, sovereign.Options{
-				VectorDimensions: dimensions, FragmentRows: shares.FragmentRows, IndexCacheBytes: shares.Indexes, FooterCacheBytes: shares.Footers,
-			})
+		OpenStore: func(ctx context.Context, dir string, dimensions int, shares allot.Shares) (pipeline.Store, error) {
+			return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
 		},
 	})
 	if err != nil {

@@ -206,7 +206,7 @@ func measure(b *testing.B, do func()) time.Duration {
 }
 
 func scaleStore(b *testing.B, dimensions int) *sovereign.Store {
-	store, err := sovereign.Open(b.Context(), b.TempDir(), sovereign.Options{VectorDimensions: dimensions, IndexCacheBytes: allot.For(0).Indexes})
+	store, err := sovereign.Open(b.Context(), b.TempDir(), sovereign.OptionsFor(dimensions, allot.For(0)))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/lancedb/lancedb-go/pkg/contracts"
 	"github.com/lancedb/lancedb-go/pkg/lancedb"
 
+	"assay/internal/allot"
 	"assay/internal/tables"
 )
 
@@ -34,6 +35,14 @@ type Options struct {
 	// VectorIndexRows is the number of vectors from which on EnsureVectorIndex indexes them; fewer are scanned, which takes as
 	// long as searching the index of a million. Default 32 Ki.
 	VectorIndexRows int64
+}
+
+// OptionsFor returns the options of a store that keeps to its shares of the memory, with episodes whose vectors have that many
+// dimensions if there are none yet.
+func OptionsFor(dimensions int, shares allot.Shares) Options {
+	return Options{
+		VectorDimensions: dimensions, FragmentRows: shares.FragmentRows, IndexCacheBytes: shares.Indexes, FooterCacheBytes: shares.Footers,
+	}
 }
 
 func (o Options) withDefaults() Options {

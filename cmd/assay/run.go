@@ -230,12 +230,9 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 // openPipeline opens a data directory; opts say how, where that differs from one command to another.
 func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts pipeline.Options) (*pipeline.Pipeline, error) {
 	opts.Config, opts.NATSConfig, opts.Logger = settings, assay.NATSConfig, logger
-	shares := allot.For(settings.Memory)
-	setCollector(shares.Heap)
-	opts.OpenStore = func(ctx context.Context, dir string, dimensions int) (pipeline.Store, error) {
-		return sovereign.Open(ctx, dir, sovereign.Options{
-			VectorDimensions: dimensions, FragmentRows: shares.FragmentRows, IndexCacheBytes: shares.Indexes, FooterCacheBytes: shares.Footers,
-		})
+	setCollector(allot.For(settings.Memory).Heap)
+	opts.OpenStore = func(ctx context.Context, dir string, dimensions int, shares allot.Shares) (pipeline.Store, error) {
+		return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
 	}
 	return pipeline.Open(ctx, opts)
 }

@@ -172,7 +172,7 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 
 func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	data := p.opts.Config.Data
-	store, err := p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions())
+	store, err := p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions(), p.shares)
 	p.vectors = vectors.New(store, p.embedder, p.opts.Logger) // also without: tables that are made anew wake it
 	if err != nil {
 		return unopened(err, data) // and p.store stays nil, so that nobody closes what is not there

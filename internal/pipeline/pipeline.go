@@ -40,9 +40,9 @@ type Options struct {
 	Config     config.Config
 	NATSConfig []byte // of the embedded server, unless Config names a file
 	Logger     *slog.Logger
-	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet. It
-	// is called once the data directory is locked.
-	OpenStore func(ctx context.Context, dir string, dimensions int) (Store, error)
+	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet, and
+	// within its shares of the memory. It is called once the data directory is locked.
+	OpenStore func(ctx context.Context, dir string, dimensions int, shares allot.Shares) (Store, error)
 	// KeepLimits leaves the limits of an existing log as they are, whatever Config says: for those who come to read.
 	KeepLimits bool
 	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
