@@ -126,6 +126,8 @@ func TestKilledWhileForgetting(t *testing.T) {
 		_ = cmd.Wait() // however it ended
 		death.Stop()
 	}
+	// Frames that were written again, and not marked as processed before the end came, are processed now.
+	summarise(t, []string{"run", "--data", data, "--until-idle", "--json"})
 	for n := range 2 {
 		for _, workflow := range workflowsOf(n) {
 			if status, out := runHere(t, "forget", workflow, "--data", data, "--abandon", "--bronze"); status == exitFailed {
