@@ -13,6 +13,7 @@
 mod dataset;
 mod durable;
 mod error;
+mod export;
 mod ffi;
 mod import;
 mod index;

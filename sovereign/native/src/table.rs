@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
-use arrow_array::{Array, StructArray};
 use arrow_schema::Schema;
 
 use crate::dataset::Table;
 use crate::error::Error;
+use crate::export::export;
 use crate::ffi::{Status, c_string, free_c_string, guard, reference, str_from_parts};
 use crate::import::import;
 use crate::maintain::{Options, Stats};
@@ -160,8 +160,7 @@ pub unsafe extern "C" fn assay_rows_next(rows: *mut Rows, batch: *mut FFI_ArrowA
         let next = block_on(rows.next())?;
         unsafe { *more = next.is_some() };
         if let Some(next) = next {
-            let data = StructArray::from(next).into_data();
-            unsafe { batch.write(FFI_ArrowArray::new(&data)) };
+            unsafe { batch.write(export(next)) };
         }
         Ok(())
     })
