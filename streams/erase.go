@@ -133,13 +133,13 @@ func (e *eraser) close() {
 
 // forgetIDs makes the server forget the ids of messages that it has seen lately. Else it would take a frame that comes again
 // for one that it has, and answer that it is stored.
+//
+// A change of the window sets off the purge of what is older, and takes effect at about the same time: the purge may still
+// go by the window before. So the window is made short twice, and whichever the second purge goes by, it is short.
 func (l *Log) forgetIDs(ctx context.Context) error {
-	cfg := l.bronze.CachedInfo().Config
-	short := cfg
-	short.Duplicates = duplicateWindowMin
-	for _, c := range []jetstream.StreamConfig{short, cfg} {
-		if _, err := l.js.UpdateStream(ctx, c); err != nil {
-			return fmt.Errorf("streams: forget the ids of erased frames: %w", err)
+	for _, window := range []time.Duration{duplicateWindowMin, duplicateWindowMin + time.Millisecond} {
+		if err := l.setDuplicateWindow(ctx, window); err != nil {
+			return err
 		}
 		timer := time.NewTimer(2 * duplicateWindowMin)
 		select {
@@ -148,6 +148,15 @@ func (l *Log) forgetIDs(ctx context.Context) error {
 			timer.Stop()
 			return context.Cause(ctx)
 		}
+	}
+	return l.setDuplicateWindow(ctx, l.cfg.DuplicateWindow)
+}
+
+func (l *Log) setDuplicateWindow(ctx context.Context, window time.Duration) error {
+	cfg := l.bronze.CachedInfo().Config
+	cfg.Duplicates = window
+	if _, err := l.js.UpdateStream(ctx, cfg); err != nil {
+		return fmt.Errorf("streams: forget the ids of erased frames: %w", err)
 	}
 	return nil
 }
