@@ -113,8 +113,8 @@ func (f *folding) remember(ev *event, known *identity) error {
 	}
 	from := f.origins[ev.place.stream]
 	from.meet(ev.position)
-	k := identityKey(from.ordinal, ev)
-	return f.set(k[:], known.encode())
+	f.note(blockOf(from, ev), ev.id, known)
+	return nil
 }
 
 // first admits an event that was not met before.

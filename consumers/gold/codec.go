@@ -64,6 +64,13 @@ func (d *decoder) uint() uint64 {
 	return v
 }
 
+func (d *decoder) fixed() (v uint64) {
+	if b := d.take(8); b != nil {
+		v = binary.BigEndian.Uint64(b)
+	}
+	return v
+}
+
 func (d *decoder) int() int64 {
 	v, n := binary.Varint(d.rest)
 	d.skip(n)

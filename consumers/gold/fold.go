@@ -22,8 +22,9 @@ type folding struct {
 	writes     *pebble.Batch
 	origins    map[uint64]*origin // by stream, those of the group
 	identities map[uuid.UUID]*identity
+	blocks     map[block]*encoder // what this group adds
 	entities   map[uuid.UUID]*folded
-	fragments  map[uuid.UUID][]byte // of this group's events that have ids of their own
+	alone      map[uuid.UUID][]byte // the pieces of this group's events that have ids of their own
 	sheds      map[shedKey]*shedCount
 	traces     map[string]*TraceCount // by workflow, of this group
 	lineage    *lineage
@@ -37,14 +38,16 @@ type folding struct {
 type folded struct {
 	*entity
 	before  call
-	fresh   bool // not stored yet
+	passage passage // of this group, not stored yet
+	fresh   bool    // not stored yet
 	changed bool
 }
 
 func (g *Gold) newFold() *folding {
 	return &folding{
-		g: g, seeker: &seeker{db: g.state.db}, writes: g.state.db.NewBatch(), origins: map[uint64]*origin{}, identities: map[uuid.UUID]*identity{}, entities: map[uuid.UUID]*folded{},
-		fragments: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, lineage: newLineage(), ledger: newLedger(),
+		g: g, seeker: &seeker{db: g.state.db}, writes: g.state.db.NewBatch(), origins: map[uint64]*origin{}, identities: map[uuid.UUID]*identity{},
+		blocks: map[block]*encoder{}, entities: map[uuid.UUID]*folded{},
+		alone: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, lineage: newLineage(), ledger: newLedger(),
 		totals: g.totals, progress: g.progress, now: g.opts.Now(),
 	}
 }
@@ -131,9 +134,25 @@ func (f *folding) entity(id uuid.UUID) (*folded, error) {
 
 func (f *folding) keepFragments(e *folded, ev *event, known *identity) error {
 	if known.placed {
-		f.fragments[ev.id] = []byte(ev.fragments)
+		var alone passage
+		alone.add(ev)
+		f.alone[ev.id] = alone.record
+		return f.writePassage(e.ordinal, &alone)
 	}
-	return f.set(fragmentsKey(e.ordinal, ev.place, ev.id), []byte(ev.fragments))
+	if e.passage.add(ev) {
+		return nil
+	}
+	err := f.writePassage(e.ordinal, &e.passage)
+	e.passage = passage{}
+	e.passage.add(ev)
+	return err
+}
+
+func (f *folding) writePassage(ordinal uint64, p *passage) error {
+	if p.record == nil {
+		return nil
+	}
+	return f.set(passageKey(ordinal, p.at, p.event), p.record)
 }
 
 // again joins another capture of an event: only when and where it was met may differ.
@@ -157,22 +176,22 @@ func (f *folding) again(ev *event, known *identity) error {
 
 // move brings the fragments of an event from the place where it was known to an earlier one.
 func (f *folding) move(e *folded, ev *event, known *identity) error {
-	from := fragmentsKey(e.ordinal, known.place, ev.id)
-	fragments, pending := f.fragments[ev.id]
+	from := passageKey(e.ordinal, known.place, ev.id)
+	alone, pending := f.alone[ev.id]
 	if !pending {
 		_, err := f.g.state.get(from, func(value []byte) error {
-			fragments = append(fragments, value...)
+			alone = append(alone, value...)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		f.fragments[ev.id] = fragments
+		f.alone[ev.id] = alone
 	}
 	if err := f.delete(from); err != nil {
 		return err
 	}
-	if err := f.set(fragmentsKey(e.ordinal, ev.place, ev.id), fragments); err != nil {
+	if err := f.set(passageKey(e.ordinal, ev.place, ev.id), alone); err != nil {
 		return err
 	}
 	return f.remember(ev, newIdentity(ev))
@@ -190,7 +209,7 @@ func (f *folding) finish() error {
 		}
 		f.ledger.replace(e.before, callOf(id, e.entity))
 	}
-	if err := errors.Join(f.follow(), f.writeOrigins(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeSheds(), f.writeTraceCounts()); err != nil {
+	if err := errors.Join(f.follow(), f.writeOrigins(), f.writeBlocks(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeSheds(), f.writeTraceCounts()); err != nil {
 		return err
 	}
 	return errors.Join(f.set([]byte{keyProgress}, f.progress.encode()), f.set([]byte{keyTotals}, f.totals.encode()))

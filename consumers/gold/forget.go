@@ -102,12 +102,13 @@ func (g *Gold) Compact(ctx context.Context) error {
 // forgetting is the forgetting of a workflow in one commit.
 type forgetting struct {
 	*folding
-	gone    map[uuid.UUID]bool // events
-	victims map[uuid.UUID]*victim
-	counts  map[string]int64 // rows of traces, by spelling
-	last    string           // spelling
-	held    []arrow.Record   // what the entities made anew alias
-	shared  int              // victims that are made anew
+	gone     map[uuid.UUID]bool // events
+	recalled map[block]bool
+	victims  map[uuid.UUID]*victim
+	counts   map[string]int64 // rows of traces, by spelling
+	last     string           // spelling
+	held     []arrow.Record   // what the entities made anew alias
+	shared   int              // victims that are made anew
 }
 
 // victim is an entity to which a forgotten event contributed.
@@ -119,7 +120,8 @@ type victim struct {
 
 func newForgetting(g *Gold) *forgetting {
 	return &forgetting{
-		folding: g.newFold(), gone: map[uuid.UUID]bool{}, victims: map[uuid.UUID]*victim{}, counts: map[string]int64{},
+		folding: g.newFold(), gone: map[uuid.UUID]bool{}, recalled: map[block]bool{}, victims: map[uuid.UUID]*victim{},
+		counts: map[string]int64{},
 	}
 }
 
@@ -193,7 +195,7 @@ func (f *forgetting) end(ctx context.Context) error {
 	if err := f.g.fault(AfterDelete); err != nil {
 		return err
 	}
-	if err := errors.Join(f.finish(), f.uncount(), f.requarantine()); err != nil {
+	if err := errors.Join(f.finish(), f.unplace(), f.uncount(), f.requarantine()); err != nil {
 		return err
 	}
 	return f.g.commit(f.folding)

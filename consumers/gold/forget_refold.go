@@ -41,7 +41,7 @@ func (f *forgetting) refoldRecord(traces arrow.Record) error {
 	for row := range c.id.Len() {
 		c.read(row, &ev)
 		known := newIdentity(&ev)
-		if _, stored, err := f.stored(&ev); err != nil {
+		if stored, err := f.stored(&ev); err != nil {
 			return err
 		} else if stored != nil && stored.placed {
 			known, ev.place = stored, stored.place

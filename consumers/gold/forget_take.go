@@ -46,7 +46,7 @@ func (f *forgetting) spelling(name string) string {
 
 // take takes an event out. What was folded as another workflow's stays.
 func (f *forgetting) take(ev *event) error {
-	k, known, err := f.stored(ev)
+	known, err := f.stored(ev)
 	if err != nil || known == nil || f.gone[ev.id] || known.entity != uuid.Nil && known.entity != ev.entity {
 		return err
 	}
@@ -70,23 +70,56 @@ func (f *forgetting) take(ev *event) error {
 		f.forget(known)
 	}
 	f.gone[ev.id] = true
-	return f.delete(k)
+	if ev.ownID {
+		return f.delete(key(keyOwnID, ev.id))
+	}
+	return nil // unplace takes it out of its block
 }
 
-// stored returns what is known of an event and where that is stored.
-func (f *forgetting) stored(ev *event) (k []byte, known *identity, err error) {
+// stored returns what is known of an event.
+func (f *forgetting) stored(ev *event) (*identity, error) {
 	if ev.ownID {
-		k = key(keyOwnID, ev.id)
-	} else {
-		from, err := f.origin(ev.place.stream)
-		if err != nil || !from.mayHave(ev.position) {
-			return nil, nil, err
-		}
-		placed := identityKey(from.ordinal, ev)
-		k = placed[:]
+		return load(f.g.state.db, key(keyOwnID, ev.id), decodeIdentity)
 	}
-	known, err = load(f.g.state.db, k, decodeIdentity)
-	return k, known, err
+	from, err := f.origin(ev.place.stream)
+	if err != nil || !from.mayHave(ev.position) {
+		return nil, err
+	}
+	b := blockOf(from, ev)
+	if !f.recalled[b] {
+		f.recalled[b] = true
+		err = scan(f.g.state.db, b.prefix(), func(_, record []byte) (bool, error) {
+			err := eachPlaced(record, f.recognise)
+			return err == nil, err
+		})
+	}
+	return f.identities[ev.id], err
+}
+
+// unplace takes what is gone out of its blocks.
+func (f *forgetting) unplace() error {
+	for b := range f.recalled {
+		err := scan(f.g.state.db, b.prefix(), func(k, record []byte) (bool, error) {
+			var left encoder
+			err := eachPlaced(record, func(event uuid.UUID, known *identity) {
+				if !f.gone[event] {
+					left.placed(event, known)
+				}
+			})
+			switch {
+			case err != nil, len(left) == len(record):
+			case len(left) == 0:
+				err = f.delete(k)
+			default:
+				err = f.set(k, left)
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *forgetting) victim(id uuid.UUID) (*victim, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"assay/internal/tables"
@@ -60,7 +61,12 @@ func dump(t tester, g *Gold) map[string]string {
 				if owner == "" {
 					return false, fmt.Errorf("nothing has the ordinal of %q", key)
 				}
-				if slot := key[numberKeyLen]; kind == keyEntity && (slot == slotInEntities || slot == slotInEpisodes) {
+				switch slot := key[numberKeyLen]; {
+				case kind == keyIdentity:
+					return true, dumpPlaced(all, key[:1]+owner, v)
+				case slot == slotFragments:
+					return true, dumpPassage(all, key[:1]+owner, k[numberKeyLen+1:], v)
+				case slot == slotInEntities, slot == slotInEpisodes:
 					return true, nil
 				}
 				key = key[:1] + owner + key[numberKeyLen:]
@@ -73,6 +79,27 @@ func dump(t tester, g *Gold) map[string]string {
 		}
 	}
 	return all
+}
+
+// dumpPlaced adds the events of a block's record: which commit brought an event makes no difference, and of what several
+// say of it the most counts.
+func dumpPlaced(all map[string]string, owner string, record []byte) error {
+	return eachPlaced(record, func(event uuid.UUID, known *identity) {
+		k := owner + string(event[:])
+		was, err := decodeIdentity([]byte(all[k]))
+		if err != nil || rankDisposition(known.disposition) > rankDisposition(was.disposition) {
+			all[k] = string(known.encode())
+		}
+	})
+}
+
+// dumpPassage adds the pieces of a passage by themselves: which of them came together makes no difference.
+func dumpPassage(all map[string]string, owner string, at, record []byte) error {
+	pieces, err := decodePassage(at, record)
+	for _, p := range pieces {
+		all[owner+string(passageKey(0, p.at, p.event))] = string(p.fragments)
+	}
+	return err
 }
 
 // drawDelivery draws an order, repetitions and cuts of captures.

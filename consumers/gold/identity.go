@@ -1,10 +1,6 @@
 package gold
 
 import (
-	"bytes"
-	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
 	"assay/consumers/bronze"
@@ -49,108 +45,62 @@ func newIdentity(ev *event) *identity {
 // kept is the identity of nearly every event; it is shared and never changed.
 var kept = identity{disposition: bronze.Kept}
 
+// Codes of identities, besides those of the dispositions, for kept events that brought an id along.
+const (
+	codeOwned  = byte(len(dispositionCodes)) + iota
+	codePlaced // and a place
+)
+
 func (known *identity) encode() []byte {
 	w := make(encoder, 0, 32)
-	w.byte(byte(rankDisposition(known.disposition)))
-	switch {
-	case known.disposition == bronze.Shed:
-		w.string(known.shed.workflow)
-		w.string(known.shed.kind)
-		w.int(known.bytes)
-	case known.entity != uuid.Nil:
-		w.id(known.entity)
-		if known.placed {
-			w.uint(known.place.stream)
-			w.uint(known.place.position)
-		}
-	}
+	w.identity(known)
 	return w
+}
+
+func (e *encoder) identity(known *identity) {
+	switch {
+	case known.placed:
+		e.byte(codePlaced)
+		e.id(known.entity)
+		e.uint(known.place.stream)
+		e.uint(known.place.position)
+	case known.entity != uuid.Nil:
+		e.byte(codeOwned)
+		e.id(known.entity)
+	default:
+		e.byte(byte(rankDisposition(known.disposition)))
+	}
+	if known.disposition == bronze.Shed {
+		e.string(known.shed.workflow)
+		e.string(known.shed.kind)
+		e.int(known.bytes)
+	}
 }
 
 func decodeIdentity(record []byte) (*identity, error) {
 	d := decoder{rest: record}
-	known := &identity{}
-	code := int(d.byte())
-	if code >= len(dispositionCodes) {
-		d.fail()
-		return nil, d.err
-	}
-	known.disposition = dispositionCodes[code]
-	switch {
-	case known.disposition == bronze.Shed:
-		known.shed, known.bytes = shedKey{d.string(), d.string()}, d.int()
-	case len(d.rest) > 0:
-		known.entity = d.id()
-		if len(d.rest) > 0 {
-			known.placed, known.place = true, place{d.uint(), d.uint()}
-		}
-	}
+	known := d.identity()
 	return known, d.end()
 }
 
-// recall reads the identities of those of a group's events that are named by their place and were met before. Most groups
-// bring nothing but new events, as the origins of their streams tell. The others lie side by side, so one pass in the
-// order of the index finds them.
-func (f *folding) recall(group []columns) error {
-	keys, err := f.placedKeys(group)
-	if err != nil || len(keys) == 0 {
-		return err
-	}
-	it, err := f.g.state.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyIdentity}, UpperBound: []byte{keyIdentity + 1}})
-	if err != nil {
-		return stateError("scan", err)
-	}
-	defer it.Close()
-	at := it.SeekGE(keys[0][:])
-	for i := 0; i < len(keys) && at; {
-		switch order := bytes.Compare(it.Key(), keys[i][:]); {
-		case order > 0:
-			i++
-		case order < 0:
-			at = it.SeekGE(keys[i][:])
+func (d *decoder) identity() *identity {
+	switch code := d.byte(); code {
+	case codePlaced:
+		return &identity{disposition: bronze.Kept, entity: d.id(), placed: true, place: place{d.uint(), d.uint()}}
+	case codeOwned:
+		return &identity{disposition: bronze.Kept, entity: d.id()}
+	default:
+		if int(code) >= len(dispositionCodes) {
+			d.fail()
+			return nil
+		}
+		switch disposition := dispositionCodes[code]; disposition {
+		case bronze.Kept:
+			return &kept
+		case bronze.Shed:
+			return &identity{disposition: disposition, shed: shedKey{d.string(), d.string()}, bytes: d.int()}
 		default:
-			if err := f.recognise(it); err != nil {
-				return err
-			}
-			at = it.Next()
-			i++
+			return &identity{disposition: disposition}
 		}
 	}
-	return stateError("scan", it.Error())
-}
-
-func (f *folding) recognise(it *pebble.Iterator) error {
-	record, err := it.ValueAndErr()
-	if err != nil {
-		return stateError("scan", err)
-	}
-	known, err := decodeIdentity(record)
-	if err != nil {
-		return err
-	}
-	f.identities[uuid.UUID(it.Key()[identityKeyLen-16:])] = known
-	return nil
-}
-
-// placedKeys returns the identity keys of those of a group's events that are named by their place and may have been met
-// before, in the order of the index.
-func (f *folding) placedKeys(group []columns) (keys [][identityKeyLen]byte, err error) {
-	var ev event
-	for i := range group {
-		c := &group[i]
-		for row := range c.id.Len() {
-			if c.identify(row, &ev); ev.ownID {
-				continue
-			}
-			from, err := f.origin(ev.place.stream)
-			if err != nil {
-				return nil, err
-			}
-			if from.mayHave(ev.position) {
-				keys = append(keys, identityKey(from.ordinal, &ev))
-			}
-		}
-	}
-	slices.SortFunc(keys, func(a, b [identityKeyLen]byte) int { return bytes.Compare(a[:], b[:]) })
-	return slices.Compact(keys), nil
 }

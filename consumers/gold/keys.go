@@ -15,9 +15,12 @@ import (
 // would fall between all others, and compactions would rewrite the whole store over and over.
 //
 //	old entities ► new entities │ all the rest │ new identities ◄ old identities
+//
+// What one commit adds to an entity's text, or to a block of identities, is one record: an event has too little for a
+// record of its own, and most of the store's work is per record.
 const (
 	keyEntity   = 'A' // ordinal of entity, slot[, place, event] → what the slot says
-	keyIdentity = 'z' // ordinal of stream, position, event → identity, of events that are named by their place
+	keyIdentity = 'z' // ordinal of stream, block of positions, commit → identities of events that are named by their place
 
 	keyProgress = 'P' // → progress
 	keyTotals   = 'T' // → totals
@@ -42,7 +45,7 @@ const (
 
 // Slots of an entity.
 const (
-	slotFragments = 'f' // pieces of its text, by place
+	slotFragments = 'f' // place, event → a passage of its text, of which the first piece is there
 	slotRequest   = 'q' // the event that opened it
 	slotResult    = 'r' // the event that closed it, or the last that did neither
 	slotState     = 's' // the entity
@@ -82,26 +85,8 @@ func hashOf(name string) uint64 {
 	return hash
 }
 
-const identityKeyLen = 1 + 8 + 8 + 16
-
-// identityKey is where the identity of an event is stored: the events of a stream side by side.
-func identityKey(ordinal uint64, ev *event) (k [identityKeyLen]byte) {
-	k[0] = keyIdentity
-	binary.BigEndian.PutUint64(k[1:], ^ordinal)
-	binary.BigEndian.PutUint64(k[9:], ev.place.position)
-	copy(k[17:], ev.id[:])
-	return k
-}
-
 func (p place) before(q place) bool {
 	return p.stream < q.stream || p.stream == q.stream && p.position < q.position
-}
-
-func fragmentsKey(ordinal uint64, at place, event uuid.UUID) []byte {
-	k := entityKey(ordinal, slotFragments)
-	k = binary.BigEndian.AppendUint64(k, at.stream)
-	k = binary.BigEndian.AppendUint64(k, at.position)
-	return append(k, event[:]...)
 }
 
 // moment is the place of a call among the calls of a workflow or any other element of the graph: by time; calls of one

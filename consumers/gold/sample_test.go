@@ -176,10 +176,12 @@ func drawCalls(t *rapid.T) (all []capture) {
 func drawMessage(t *rapid.T) (all []capture) {
 	workflow, stream, from := drawPlace(t)
 	ownIDs := rapid.Bool().Draw(t, "own ids")
+	streams := rapid.SampledFrom([][]string{{stream}, {stream}, {stream, "s3"}}).Draw(t, "streams")
 	for i := range uint64(rapid.IntRange(1, 6).Draw(t, "deltas")) {
 		c := capture{event: event{
-			kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: workflow, stream: stream, intent: stream, position: from + i,
-			capability: "gpt", provider: rapid.SampledFrom([]string{"", "openai"}).Draw(t, "provider"), ts: never,
+			kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: workflow, intent: stream, position: from + i,
+			stream: rapid.SampledFrom(streams).Draw(t, "stream of delta"), capability: "gpt",
+			provider: rapid.SampledFrom([]string{"", "openai"}).Draw(t, "provider"), ts: never,
 			inputTokens: rapid.Int64Range(-1, 9).Draw(t, "in"), outputTokens: int64(i), text: fmt.Sprintf("piece %d ", from+i),
 		}}
 		c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: c.text}}

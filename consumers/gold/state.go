@@ -33,6 +33,9 @@ func openState(dir string, fs vfs.FS, cacheBytes int64, log pebble.Logger) (*sta
 		CacheSize: cacheBytes, MemTableSize: uint64(cacheBytes / stateMemTableShare), MaxOpenFiles: stateOpenFiles,
 		L0CompactionThreshold: stateL0Files, LBaseMaxBytes: stateBaseBytes,
 	}
+	// Marks come and go, so tombstones lie close together in every new file. Compacting it for their sake would rewrite what
+	// lies around them, only to spare the next flush skipping them; soon it is compacted anyway.
+	opts.Experimental.TombstoneDenseCompactionThreshold = -1
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 	}

@@ -55,9 +55,12 @@ func loadWhole(from pebble.Reader, id uuid.UUID) (*whole, error) {
 	w := &whole{id: id}
 	a := assembly{parts: map[string]*part{}}
 	err = scan(from, numberKey(keyEntity, ordinal), func(k, value []byte) (bool, error) {
-		err := w.take(k[numberKeyLen], value, &a)
+		err := w.take(k[numberKeyLen], k[numberKeyLen+1:], value, &a)
 		return err == nil, err
 	})
+	if err == nil {
+		err = a.waiting.takeBefore(beyond, a.addAll)
+	}
 	if err == nil && w.entity == nil {
 		err = fmt.Errorf("%w: entity %s has an ordinal and no state", ErrState, id)
 	}
@@ -68,12 +71,12 @@ func loadWhole(from pebble.Reader, id uuid.UUID) (*whole, error) {
 	return w, nil
 }
 
-// take takes the record of a slot.
-func (w *whole) take(slot byte, record []byte, fragments *assembly) (err error) {
+// take takes the record of a slot, at is what follows the slot in its key.
+func (w *whole) take(slot byte, at, record []byte, text *assembly) (err error) {
 	d := decoder{rest: record}
 	switch slot {
 	case slotFragments:
-		return fragments.addAll(record)
+		return text.addPassage(at, record)
 	case slotRequest:
 		w.content.request, err = d.body(), d.end()
 	case slotResult:
@@ -88,9 +91,18 @@ func (w *whole) take(slot byte, record []byte, fragments *assembly) (err error) 
 	return err
 }
 
+// addPassage adds a passage that comes in the order of the keys, and all that nothing later can come before.
+func (a *assembly) addPassage(at, record []byte) error {
+	k := decoder{rest: at}
+	if err := a.waiting.takeBefore(place{k.fixed(), k.fixed()}, a.addAll); err != nil {
+		return err
+	}
+	return a.waiting.add(at, record)
+}
+
 // addAll adds the fragments of one event.
-func (a *assembly) addAll(record []byte) error {
-	list, err := a.parser.ParseBytes(record)
+func (a *assembly) addAll(fragments []byte) error {
+	list, err := a.parser.ParseBytes(fragments)
 	if err != nil {
 		return fmt.Errorf("%w: fragments: %w", ErrState, err)
 	}
@@ -106,7 +118,7 @@ func (a *assembly) addAll(record []byte) error {
 
 // writeEntity stores the state of an entity of the group.
 func (f *folding) writeEntity(id uuid.UUID, e *folded) error {
-	err := f.set(entityKey(e.ordinal, slotState), e.encode())
+	err := errors.Join(f.set(entityKey(e.ordinal, slotState), e.encode()), f.writePassage(e.ordinal, &e.passage))
 	if e.fresh {
 		err = errors.Join(err, f.set(key(keyOrdinal, id), binary.AppendUvarint(nil, e.ordinal)))
 	}

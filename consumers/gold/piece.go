@@ -1,0 +1,118 @@
+package gold
+
+import (
+	"bytes"
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// piece is what one event adds to the text of its entity: fragments, as JSON.
+type piece struct {
+	at        place
+	event     uuid.UUID
+	fragments []byte
+}
+
+// compare orders the pieces of a text.
+func (p piece) compare(q piece) int {
+	return cmp.Or(
+		cmp.Compare(p.at.stream, q.at.stream), cmp.Compare(p.at.position, q.at.position), bytes.Compare(p.event[:], q.event[:]),
+	)
+}
+
+// passage is pieces of one stream that are stored as one record, none of them before the first, whose place is in the key.
+// Only an event with an id of its own may be moved to another place, so its piece is a passage by itself.
+type passage struct {
+	at     place
+	event  uuid.UUID
+	record encoder
+}
+
+// add adds the piece of an event, unless it belongs into another passage.
+func (p *passage) add(ev *event) bool {
+	switch {
+	case p.record == nil:
+		p.at, p.event = ev.place, ev.id
+	case ev.place.stream != p.at.stream, ev.place.position < p.at.position:
+		return false
+	default:
+		p.record.uint(ev.place.position - p.at.position)
+		p.record.id(ev.id)
+	}
+	p.record.string(ev.fragments)
+	return true
+}
+
+func passageKey(ordinal uint64, at place, event uuid.UUID) []byte {
+	k := entityKey(ordinal, slotFragments)
+	k = binary.BigEndian.AppendUint64(k, at.stream)
+	k = binary.BigEndian.AppendUint64(k, at.position)
+	return append(k, event[:]...)
+}
+
+// decodePassage returns the pieces of a passage in order, given the end of its key, after the slot.
+func decodePassage(at, record []byte) (pieces []piece, err error) {
+	k, d := decoder{rest: at}, decoder{rest: record}
+	first := piece{at: place{k.fixed(), k.fixed()}, event: k.id()}
+	for next := first; ; {
+		next.fragments = d.take(d.uint())
+		pieces = append(pieces, next)
+		if len(d.rest) == 0 {
+			break
+		}
+		next.at.position, next.event = first.at.position+d.uint(), d.id()
+	}
+	if !slices.IsSortedFunc(pieces, piece.compare) {
+		slices.SortFunc(pieces, piece.compare)
+	}
+	return pieces, cmp.Or(k.end(), d.err)
+}
+
+// pieces merges passages, which come in the order of their first pieces: a heap of what is left of them.
+type pieces [][]piece
+
+// add adds a passage. The record is copied.
+func (p *pieces) add(at, record []byte) error {
+	passage, err := decodePassage(at, bytes.Clone(record))
+	if err == nil {
+		heap.Push(p, passage)
+	}
+	return err
+}
+
+// takeBefore takes the pieces that come before a place, and passes their fragments to use in order.
+func (p *pieces) takeBefore(at place, use func(fragments []byte) error) error {
+	for len(*p) > 0 && (*p)[0][0].at.before(at) {
+		left := (*p)[0]
+		if err := use(left[0].fragments); err != nil {
+			return err
+		}
+		if (*p)[0] = left[1:]; len(left) > 1 {
+			heap.Fix(p, 0)
+		} else {
+			heap.Pop(p)
+		}
+	}
+	return nil
+}
+
+// beyond is after all places: positions end at 2^63-1.
+var beyond = place{math.MaxUint64, math.MaxUint64}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (p pieces) Len() int           { return len(p) }
+func (p pieces) Less(i, j int) bool { return p[i][0].compare(p[j][0]) < 0 }
+func (p pieces) Swap(i, j int)      { p[i], p[j] = p[j], p[i] }
+func (p *pieces) Push(left any)     { *p = append(*p, left.([]piece)) }
+
+func (p *pieces) Pop() any {
+	last := len(*p) - 1
+	left := (*p)[last]
+	*p = (*p)[:last]
+	return left
+}
