@@ -93,11 +93,11 @@ func dumpPlaced(all map[string]string, owner string, record []byte) error {
 	})
 }
 
-// dumpPassage adds the pieces of a passage by themselves: which of them came together makes no difference.
+// dumpPassage counts the pieces of a passage by themselves: which of them came together makes no difference.
 func dumpPassage(all map[string]string, owner string, at, record []byte) error {
 	pieces, err := decodePassage(at, record)
 	for _, p := range pieces {
-		all[owner+string(passageKey(0, p.at, p.event))] = string(p.fragments)
+		all[fmt.Sprintf("%s%c%v%s", owner, slotFragments, p.at, p.fragments)] += "1"
 	}
 	return err
 }

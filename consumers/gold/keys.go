@@ -45,7 +45,7 @@ const (
 
 // Slots of an entity.
 const (
-	slotFragments = 'f' // place, event → a passage of its text, of which the first piece is there
+	slotFragments = 'f' // place, event → a passage of its text, whose first piece is that of the event
 	slotRequest   = 'q' // the event that opened it
 	slotResult    = 'r' // the event that closed it, or the last that did neither
 	slotState     = 's' // the entity

@@ -131,12 +131,11 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 func tellText(of []*told) string {
 	type piece struct {
 		place
-		id uuid.UUID
 		*told
 	}
 	var pieces []piece
 	for _, ev := range of {
-		p := piece{place: place{math.MaxUint64, math.MaxUint64}, id: ev.id, told: ev}
+		p := piece{place: place{math.MaxUint64, math.MaxUint64}, told: ev}
 		for i := range ev.streams {
 			if at := (place{hashOf(ev.streams[i]), ev.positions[i]}); at.before(p.place) {
 				p.place = at
@@ -146,7 +145,7 @@ func tellText(of []*told) string {
 	}
 	slices.SortFunc(pieces, func(a, b piece) int {
 		return cmp.Or(cmp.Compare(a.place.stream, b.place.stream), cmp.Compare(a.place.position, b.place.position),
-			slices.Compare(a.id[:], b.id[:]))
+			cmp.Compare(encodeFragments(a.fragments), encodeFragments(b.fragments)))
 	})
 	text, whole := "", ""
 	for _, p := range pieces {

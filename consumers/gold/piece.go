@@ -14,23 +14,26 @@ import (
 // piece is what one event adds to the text of its entity: fragments, as JSON.
 type piece struct {
 	at        place
-	event     uuid.UUID
 	fragments []byte
 }
 
-// compare orders the pieces of a text.
+// compare orders the pieces of a text. What else tells events of one place apart makes no difference to it.
 func (p piece) compare(q piece) int {
 	return cmp.Or(
-		cmp.Compare(p.at.stream, q.at.stream), cmp.Compare(p.at.position, q.at.position), bytes.Compare(p.event[:], q.event[:]),
+		cmp.Compare(p.at.stream, q.at.stream), cmp.Compare(p.at.position, q.at.position), bytes.Compare(p.fragments, q.fragments),
 	)
 }
 
 // passage is pieces of one stream that are stored as one record, none of them before the first, whose place is in the key.
 // Only an event with an id of its own may be moved to another place, so its piece is a passage by itself.
+//
+// Fragments that follow each other begin alike, so the record has of each only what differs from the one before (front
+// coding).
 type passage struct {
 	at     place
 	event  uuid.UUID
 	record encoder
+	last   string // fragments
 }
 
 // add adds the piece of an event, unless it belongs into another passage.
@@ -42,10 +45,22 @@ func (p *passage) add(ev *event) bool {
 		return false
 	default:
 		p.record.uint(ev.place.position - p.at.position)
-		p.record.id(ev.id)
 	}
-	p.record.string(ev.fragments)
+	shared := commonPrefix(p.last, ev.fragments)
+	p.record.uint(uint64(shared))
+	p.record.string(ev.fragments[shared:])
+	p.last = ev.fragments
 	return true
+}
+
+func commonPrefix(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
 
 func passageKey(ordinal uint64, at place, event uuid.UUID) []byte {
@@ -58,27 +73,37 @@ func passageKey(ordinal uint64, at place, event uuid.UUID) []byte {
 // decodePassage returns the pieces of a passage in order, given the end of its key, after the slot.
 func decodePassage(at, record []byte) (pieces []piece, err error) {
 	k, d := decoder{rest: at}, decoder{rest: record}
-	first := piece{at: place{k.fixed(), k.fixed()}, event: k.id()}
-	for next := first; ; {
-		next.fragments = d.take(d.uint())
+	next := piece{at: place{k.fixed(), k.fixed()}}
+	for first := next.at.position; ; {
+		next.fragments = d.after(next.fragments)
 		pieces = append(pieces, next)
 		if len(d.rest) == 0 {
 			break
 		}
-		next.at.position, next.event = first.at.position+d.uint(), d.id()
+		next.at.position = first + d.uint()
 	}
 	if !slices.IsSortedFunc(pieces, piece.compare) {
 		slices.SortFunc(pieces, piece.compare)
 	}
-	return pieces, cmp.Or(k.end(), d.err)
+	return pieces, cmp.Or(k.err, d.err)
+}
+
+// after returns fragments, given those before.
+func (d *decoder) after(last []byte) []byte {
+	shared := d.uint()
+	if shared > uint64(len(last)) {
+		d.fail()
+		return nil
+	}
+	return append(last[:shared:shared], d.take(d.uint())...)
 }
 
 // pieces merges passages, which come in the order of their first pieces: a heap of what is left of them.
 type pieces [][]piece
 
-// add adds a passage. The record is copied.
+// add adds a passage.
 func (p *pieces) add(at, record []byte) error {
-	passage, err := decodePassage(at, bytes.Clone(record))
+	passage, err := decodePassage(at, record)
 	if err == nil {
 		heap.Push(p, passage)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Events of one place, as those of one frame may be, are in the order of their ids, in whatever order and commits they came.
+// The pieces of events of one place have an order, in whatever order and commits they came.
 func TestPiecesOfOnePlaceHaveAnOrder(t *testing.T) {
 	var pieces []capture
 	for _, text := range []string{"one ", "two ", "three "} {

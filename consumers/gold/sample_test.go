@@ -61,14 +61,7 @@ func record(captures []capture) arrow.Record {
 	defer b.Release()
 	for _, c := range captures {
 		text, payload := c.text, c.payload
-		fragments := ""
-		if c.fragments != nil {
-			encoded, err := json.Marshal(c.fragments)
-			if err != nil {
-				panic(err)
-			}
-			fragments = string(encoded)
-		}
+		fragments := encodeFragments(c.fragments)
 		if c.disposition != bronze.Kept {
 			text, payload, fragments = "", "", ""
 		}
@@ -81,6 +74,17 @@ func record(captures []capture) arrow.Record {
 		}
 	}
 	return b.NewRecord()
+}
+
+func encodeFragments(fragments []bronze.Fragment) string {
+	if fragments == nil {
+		return ""
+	}
+	encoded, err := json.Marshal(fragments)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(encoded)
 }
 
 func appendValue(b array.Builder, nullable bool, v any) {
