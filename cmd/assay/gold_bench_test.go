@@ -33,7 +33,7 @@ const (
 )
 
 // BenchmarkGoldGrowth tells what an event costs, tables included, around 100 thousand and around 2 million stored ones: there
-// over so many groups that the state store's compactions, of which there is one every 30 or so, weigh as much as they do in
+// over so many groups that the state store's compactions, of which there is one every 50 or so, weigh no less than they do in
 // the long run. The state store alone is measured in consumers/gold.
 func BenchmarkGoldGrowth(b *testing.B) {
 	const few, many, until = 12, 60, 2_000_000/groupRows + 30 // groups

@@ -86,7 +86,7 @@ const benchWindow = 24
 
 // BenchmarkGrowth tells what an event costs around 100 thousand and around 2 million stored ones, and the ratios of the
 // two: of time, of processor time with all that the state store does in the background, and of memory. Around 2 million it
-// measures several of the compactions, of which there is one every 45 batches or so.
+// measures several of the compactions, of which there is one every 70 batches or so.
 func BenchmarkGrowth(b *testing.B) {
 	const until = 2_000_000/benchRows/benchWindow + 3 // windows
 	var few, many cost

@@ -84,23 +84,19 @@ func decodeIdentity(record []byte) (*identity, error) {
 }
 
 func (d *decoder) identity() *identity {
-	switch code := d.byte(); code {
-	case codePlaced:
+	switch code := d.byte(); {
+	case code == codePlaced:
 		return &identity{disposition: bronze.Kept, entity: d.id(), placed: true, place: place{d.uint(), d.uint()}}
-	case codeOwned:
+	case code == codeOwned:
 		return &identity{disposition: bronze.Kept, entity: d.id()}
+	case int(code) >= len(dispositionCodes):
+		d.fail()
+		return nil
+	case dispositionCodes[code] == bronze.Kept:
+		return &kept
+	case dispositionCodes[code] == bronze.Shed:
+		return &identity{disposition: bronze.Shed, shed: shedKey{d.string(), d.string()}, bytes: d.int()}
 	default:
-		if int(code) >= len(dispositionCodes) {
-			d.fail()
-			return nil
-		}
-		switch disposition := dispositionCodes[code]; disposition {
-		case bronze.Kept:
-			return &kept
-		case bronze.Shed:
-			return &identity{disposition: disposition, shed: shedKey{d.string(), d.string()}, bytes: d.int()}
-		default:
-			return &identity{disposition: disposition}
-		}
+		return &identity{disposition: dispositionCodes[code]}
 	}
 }

@@ -98,17 +98,8 @@ func (d *decoder) after(last []byte) []byte {
 	return append(last[:shared:shared], d.take(d.uint())...)
 }
 
-// pieces merges passages, which come in the order of their first pieces: a heap of what is left of them.
+// pieces merges passages: a heap of what is left of them.
 type pieces [][]piece
-
-// add adds a passage.
-func (p *pieces) add(at, record []byte) error {
-	passage, err := decodePassage(at, record)
-	if err == nil {
-		heap.Push(p, passage)
-	}
-	return err
-}
 
 // takeBefore takes the pieces that come before a place, and passes their fragments to use in order.
 func (p *pieces) takeBefore(at place, use func(fragments []byte) error) error {

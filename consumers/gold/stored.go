@@ -1,6 +1,7 @@
 package gold
 
 import (
+	"container/heap"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -91,13 +92,17 @@ func (w *whole) take(slot byte, at, record []byte, text *assembly) (err error) {
 	return err
 }
 
-// addPassage adds a passage that comes in the order of the keys, and all that nothing later can come before.
+// addPassage takes a passage, which come in the order of their first pieces, and adds all that nothing later can come before.
 func (a *assembly) addPassage(at, record []byte) error {
-	k := decoder{rest: at}
-	if err := a.waiting.takeBefore(place{k.fixed(), k.fixed()}, a.addAll); err != nil {
+	passage, err := decodePassage(at, record)
+	if err != nil {
 		return err
 	}
-	return a.waiting.add(at, record)
+	if err := a.waiting.takeBefore(passage[0].at, a.addAll); err != nil {
+		return err
+	}
+	heap.Push(&a.waiting, passage)
+	return nil
 }
 
 // addAll adds the fragments of one event.
