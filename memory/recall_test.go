@@ -4,19 +4,19 @@ import (
 	"math"
 	"testing"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 // What a fused hit says of itself is what each of the two lists says of it.
 func TestFusedHitsTellWhyTheyWereFound(t *testing.T) {
 	m := openWith(t, t.TempDir())
 	observe(t, m, "wf", "the linker ran out of memory", "the tests passed", "memory of the linker was doubled")
-	const query = "linker memory"
-	fused := recall(t, m, view.ModeHybrid, query)
+	const question = "linker memory"
+	fused := recall(t, m, query.ModeHybrid, question)
 	if len(fused) != 3 {
 		t.Fatalf("found %+v, want all three", fused)
 	}
-	near, match := byID(recall(t, m, view.ModeVector, query)), byID(recall(t, m, view.ModeText, query))
+	near, match := byID(recall(t, m, query.ModeVector, question)), byID(recall(t, m, query.ModeText, question))
 	for _, hit := range fused {
 		n, w := near[hit.EpisodeUUID], match[hit.EpisodeUUID]
 		if hit.VectorRank != n.VectorRank || hit.TextRank != w.TextRank || hit.BM25 != w.BM25 || math.Abs(hit.Similarity-n.Similarity) > 1e-5 {

@@ -16,11 +16,11 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	arrowmemory "github.com/apache/arrow/go/v17/arrow/memory"
 
-	"assay/internal/allot"
+	"assay/internal/budget"
 	"assay/internal/embed"
-	"assay/internal/tables"
-	"assay/internal/view"
+	"assay/internal/query"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 )
 
 // Workflows of this size make up the large tables: 200 events each, of which every tenth settles an entity.
@@ -115,7 +115,7 @@ func BenchmarkRecall(b *testing.B) {
 				store := scaleStore(b, embedder.Dimensions())
 				fillEpisodes(b, store, episodes, texts, embedder)
 				maintain(b, store, embedder)
-				benchRecall(b, &view.Local{Store: store, Embedder: embedder, Quarantines: func() (bool, error) { return false, nil }}, texts)
+				benchRecall(b, &query.Local{Store: store, Embedder: embedder, Quarantines: func() (bool, error) { return false, nil }}, texts)
 			})
 		}
 	}
@@ -127,16 +127,16 @@ type embedder interface {
 	Dimensions() int
 }
 
-func benchRecall(b *testing.B, local *view.Local, texts *texts) {
+func benchRecall(b *testing.B, local *query.Local, texts *texts) {
 	for _, c := range []struct {
 		name    string
-		request view.RecallRequest
+		request query.RecallRequest
 	}{
-		{"vector", view.RecallRequest{Mode: view.ModeVector}},
-		{"vector-in-workflow", view.RecallRequest{Mode: view.ModeVector, Workflow: "workflow-77"}},
-		{"vector-of-kind", view.RecallRequest{Mode: view.ModeVector, Kind: rareKind}},
-		{"text", view.RecallRequest{Mode: view.ModeText}},
-		{"hybrid", view.RecallRequest{}},
+		{"vector", query.RecallRequest{Mode: query.ModeVector}},
+		{"vector-in-workflow", query.RecallRequest{Mode: query.ModeVector, Workflow: "workflow-77"}},
+		{"vector-of-kind", query.RecallRequest{Mode: query.ModeVector, Kind: rareKind}},
+		{"text", query.RecallRequest{Mode: query.ModeText}},
+		{"hybrid", query.RecallRequest{}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			random := rand.New(rand.NewPCG(3, 4))
@@ -146,7 +146,7 @@ func benchRecall(b *testing.B, local *view.Local, texts *texts) {
 					b.Fatal(err)
 				}
 			})
-			if c.request.Mode == view.ModeVector {
+			if c.request.Mode == query.ModeVector {
 				b.ReportMetric(recallAt10(b, local, texts, c.request), "recall@10")
 			}
 		})
@@ -154,7 +154,7 @@ func benchRecall(b *testing.B, local *view.Local, texts *texts) {
 }
 
 // recallAt10 is the share of the ten nearest episodes that a search by index finds, over some queries.
-func recallAt10(b *testing.B, local *view.Local, texts *texts, request view.RecallRequest) float64 {
+func recallAt10(b *testing.B, local *query.Local, texts *texts, request query.RecallRequest) float64 {
 	const queries = 50
 	random := rand.New(rand.NewPCG(5, 6))
 	found, all := 0, 0
@@ -172,7 +172,7 @@ func recallAt10(b *testing.B, local *view.Local, texts *texts, request view.Reca
 		for _, want := range exact {
 			all++
 			// One that is just as near is as good.
-			if slices.ContainsFunc(quick, func(h view.Hit) bool { return h.EpisodeUUID == want.EpisodeUUID }) ||
+			if slices.ContainsFunc(quick, func(h query.Hit) bool { return h.EpisodeUUID == want.EpisodeUUID }) ||
 				len(quick) == len(exact) && quick[len(quick)-1].Similarity >= want.Similarity-1e-6 {
 				found++
 			}
@@ -206,7 +206,7 @@ func measure(b *testing.B, do func()) time.Duration {
 }
 
 func scaleStore(b *testing.B, dimensions int) *sovereign.Store {
-	store, err := sovereign.Open(b.Context(), b.TempDir(), sovereign.OptionsFor(dimensions, allot.For(0)))
+	store, err := sovereign.Open(b.Context(), b.TempDir(), sovereign.OptionsFor(dimensions, budget.For(0)))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func maintain(b *testing.B, store *sovereign.Store, embedder embedder) {
 		b.Fatal(err)
 	}
 	vector := time.Since(begun) - scalar
-	if err := store.Optimise(b.Context(), tables.Episodes); err != nil {
+	if err := store.Optimise(b.Context(), schema.Episodes); err != nil {
 		b.Fatal(err)
 	}
 	b.Logf("the index of vectors took %s, the others %s, all upkeep %s", vector.Round(time.Millisecond),
@@ -250,7 +250,7 @@ const rareKind = "observation"
 func fillEpisodes(b *testing.B, store *sovereign.Store, count int, texts *texts, embedder embedder) {
 	random := rand.New(rand.NewPCG(7, 8))
 	for first := 0; first < count; first += scaleBatch {
-		rows := array.NewRecordBuilder(arrowmemory.DefaultAllocator, tables.EpisodesSchema(embedder.Dimensions()))
+		rows := array.NewRecordBuilder(arrowmemory.DefaultAllocator, schema.EpisodesSchema(embedder.Dimensions()))
 		for i := first; i < min(first+scaleBatch, count); i++ {
 			text := texts.episode(random)
 			kind := "message"
@@ -269,7 +269,7 @@ func fillEpisodes(b *testing.B, store *sovereign.Store, count int, texts *texts,
 				appendValue(rows.Field(c), value)
 			}
 		}
-		appendAll(b, store, tables.Episodes, rows)
+		appendAll(b, store, schema.Episodes, rows)
 	}
 }
 

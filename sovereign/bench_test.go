@@ -8,16 +8,16 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // batchRows is the size of the batches that the benchmarks write.
 const batchRows = 16384
 
-func BenchmarkAppendNarrow(b *testing.B) { benchmarkAppend(b, tables.Traces) }
+func BenchmarkAppendNarrow(b *testing.B) { benchmarkAppend(b, schema.Traces) }
 
 // Episodes have a vector of 256 numbers in each row.
-func BenchmarkAppendWide(b *testing.B) { benchmarkAppend(b, tables.Episodes) }
+func BenchmarkAppendWide(b *testing.B) { benchmarkAppend(b, schema.Episodes) }
 
 func benchmarkAppend(b *testing.B, table string) {
 	b.Helper()
@@ -34,14 +34,14 @@ func benchmarkAppend(b *testing.B, table string) {
 // Half of the merged rows are in the table already.
 func BenchmarkMergeInto200k(b *testing.B) {
 	store := benchStore(b)
-	fill(b, store, tables.Entities, 200_000)
+	fill(b, store, schema.Entities, 200_000)
 	next := 200_000 - batchRows/2
 	for b.Loop() {
 		b.StopTimer()
-		rows := benchRows(tables.Entities, next, batchRows)
+		rows := benchRows(schema.Entities, next, batchRows)
 		next += batchRows / 2
 		b.StartTimer()
-		if err := store.Merge(b.Context(), tables.Entities, rows); err != nil {
+		if err := store.Merge(b.Context(), schema.Entities, rows); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -51,17 +51,17 @@ func BenchmarkMergeInto200k(b *testing.B) {
 // A workflow has 200 of a million rows, in 10 bursts.
 func BenchmarkIndexedLookupIn1M(b *testing.B) {
 	store := benchStore(b)
-	fill(b, store, tables.Traces, 1_000_000)
+	fill(b, store, schema.Traces, 1_000_000)
 	if err := store.EnsureIndexes(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	if err := store.Optimise(b.Context(), tables.Traces); err != nil {
+	if err := store.Optimise(b.Context(), schema.Traces); err != nil {
 		b.Fatal(err)
 	}
 	i := 0
 	for b.Loop() {
 		workflow := fmt.Sprintf("workflow-%d", i*37%5000)
-		if n := drain(b, store, tables.Query{Table: tables.Traces, Where: tables.Eq("workflow_id", workflow)}); n != 200 {
+		if n := drain(b, store, schema.Query{Table: schema.Traces, Where: schema.Eq("workflow_id", workflow)}); n != 200 {
 			b.Fatalf("%d rows, want 200", n)
 		}
 		i++
@@ -70,12 +70,12 @@ func BenchmarkIndexedLookupIn1M(b *testing.B) {
 
 func BenchmarkExactNearestIn328k(b *testing.B) {
 	store := benchStore(b)
-	fill(b, store, tables.Episodes, 20*batchRows)
+	fill(b, store, schema.Episodes, 20*batchRows)
 	vector := sampleVector(42)
 	for b.Loop() {
-		q := tables.Query{
-			Table: tables.Episodes, Columns: []string{"episode_uuid"}, Limit: 10,
-			Nearest: &tables.Nearest{Column: "vector", Vector: vector, Exact: true},
+		q := schema.Query{
+			Table: schema.Episodes, Columns: []string{"episode_uuid"}, Limit: 10,
+			Nearest: &schema.Nearest{Column: "vector", Vector: vector, Exact: true},
 		}
 		if n := drain(b, store, q); n != 10 {
 			b.Fatalf("%d rows, want 10", n)
@@ -87,12 +87,12 @@ func BenchmarkOptimise(b *testing.B) {
 	store := benchStore(b)
 	for b.Loop() {
 		b.StopTimer()
-		fill(b, store, tables.Traces, 10*batchRows)
+		fill(b, store, schema.Traces, 10*batchRows)
 		b.StartTimer()
 		if err := store.EnsureIndexes(b.Context()); err != nil {
 			b.Fatal(err)
 		}
-		if err := store.Optimise(b.Context(), tables.Traces); err != nil {
+		if err := store.Optimise(b.Context(), schema.Traces); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -126,7 +126,7 @@ func fill(b *testing.B, store *Store, table string, count int) {
 
 // benchRows makes rows of about the length that real ones have, of 5,000 workflows, 20 of each at a time.
 func benchRows(table string, first, count int) arrow.Record {
-	builder := array.NewRecordBuilder(memory.NewGoAllocator(), tables.ByName(table).Schema)
+	builder := array.NewRecordBuilder(memory.NewGoAllocator(), schema.ByName(table).Schema)
 	defer builder.Release()
 	for c, field := range builder.Schema().Fields() {
 		for i := first; i < first+count; i++ {
@@ -134,7 +134,7 @@ func benchRows(table string, first, count int) arrow.Record {
 			switch {
 			case ok && field.Name == "workflow_id":
 				text.Append(fmt.Sprintf("workflow-%d", i/20%5000))
-			case ok && field.Name == tables.ByName(table).Key:
+			case ok && field.Name == schema.ByName(table).Key:
 				text.Append(fmt.Sprintf("%08x-d298-5473-a93a-%012x", uint32(i)*2654435761, i))
 			case ok && field.Nullable && c%2 == 0:
 				text.AppendNull()
@@ -146,7 +146,7 @@ func benchRows(table string, first, count int) arrow.Record {
 	return builder.NewRecord()
 }
 
-func drain(b *testing.B, store *Store, q tables.Query) int64 {
+func drain(b *testing.B, store *Store, q schema.Query) int64 {
 	b.Helper()
 	reader, err := store.Query(b.Context(), q)
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Dimensions returns the length of the vectors that the table of episodes holds.
-func (s *Store) Dimensions() int { return dimensionsOf(s.tables[tables.Episodes].Schema) }
+func (s *Store) Dimensions() int { return dimensionsOf(s.tables[schema.Episodes].Schema) }
 
 // Reshape lays the table of episodes anew for vectors of another length. It is empty afterwards: all its rows are derived,
 // and whoever wrote them writes them again. No other method may be called meanwhile.
@@ -24,15 +24,15 @@ func (s *Store) Reshape(ctx context.Context, dimensions int) error {
 }
 
 func (s *Store) reshape(ctx context.Context, dimensions int) error {
-	old := s.tables[tables.Episodes]
+	old := s.tables[schema.Episodes]
 	old.native.close()
-	err := errors.Join(old.lance.Close(), s.connection.DropTable(ctx, tables.Episodes))
-	delete(s.tables, tables.Episodes)
+	err := errors.Join(old.lance.Close(), s.connection.DropTable(ctx, schema.Episodes))
+	delete(s.tables, schema.Episodes)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIO, err)
 	}
 	s.opts.VectorDimensions = dimensions
-	return s.add(ctx, *tables.ByName(tables.Episodes), false)
+	return s.add(ctx, *schema.ByName(schema.Episodes), false)
 }
 
 // dimensionsOf returns the length of the vectors in a table of episodes, 0 if it has none.

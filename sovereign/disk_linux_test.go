@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"testing"
 
-	"assay/internal/tables"
-	"assay/internal/torture/lossy"
+	"assay/internal/test/chaos/lossy"
+	"assay/sovereign/schema"
 )
 
 // A disk may fail any one of the writes that an operation on a table makes, and be well again. Either the operation says so
@@ -31,8 +31,8 @@ func TestFailingDisk(t *testing.T) {
 				if writes < nth {
 					return
 				}
-				after := sampleRows(t, tables.Shed, diskRowsMax+nth, 1)
-				if err := store.Append(t.Context(), tables.Shed, after); err != nil {
+				after := sampleRows(t, schema.Shed, diskRowsMax+nth, 1)
+				if err := store.Append(t.Context(), schema.Shed, after); err != nil {
 					t.Fatal(err)
 				}
 				rows++
@@ -53,18 +53,18 @@ func TestFailingDiskIndexes(t *testing.T) {
 	for nth := 1; ; nth += 1 + nth/4 {
 		appendEmbedded(t, store, rows, 10)
 		rows += 10
-		writes, err := failNth(disk, nth, func() error { return store.Optimise(t.Context(), tables.Episodes) })
+		writes, err := failNth(disk, nth, func() error { return store.Optimise(t.Context(), schema.Episodes) })
 		if err != nil && !errors.Is(err, ErrIO) {
 			t.Errorf("got %v, want ErrIO", err)
 		}
 		sought := rows - 2 // a row with both text and vector
 		episode := fmt.Sprintf("episode_uuid-%d", sought)
-		for _, q := range []tables.Query{
-			{Where: tables.Eq("episode_uuid", episode)},
-			{Match: &tables.Match{Column: "text", Text: fmt.Sprint(sought)}},
-			{Nearest: &tables.Nearest{Column: "vector", Vector: sampleVector(sought)}},
+		for _, q := range []schema.Query{
+			{Where: schema.Eq("episode_uuid", episode)},
+			{Match: &schema.Match{Column: "text", Text: fmt.Sprint(sought)}},
+			{Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(sought)}},
 		} {
-			q.Table, q.Limit = tables.Episodes, 1
+			q.Table, q.Limit = schema.Episodes, 1
 			if found := texts(readAll(t, store, q), "episode_uuid"); !slices.Equal(found, []string{episode}) {
 				t.Fatalf("%+v: got %q, want %s, after an upkeep that returned %v", q, found, episode, err)
 			}
@@ -110,16 +110,16 @@ var diskWrites = map[string]struct {
 	adds int64
 }{
 	"append": {func(t *testing.T, s *Store, done int) error {
-		return s.Append(t.Context(), tables.Shed, sampleRows(t, tables.Shed, (done+1)*diskRows, diskRows))
+		return s.Append(t.Context(), schema.Shed, sampleRows(t, schema.Shed, (done+1)*diskRows, diskRows))
 	}, diskRows},
 	"merge": {func(t *testing.T, s *Store, done int) error {
-		return s.Merge(t.Context(), tables.Shed, sampleRows(t, tables.Shed, diskRows/2+done*diskRows/2, diskRows))
+		return s.Merge(t.Context(), schema.Shed, sampleRows(t, schema.Shed, diskRows/2+done*diskRows/2, diskRows))
 	}, diskRows / 2},
 	"delete": {func(t *testing.T, s *Store, done int) error {
-		return s.Delete(t.Context(), tables.Shed, tables.Eq("count", done))
+		return s.Delete(t.Context(), schema.Shed, schema.Eq("count", done))
 	}, -1},
 	"optimise": {func(t *testing.T, s *Store, _ int) error {
-		return s.Optimise(t.Context(), tables.Shed)
+		return s.Optimise(t.Context(), schema.Shed)
 	}, 0},
 }
 
@@ -144,8 +144,8 @@ func firstRows(t *testing.T, store *Store) int64 {
 	t.Helper()
 	const parts = 8
 	for part := range parts {
-		rows := sampleRows(t, tables.Shed, part*diskRows/parts, diskRows/parts)
-		if err := store.Append(t.Context(), tables.Shed, rows); err != nil {
+		rows := sampleRows(t, schema.Shed, part*diskRows/parts, diskRows/parts)
+		if err := store.Append(t.Context(), schema.Shed, rows); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,7 +158,7 @@ func expectWhole(t *testing.T, store *Store, rows int64, err error) {
 	if err != nil && !errors.Is(err, ErrIO) {
 		t.Errorf("got %v, want ErrIO", err)
 	}
-	if found := readAll(t, store, tables.Query{Table: tables.Shed}); found.NumRows() != rows {
+	if found := readAll(t, store, schema.Query{Table: schema.Shed}); found.NumRows() != rows {
 		t.Fatalf("%d rows after a write that returned %v, want %d", found.NumRows(), err, rows)
 	}
 }

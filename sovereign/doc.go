@@ -16,5 +16,5 @@
 // builds the library.
 //
 // A write is visible to every later read of the process once it returns. Rows are addressed by the tables and filters of
-// internal/tables.
+// sovereign/schema.
 package sovereign

@@ -8,7 +8,7 @@ import (
 
 	"github.com/lancedb/lancedb-go/pkg/contracts"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Index describes an index of a table as it is.
@@ -22,8 +22,8 @@ type Index struct {
 // EnsureIndexes builds the indexes of tables.All that are missing: those on scalar columns once a table has rows; those on
 // text are there from the beginning, since they decide what counts as a word. Reads and writes go on meanwhile.
 func (s *Store) EnsureIndexes(ctx context.Context) error {
-	errs := make([]error, 0, len(tables.All))
-	for _, definition := range tables.All {
+	errs := make([]error, 0, len(schema.All))
+	for _, definition := range schema.All {
 		errs = append(errs, s.ensureIndexes(ctx, s.tables[definition.Name]))
 	}
 	return errors.Join(errs...)
@@ -68,8 +68,8 @@ func (s *Store) ensureIndexes(ctx context.Context, t *openTable) error {
 }
 
 // ensureIndex builds an index if there are rows for it.
-func (t *openTable) ensureIndex(ctx context.Context, index tables.Index) error {
-	if index.Kind == tables.FullText {
+func (t *openTable) ensureIndex(ctx context.Context, index schema.Index) error {
+	if index.Kind == schema.FullText {
 		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeFts)
 	}
 	rows, err := t.native.count(index.Column + " IS NOT NULL")
@@ -77,7 +77,7 @@ func (t *openTable) ensureIndex(ctx context.Context, index tables.Index) error {
 		return err
 	}
 	kind := contracts.IndexTypeBTree
-	if index.Kind == tables.Bitmap {
+	if index.Kind == schema.Bitmap {
 		kind = contracts.IndexTypeBitmap
 	}
 	return t.lance.CreateIndex(ctx, []string{index.Column}, kind)

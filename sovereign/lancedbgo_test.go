@@ -8,23 +8,23 @@ import (
 	"github.com/lancedb/lancedb-go/pkg/contracts"
 	"github.com/lancedb/lancedb-go/pkg/lancedb"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // The native library serves all of lancedb-go's Go API, also what this package does not call.
 func TestLanceDBGo(t *testing.T) {
-	connection, table := lanceTable(t, tables.Episodes)
+	connection, table := lanceTable(t, schema.Episodes)
 	const rows = 300
-	sample := sampleRows(t, tables.Episodes, 0, rows)
+	sample := sampleRows(t, schema.Episodes, 0, rows)
 	if err := table.AddRecords(t.Context(), []arrow.Record{sample}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := table.Count(t.Context()); n != rows || err != nil {
 		t.Errorf("%d rows, error %v", n, err)
 	}
-	schema, err := table.Schema(t.Context())
-	if err != nil || checkSchema(schema, sample.Schema()) != nil {
-		t.Errorf("schema %s, error %v", schema, err)
+	got, err := table.Schema(t.Context())
+	if err != nil || checkSchema(got, sample.Schema()) != nil {
+		t.Errorf("schema %s, error %v", got, err)
 	}
 	for kind, column := range map[contracts.IndexType]string{
 		contracts.IndexTypeBTree: "workflow_id", contracts.IndexTypeBitmap: "kind", contracts.IndexTypeFts: "text",
@@ -71,7 +71,7 @@ func TestLanceDBGo(t *testing.T) {
 		t.Errorf("version %d after two writes on %d, error %v", after, version, err)
 	}
 
-	if err := connection.DropTable(t.Context(), tables.Episodes); err != nil {
+	if err := connection.DropTable(t.Context(), schema.Episodes); err != nil {
 		t.Fatal(err)
 	}
 	if names, err := connection.TableNames(t.Context()); len(names) != 0 || err != nil {
@@ -80,7 +80,7 @@ func TestLanceDBGo(t *testing.T) {
 }
 
 func TestLanceDBGoErrors(t *testing.T) {
-	connection, table := lanceTable(t, tables.Shed)
+	connection, table := lanceTable(t, schema.Shed)
 	if _, err := connection.OpenTable(t.Context(), "nothing"); err == nil {
 		t.Error("opened a table that is not there")
 	}
@@ -98,12 +98,12 @@ func TestLanceDBGoErrors(t *testing.T) {
 // What lancedb-go writes is seen through a store, and the other way round.
 func TestLanceDBGoAndStoreShareTables(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	table := store.tables[tables.Shed].lance
-	if err := table.Add(t.Context(), sampleRows(t, tables.Shed, 0, 2), nil); err != nil {
+	table := store.tables[schema.Shed].lance
+	if err := table.Add(t.Context(), sampleRows(t, schema.Shed, 0, 2), nil); err != nil {
 		t.Fatal(err)
 	}
-	expectCount(t, store, tables.Shed, tables.Filter{}, 2)
-	if err := store.Append(t.Context(), tables.Shed, sampleRows(t, tables.Shed, 2, 3)); err != nil {
+	expectCount(t, store, schema.Shed, schema.Filter{}, 2)
+	if err := store.Append(t.Context(), schema.Shed, sampleRows(t, schema.Shed, 2, 3)); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := table.Count(t.Context()); n != 5 || err != nil {
@@ -122,7 +122,7 @@ func lanceTable(t *testing.T, name string) (contracts.IConnection, contracts.ITa
 			t.Error(err)
 		}
 	})
-	schema, err := lancedb.NewSchema(tables.ByName(name).Schema)
+	schema, err := lancedb.NewSchema(schema.ByName(name).Schema)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"pgregory.net/rapid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // keysMax is how many different keys the model test uses: few, so that its steps meet each other's rows.
@@ -28,7 +28,7 @@ func TestTableIsAMap(t *testing.T) {
 			"append":   m.append,
 			"merge":    m.merge,
 			"delete":   m.delete,
-			"optimise": func(rt *rapid.T) { m.must(rt, m.store.Optimise(t.Context(), tables.Entities)) },
+			"optimise": func(rt *rapid.T) { m.must(rt, m.store.Optimise(t.Context(), schema.Entities)) },
 			"index":    func(rt *rapid.T) { m.must(rt, m.store.EnsureIndexes(t.Context())) },
 			"reopen":   m.reopen,
 			"":         m.check,
@@ -53,16 +53,16 @@ func (m *model) append(rt *rapid.T) {
 			keys = append(keys, key)
 		}
 	}
-	m.must(rt, m.store.Append(m.t.Context(), tables.Entities, m.newRows(keys)))
+	m.must(rt, m.store.Append(m.t.Context(), schema.Entities, m.newRows(keys)))
 }
 
 func (m *model) merge(rt *rapid.T) {
-	m.must(rt, m.store.Merge(m.t.Context(), tables.Entities, m.newRows(m.someKeys(rt))))
+	m.must(rt, m.store.Merge(m.t.Context(), schema.Entities, m.newRows(m.someKeys(rt))))
 }
 
 func (m *model) delete(rt *rapid.T) {
 	keys := m.someKeys(rt)
-	m.must(rt, m.store.Delete(m.t.Context(), tables.Entities, tables.In("entity_uuid", keys...)))
+	m.must(rt, m.store.Delete(m.t.Context(), schema.Entities, schema.In("entity_uuid", keys...)))
 	for _, key := range keys {
 		delete(m.rows, key)
 	}
@@ -75,12 +75,12 @@ func (m *model) reopen(rt *rapid.T) {
 
 // check compares all rows, and the rows found by an indexed column, with the map.
 func (m *model) check(rt *rapid.T) {
-	all := readAll(m.t, m.store, tables.Query{Table: tables.Entities, Columns: []string{"entity_uuid", "first_position"}})
+	all := readAll(m.t, m.store, schema.Query{Table: schema.Entities, Columns: []string{"entity_uuid", "first_position"}})
 	if got := pairs(all); !maps.Equal(got, m.rows) || all.NumRows() != int64(len(m.rows)) {
 		rt.Fatalf("the table has %d rows %v, the map %v", all.NumRows(), got, m.rows)
 	}
 	key := m.someKeys(rt)[0]
-	n, err := m.store.Count(m.t.Context(), tables.Entities, tables.Eq("entity_uuid", key))
+	n, err := m.store.Count(m.t.Context(), schema.Entities, schema.Eq("entity_uuid", key))
 	m.must(rt, err)
 	if _, there := m.rows[key]; there != (n == 1) || n > 1 {
 		rt.Fatalf("%s is in the map: %t, in the table: %d times", key, there, n)
@@ -98,7 +98,7 @@ func (m *model) someKeys(rt *rapid.T) []string {
 
 // newRows makes rows with these keys and new values, in the table's form and in the map.
 func (m *model) newRows(keys []string) arrow.Record {
-	rows := sampleRows(m.t, tables.Entities, 0, len(keys))
+	rows := sampleRows(m.t, schema.Entities, 0, len(keys))
 	uuids, positions := array.NewStringBuilder(checkedAllocator(m.t)), array.NewInt64Builder(checkedAllocator(m.t))
 	defer uuids.Release()
 	defer positions.Release()

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // description is a query as the native library takes it (type Query in native/src/query.rs).
@@ -40,7 +40,7 @@ type matchingText struct {
 }
 
 // describe renders a query for the native library, or says what is wrong with it.
-func describe(q tables.Query) (string, error) {
+func describe(q schema.Query) (string, error) {
 	if err := checkQuery(q); err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func describe(q tables.Query) (string, error) {
 	return string(text), nil
 }
 
-func checkQuery(q tables.Query) error {
+func checkQuery(q schema.Query) error {
 	ranked := q.Nearest != nil || q.Match != nil
 	switch {
 	case q.Limit < 0 || q.Offset < 0:

@@ -6,12 +6,12 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow/array"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Query returns the rows that q asks for, as they are when it begins. The caller releases the reader. When ctx ends, so do
 // the rows, with its cause as the reader's error.
-func (s *Store) Query(ctx context.Context, q tables.Query) (array.RecordReader, error) {
+func (s *Store) Query(ctx context.Context, q schema.Query) (array.RecordReader, error) {
 	reader, err := s.query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("query %s: %w", q.Table, err)
@@ -20,7 +20,7 @@ func (s *Store) Query(ctx context.Context, q tables.Query) (array.RecordReader, 
 }
 
 // Count returns the number of rows of a table for which the filter holds; the zero filter means all rows.
-func (s *Store) Count(ctx context.Context, table string, where tables.Filter) (int64, error) {
+func (s *Store) Count(ctx context.Context, table string, where schema.Filter) (int64, error) {
 	t, err := s.table(table)
 	if err != nil {
 		return 0, fmt.Errorf("count %s: %w", table, err)
@@ -32,7 +32,7 @@ func (s *Store) Count(ctx context.Context, table string, where tables.Filter) (i
 	return n, nil
 }
 
-func (s *Store) query(ctx context.Context, q tables.Query) (array.RecordReader, error) {
+func (s *Store) query(ctx context.Context, q schema.Query) (array.RecordReader, error) {
 	t, err := s.table(q.Table)
 	if err != nil {
 		return nil, err

@@ -14,14 +14,14 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"pgregory.net/rapid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 func TestEveryTableRoundTrips(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	for _, table := range tables.All {
+	for _, table := range schema.All {
 		t.Run(table.Name, func(t *testing.T) {
-			byKey := tables.Query{Table: table.Name, OrderBy: []tables.Order{{Column: table.Key}}}
+			byKey := schema.Query{Table: table.Name, OrderBy: []schema.Order{{Column: table.Key}}}
 			rows := sampleRows(t, table.Name, 0, 9)
 			if err := store.Append(t.Context(), table.Name, rows); err != nil {
 				t.Fatal(err)
@@ -34,16 +34,16 @@ func TestEveryTableRoundTrips(t *testing.T) {
 			}
 			expectRecord(t, readAll(t, store, byKey), sampleRows(t, table.Name, 0, 10))
 
-			first := tables.In(table.Key, table.Key+"-0", table.Key+"-1")
+			first := schema.In(table.Key, table.Key+"-0", table.Key+"-1")
 			if err := store.Delete(t.Context(), table.Name, first); err != nil {
 				t.Fatal(err)
 			}
 			expectRecord(t, readAll(t, store, byKey), sampleRows(t, table.Name, 2, 8))
 
-			if err := store.Delete(t.Context(), table.Name, tables.Filter{}); err != nil {
+			if err := store.Delete(t.Context(), table.Name, schema.Filter{}); err != nil {
 				t.Fatal(err)
 			}
-			expectCount(t, store, table.Name, tables.Filter{}, 0)
+			expectCount(t, store, table.Name, schema.Filter{}, 0)
 		})
 	}
 }
@@ -51,12 +51,12 @@ func TestEveryTableRoundTrips(t *testing.T) {
 // Rows may be a part of larger arrays, in which offsets do not start at 0.
 func TestSlicesRoundTrip(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	part := sampleRows(t, tables.Episodes, 0, 100).NewSlice(37, 60)
+	part := sampleRows(t, schema.Episodes, 0, 100).NewSlice(37, 60)
 	defer part.Release()
-	if err := store.Append(t.Context(), tables.Episodes, part); err != nil {
+	if err := store.Append(t.Context(), schema.Episodes, part); err != nil {
 		t.Fatal(err)
 	}
-	byPosition := tables.Query{Table: tables.Episodes, OrderBy: []tables.Order{{Column: "position"}}}
+	byPosition := schema.Query{Table: schema.Episodes, OrderBy: []schema.Order{{Column: "position"}}}
 	expectRecord(t, readAll(t, store, byPosition), part)
 }
 
@@ -64,17 +64,17 @@ func TestSlicesRoundTrip(t *testing.T) {
 // makes Go's garbage collector end the program.
 func TestEmptyBuffersHaveAddresses(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	builder := array.NewRecordBuilder(checkedAllocator(t), tables.ByName(tables.Episodes).Schema)
+	builder := array.NewRecordBuilder(checkedAllocator(t), schema.ByName(schema.Episodes).Schema)
 	defer builder.Release()
 	for _, column := range builder.Fields() {
 		column.AppendEmptyValue()
 	}
 	rows := builder.NewRecord()
 	defer rows.Release()
-	if err := store.Append(t.Context(), tables.Episodes, rows); err != nil {
+	if err := store.Append(t.Context(), schema.Episodes, rows); err != nil {
 		t.Fatal(err)
 	}
-	reader, err := store.Query(t.Context(), tables.Query{Table: tables.Episodes})
+	reader, err := store.Query(t.Context(), schema.Query{Table: schema.Episodes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,32 +98,32 @@ func TestEmptyBuffersHaveAddresses(t *testing.T) {
 
 func TestMergeReplacesRows(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Shed, 3)
+	appendRows(t, store, schema.Shed, 3)
 	changed := shedRow(t, "shed_id-1", "wf", 42)
-	if err := store.Merge(t.Context(), tables.Shed, changed); err != nil {
+	if err := store.Merge(t.Context(), schema.Shed, changed); err != nil {
 		t.Fatal(err)
 	}
-	expectCount(t, store, tables.Shed, tables.Filter{}, 3)
-	expectCount(t, store, tables.Shed, tables.And(tables.Eq("shed_id", "shed_id-1"), tables.Eq("count", 42)), 1)
+	expectCount(t, store, schema.Shed, schema.Filter{}, 3)
+	expectCount(t, store, schema.Shed, schema.And(schema.Eq("shed_id", "shed_id-1"), schema.Eq("count", 42)), 1)
 }
 
 func TestMergeRefusesRepeatedKeys(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	one := sampleRows(t, tables.Shed, 0, 1)
+	one := sampleRows(t, schema.Shed, 0, 1)
 	twice := joinBatches(t, one.Schema(), []arrow.Record{retained(one), retained(one)})
-	if err := store.Merge(t.Context(), tables.Shed, twice); !errors.Is(err, ErrInvalid) {
+	if err := store.Merge(t.Context(), schema.Shed, twice); !errors.Is(err, ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid", err)
 	}
-	expectCount(t, store, tables.Shed, tables.Filter{}, 0)
+	expectCount(t, store, schema.Shed, schema.Filter{}, 0)
 }
 
 func TestRowsOfAnotherTable(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	rows := sampleRows(t, tables.Shed, 0, 1)
-	if err := store.Append(t.Context(), tables.Traces, rows); !errors.Is(err, ErrSchema) {
+	rows := sampleRows(t, schema.Shed, 0, 1)
+	if err := store.Append(t.Context(), schema.Traces, rows); !errors.Is(err, ErrSchema) {
 		t.Errorf("append: got %v, want ErrSchema", err)
 	}
-	if err := store.Merge(t.Context(), tables.Traces, rows); !errors.Is(err, ErrSchema) {
+	if err := store.Merge(t.Context(), schema.Traces, rows); !errors.Is(err, ErrSchema) {
 		t.Errorf("merge: got %v, want ErrSchema", err)
 	}
 }
@@ -131,34 +131,34 @@ func TestRowsOfAnotherTable(t *testing.T) {
 // A string that is not UTF-8 is refused where it enters: Rust code may do anything with one.
 func TestInvalidUTF8(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	if err := store.Append(t.Context(), tables.Shed, shedRow(t, "id", "\xff\xfe", 1)); !errors.Is(err, ErrInvalid) {
+	if err := store.Append(t.Context(), schema.Shed, shedRow(t, "id", "\xff\xfe", 1)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid", err)
 	}
-	expectCount(t, store, tables.Shed, tables.Filter{}, 0)
+	expectCount(t, store, schema.Shed, schema.Filter{}, 0)
 }
 
 func TestFilters(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Promotions, 100) // ts is null in every fifth row, else i seconds
+	appendRows(t, store, schema.Promotions, 100) // ts is null in every fifth row, else i seconds
 	second := func(i int) time.Time { return time.Unix(int64(i), 0) }
 	for _, c := range []struct {
-		where tables.Filter
+		where schema.Filter
 		want  int64
 	}{
-		{tables.Filter{}, 100},
-		{tables.Eq("workflow_id", "workflow_id-7"), 1},
-		{tables.In("workflow_id", "workflow_id-7", "workflow_id-8", "nobody"), 2},
-		{tables.In[string]("workflow_id"), 0},
-		{tables.Lt("attempts", 10), 10},
-		{tables.Le("attempts", 10), 11},
-		{tables.And(tables.Gt("attempts", 10), tables.Lt("attempts", 20)), 9},
-		{tables.Or(tables.Lt("attempts", 10), tables.Ge("attempts", 90)), 20},
-		{tables.IsNull("ts"), 20},
-		{tables.Eq("ts", second(3)), 1},
-		{tables.And(tables.Ge("ts", second(10)), tables.Lt("ts", second(20))), 8},
+		{schema.Filter{}, 100},
+		{schema.Eq("workflow_id", "workflow_id-7"), 1},
+		{schema.In("workflow_id", "workflow_id-7", "workflow_id-8", "nobody"), 2},
+		{schema.In[string]("workflow_id"), 0},
+		{schema.Lt("attempts", 10), 10},
+		{schema.Le("attempts", 10), 11},
+		{schema.And(schema.Gt("attempts", 10), schema.Lt("attempts", 20)), 9},
+		{schema.Or(schema.Lt("attempts", 10), schema.Ge("attempts", 90)), 20},
+		{schema.IsNull("ts"), 20},
+		{schema.Eq("ts", second(3)), 1},
+		{schema.And(schema.Ge("ts", second(10)), schema.Lt("ts", second(20))), 8},
 	} {
-		expectCount(t, store, tables.Promotions, c.where, c.want)
-		rows := readAll(t, store, tables.Query{Table: tables.Promotions, Where: c.where})
+		expectCount(t, store, schema.Promotions, c.where, c.want)
+		rows := readAll(t, store, schema.Query{Table: schema.Promotions, Where: c.where})
 		if rows.NumRows() != c.want {
 			t.Errorf("query where %s: %d rows, want %d", c.where.SQL(), rows.NumRows(), c.want)
 		}
@@ -179,27 +179,27 @@ func TestFilterValuesAreData(t *testing.T) {
 		).Draw(rt, "value")
 		if !seen[value] {
 			seen[value] = true
-			if err := store.Append(t.Context(), tables.Shed, shedRow(t, fmt.Sprint(len(seen)), value, 1)); err != nil {
+			if err := store.Append(t.Context(), schema.Shed, shedRow(t, fmt.Sprint(len(seen)), value, 1)); err != nil {
 				rt.Fatal(err)
 			}
 		}
-		found := readAll(t, store, tables.Query{Table: tables.Shed, Where: tables.Eq("workflow_id", value)})
+		found := readAll(t, store, schema.Query{Table: schema.Shed, Where: schema.Eq("workflow_id", value)})
 		if got := texts(found, "workflow_id"); !slices.Equal(got, []string{value}) {
 			rt.Fatalf("found %q by %q", got, value)
 		}
-		if n, err := store.Count(t.Context(), tables.Shed, tables.Eq("workflow_id", value)); n != 1 || err != nil {
+		if n, err := store.Count(t.Context(), schema.Shed, schema.Eq("workflow_id", value)); n != 1 || err != nil {
 			rt.Fatalf("counted %d by %q, error %v", n, value, err)
 		}
 	})
-	expectCount(t, store, tables.Shed, tables.Filter{}, int64(len(seen)))
+	expectCount(t, store, schema.Shed, schema.Filter{}, int64(len(seen)))
 }
 
 func TestQueryShapesRows(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Shed, 20)
-	rows := readAll(t, store, tables.Query{
-		Table: tables.Shed, Columns: []string{"shed_id"}, Where: tables.Ge("count", 5),
-		OrderBy: []tables.Order{{Column: "count", Descending: true}}, Limit: 3, Offset: 2,
+	appendRows(t, store, schema.Shed, 20)
+	rows := readAll(t, store, schema.Query{
+		Table: schema.Shed, Columns: []string{"shed_id"}, Where: schema.Ge("count", 5),
+		OrderBy: []schema.Order{{Column: "count", Descending: true}}, Limit: 3, Offset: 2,
 	})
 	if got, want := texts(rows, "shed_id"), []string{"shed_id-17", "shed_id-16", "shed_id-15"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -211,19 +211,19 @@ func TestQueryShapesRows(t *testing.T) {
 
 func TestQueriesThatMakeNoSense(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Episodes, 1)
-	vector := &tables.Nearest{Column: "vector", Vector: sampleVector(1)}
-	match := &tables.Match{Column: "text", Text: "text"}
-	for name, q := range map[string]tables.Query{
+	appendRows(t, store, schema.Episodes, 1)
+	vector := &schema.Nearest{Column: "vector", Vector: sampleVector(1)}
+	match := &schema.Match{Column: "text", Text: "text"}
+	for name, q := range map[string]schema.Query{
 		"column that is not there":  {Columns: []string{"nothing"}},
 		"negative limit":            {Limit: -1},
 		"vector without limit":      {Nearest: vector},
 		"vector and text":           {Nearest: vector, Match: match, Limit: 1},
-		"vector with another order": {Nearest: vector, Limit: 1, OrderBy: []tables.Order{{Column: "position"}}},
-		"vector of other dimension": {Nearest: &tables.Nearest{Column: "vector", Vector: []float32{1}}, Limit: 1},
-		"vector in a text column":   {Nearest: &tables.Nearest{Column: "text", Vector: sampleVector(1)}, Limit: 1},
+		"vector with another order": {Nearest: vector, Limit: 1, OrderBy: []schema.Order{{Column: "position"}}},
+		"vector of other dimension": {Nearest: &schema.Nearest{Column: "vector", Vector: []float32{1}}, Limit: 1},
+		"vector in a text column":   {Nearest: &schema.Nearest{Column: "text", Vector: sampleVector(1)}, Limit: 1},
 	} {
-		q.Table = tables.Episodes
+		q.Table = schema.Episodes
 		if _, err := store.Query(t.Context(), q); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: got %v, want ErrInvalid", name, err)
 		}
@@ -233,16 +233,16 @@ func TestQueriesThatMakeNoSense(t *testing.T) {
 // A reader sees the table as it was when the query began.
 func TestReadersSeeOneVersion(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Shed, 10)
-	reader, err := store.Query(t.Context(), tables.Query{Table: tables.Shed})
+	appendRows(t, store, schema.Shed, 10)
+	reader, err := store.Query(t.Context(), schema.Query{Table: schema.Shed})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Release()
-	if err := store.Delete(t.Context(), tables.Shed, tables.Filter{}); err != nil {
+	if err := store.Delete(t.Context(), schema.Shed, schema.Filter{}); err != nil {
 		t.Fatal(err)
 	}
-	appendRows(t, store, tables.Shed, 3)
+	appendRows(t, store, schema.Shed, 3)
 	var rows int64
 	for reader.Next() {
 		rows += reader.Record().NumRows()
@@ -261,10 +261,10 @@ func TestConcurrentUse(t *testing.T) {
 		writing.Go(func() {
 			for b := range batches {
 				first := (w*batches + b) * rowsPerBatch
-				if err := store.Append(t.Context(), tables.Entities, sampleRows(t, tables.Entities, first, rowsPerBatch)); err != nil {
+				if err := store.Append(t.Context(), schema.Entities, sampleRows(t, schema.Entities, first, rowsPerBatch)); err != nil {
 					t.Error(err)
 				}
-				if err := store.Merge(t.Context(), tables.Entities, sampleRows(t, tables.Entities, first, 5)); err != nil {
+				if err := store.Merge(t.Context(), schema.Entities, sampleRows(t, schema.Entities, first, 5)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -285,10 +285,10 @@ func TestConcurrentUse(t *testing.T) {
 			}
 		})
 	}
-	repeat(func() error { return store.Optimise(t.Context(), tables.Entities) })
+	repeat(func() error { return store.Optimise(t.Context(), schema.Entities) })
 	repeat(func() error { return store.EnsureIndexes(t.Context()) })
 	repeat(func() error {
-		n, err := store.Count(t.Context(), tables.Entities, tables.Eq("entity_uuid", "entity_uuid-0"))
+		n, err := store.Count(t.Context(), schema.Entities, schema.Eq("entity_uuid", "entity_uuid-0"))
 		if n > 1 {
 			return fmt.Errorf("row 0 is there %d times", n)
 		}
@@ -297,13 +297,13 @@ func TestConcurrentUse(t *testing.T) {
 	writing.Wait()
 	close(done)
 	reading.Wait()
-	byPosition := tables.Query{Table: tables.Entities, OrderBy: []tables.Order{{Column: "first_position"}}}
-	expectRecord(t, readAll(t, store, byPosition), sampleRows(t, tables.Entities, 0, writers*batches*rowsPerBatch))
+	byPosition := schema.Query{Table: schema.Entities, OrderBy: []schema.Order{{Column: "first_position"}}}
+	expectRecord(t, readAll(t, store, byPosition), sampleRows(t, schema.Entities, 0, writers*batches*rowsPerBatch))
 }
 
 func shedRow(tb testing.TB, id, workflow string, count int64) arrow.Record {
 	tb.Helper()
-	builder := array.NewRecordBuilder(checkedAllocator(tb), tables.ByName(tables.Shed).Schema)
+	builder := array.NewRecordBuilder(checkedAllocator(tb), schema.ByName(schema.Shed).Schema)
 	defer builder.Release()
 	builder.Field(0).(*array.StringBuilder).Append(id)
 	builder.Field(1).(*array.StringBuilder).Append(workflow)

@@ -9,16 +9,16 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 func TestNearest(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Episodes, 200) // every fifth vector is null
+	appendRows(t, store, schema.Episodes, 200) // every fifth vector is null
 	for _, exact := range []bool{true, false} {
-		rows := readAll(t, store, tables.Query{
-			Table: tables.Episodes, Columns: []string{"episode_uuid"}, Limit: 3,
-			Nearest: &tables.Nearest{Column: "vector", Vector: scaled(sampleVector(17), 3), Exact: exact},
+		rows := readAll(t, store, schema.Query{
+			Table: schema.Episodes, Columns: []string{"episode_uuid"}, Limit: 3,
+			Nearest: &schema.Nearest{Column: "vector", Vector: scaled(sampleVector(17), 3), Exact: exact},
 		})
 		if got := texts(rows, "episode_uuid"); len(got) != 3 || got[0] != "episode_uuid-17" {
 			t.Errorf("exact %t: got %q, want episode_uuid-17 first of 3", exact, got)
@@ -32,10 +32,10 @@ func TestNearest(t *testing.T) {
 // The filter decides which rows are compared, so the limit is filled although the nearest rows do not fit.
 func TestNearestAmongFiltered(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Episodes, 200)
-	rows := readAll(t, store, tables.Query{
-		Table: tables.Episodes, Where: tables.Lt("position", 50), Limit: 5, Offset: 1,
-		Nearest: &tables.Nearest{Column: "vector", Vector: sampleVector(117)},
+	appendRows(t, store, schema.Episodes, 200)
+	rows := readAll(t, store, schema.Query{
+		Table: schema.Episodes, Where: schema.Lt("position", 50), Limit: 5, Offset: 1,
+		Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(117)},
 	})
 	if got := texts(rows, "episode_uuid"); len(got) != 5 || slices.Contains(got, "episode_uuid-117") {
 		t.Errorf("got %q, want 5 others than episode_uuid-117", got)
@@ -48,14 +48,14 @@ func TestMatch(t *testing.T) {
 			store := openStore(t, t.TempDir())
 			appendTexts(t, store, "The cat sat on the mat", "a dog and a cat, cat, cat", "nothing of the kind", "Dogs bark")
 			if indexed {
-				if err := store.Optimise(t.Context(), tables.Episodes); err != nil {
+				if err := store.Optimise(t.Context(), schema.Episodes); err != nil {
 					t.Fatal(err)
 				}
 			}
 			appendTexts(t, store, "later: one more cat")
 			for text, want := range map[string]int{"cat": 3, "CATS": 3, "dog": 2, "unicorn": 0, "cat dog": 4, `"'\;--`: 0, "": 0} {
-				rows := readAll(t, store, tables.Query{
-					Table: tables.Episodes, Limit: 10, Match: &tables.Match{Column: "text", Text: text},
+				rows := readAll(t, store, schema.Query{
+					Table: schema.Episodes, Limit: 10, Match: &schema.Match{Column: "text", Text: text},
 				})
 				if rows.NumRows() != int64(want) {
 					t.Errorf("%q: found %q, want %d rows", text, texts(rows, "text"), want)
@@ -71,8 +71,8 @@ func TestMatch(t *testing.T) {
 func TestMatchAmongFiltered(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	appendTexts(t, store, "cat cat cat", "cat", "cat cat")
-	rows := readAll(t, store, tables.Query{
-		Table: tables.Episodes, Limit: 1, Where: tables.Eq("position", 1), Match: &tables.Match{Column: "text", Text: "cat"},
+	rows := readAll(t, store, schema.Query{
+		Table: schema.Episodes, Limit: 1, Where: schema.Eq("position", 1), Match: &schema.Match{Column: "text", Text: "cat"},
 	})
 	if got := texts(rows, "text"); !slices.Equal(got, []string{"cat"}) {
 		t.Errorf("found %q, want the row at position 1", got)
@@ -81,8 +81,8 @@ func TestMatchAmongFiltered(t *testing.T) {
 
 func TestMatchInEmptyTable(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	rows := readAll(t, store, tables.Query{
-		Table: tables.Episodes, Limit: 1, Match: &tables.Match{Column: "text", Text: "cat"},
+	rows := readAll(t, store, schema.Query{
+		Table: schema.Episodes, Limit: 1, Match: &schema.Match{Column: "text", Text: "cat"},
 	})
 	if rows.NumRows() != 0 {
 		t.Errorf("found %d rows", rows.NumRows())
@@ -94,7 +94,7 @@ func TestUpkeep(t *testing.T) {
 	store.opts.VersionAgeMax = time.Nanosecond
 	const batches = 20
 	for b := range batches {
-		if err := store.Append(t.Context(), tables.Traces, sampleRows(t, tables.Traces, b*10, 10)); err != nil {
+		if err := store.Append(t.Context(), schema.Traces, sampleRows(t, schema.Traces, b*10, 10)); err != nil {
 			t.Fatal(err)
 		}
 		if b == batches/2 {
@@ -103,16 +103,16 @@ func TestUpkeep(t *testing.T) {
 			}
 		}
 	}
-	if index := indexOn(t, store, tables.Traces, "workflow_id"); index == nil || index.RowsUnindexed == 0 {
+	if index := indexOn(t, store, schema.Traces, "workflow_id"); index == nil || index.RowsUnindexed == 0 {
 		t.Fatalf("before: %+v, want an index that lacks rows", index)
 	}
 	for range 2 { // the first round merges rows with and without index apart
-		if err := store.Optimise(t.Context(), tables.Traces); err != nil {
+		if err := store.Optimise(t.Context(), schema.Traces); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range tables.ByName(tables.Traces).Indexes {
-		if index := indexOn(t, store, tables.Traces, want.Column); index == nil || index.RowsUnindexed != 0 {
+	for _, want := range schema.ByName(schema.Traces).Indexes {
+		if index := indexOn(t, store, schema.Traces, want.Column); index == nil || index.RowsUnindexed != 0 {
 			t.Errorf("after: %+v, want an index on %s that covers all rows", index, want.Column)
 		}
 	}
@@ -122,22 +122,22 @@ func TestUpkeep(t *testing.T) {
 	if n := filesIn(t, store, "traces.lance/_versions"); n > 3 {
 		t.Errorf("%d versions are left, want those that the round itself made", n)
 	}
-	expectCount(t, store, tables.Traces, tables.Filter{}, batches*10)
-	expectCount(t, store, tables.Traces, tables.Eq("workflow_id", "workflow_id-150"), 1)
+	expectCount(t, store, schema.Traces, schema.Filter{}, batches*10)
+	expectCount(t, store, schema.Traces, schema.Eq("workflow_id", "workflow_id-150"), 1)
 }
 
 func appendTexts(t *testing.T, store *Store, list ...string) {
 	t.Helper()
-	n, err := store.Count(t.Context(), tables.Episodes, tables.Filter{})
+	n, err := store.Count(t.Context(), schema.Episodes, schema.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := sampleRows(t, tables.Episodes, int(n), len(list))
+	rows := sampleRows(t, schema.Episodes, int(n), len(list))
 	builder := array.NewStringBuilder(checkedAllocator(t))
 	defer builder.Release()
 	builder.AppendValues(list, nil)
 	rows = withColumn(t, rows, "text", builder.NewArray())
-	if err := store.Append(t.Context(), tables.Episodes, rows); err != nil {
+	if err := store.Append(t.Context(), schema.Episodes, rows); err != nil {
 		t.Fatal(err)
 	}
 }

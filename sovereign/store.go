@@ -13,8 +13,8 @@ import (
 	"github.com/lancedb/lancedb-go/pkg/contracts"
 	"github.com/lancedb/lancedb-go/pkg/lancedb"
 
-	"assay/internal/allot"
-	"assay/internal/tables"
+	"assay/internal/budget"
+	"assay/sovereign/schema"
 )
 
 // Options tunes a store. The zero value stands for the defaults.
@@ -39,7 +39,7 @@ type Options struct {
 
 // OptionsFor returns the options of a store that keeps to its shares of the memory, with episodes whose vectors have that many
 // dimensions if there are none yet.
-func OptionsFor(dimensions int, shares allot.Shares) Options {
+func OptionsFor(dimensions int, shares budget.Shares) Options {
 	return Options{
 		VectorDimensions: dimensions, FragmentRows: shares.FragmentRows, IndexCacheBytes: shares.Indexes, FooterCacheBytes: shares.Footers,
 	}
@@ -62,7 +62,7 @@ func (o Options) withDefaults() Options {
 		o.VersionAgeMax = 10 * time.Minute
 	}
 	if o.VectorDimensions == 0 {
-		o.VectorDimensions = tables.VectorDim
+		o.VectorDimensions = schema.VectorDim
 	}
 	if o.VectorIndexRows == 0 {
 		o.VectorIndexRows = 32 << 10
@@ -86,7 +86,7 @@ type Store struct {
 
 // openTable is a table through lancedb-go and through the native calls.
 type openTable struct {
-	tables.Table
+	schema.Table
 	lance  contracts.ITable
 	native *nativeTable
 }
@@ -163,7 +163,7 @@ func (s *Store) open(ctx context.Context) error {
 	for _, name := range names {
 		exists[name] = s.hasVersion(name)
 	}
-	for _, definition := range tables.All {
+	for _, definition := range schema.All {
 		if err := s.add(ctx, definition, exists[definition.Name]); err != nil {
 			return fmt.Errorf("table %s: %w", definition.Name, err)
 		}
@@ -177,9 +177,9 @@ func (s *Store) hasVersion(table string) bool {
 	return err == nil && slices.ContainsFunc(files, func(f os.DirEntry) bool { return filepath.Ext(f.Name()) == ".manifest" })
 }
 
-func (s *Store) add(ctx context.Context, definition tables.Table, exists bool) error {
-	if definition.Name == tables.Episodes {
-		definition.Schema = tables.EpisodesSchema(s.opts.VectorDimensions)
+func (s *Store) add(ctx context.Context, definition schema.Table, exists bool) error {
+	if definition.Name == schema.Episodes {
+		definition.Schema = schema.EpisodesSchema(s.opts.VectorDimensions)
 	}
 	lance, err := s.lanceTable(ctx, definition, exists)
 	if err != nil {
@@ -198,7 +198,7 @@ func (s *Store) add(ctx context.Context, definition tables.Table, exists bool) e
 }
 
 // lanceTable creates or opens a table.
-func (s *Store) lanceTable(ctx context.Context, definition tables.Table, exists bool) (contracts.ITable, error) {
+func (s *Store) lanceTable(ctx context.Context, definition schema.Table, exists bool) (contracts.ITable, error) {
 	if !exists {
 		schema, err := lancedb.NewSchema(definition.Schema)
 		if err != nil {
@@ -223,8 +223,8 @@ func (s *Store) fit(ctx context.Context, t *openTable) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIO, err)
 	}
-	if dimensions := dimensionsOf(found); t.Name == tables.Episodes && dimensions > 0 {
-		t.Schema = tables.EpisodesSchema(dimensions)
+	if dimensions := dimensionsOf(found); t.Name == schema.Episodes && dimensions > 0 {
+		t.Schema = schema.EpisodesSchema(dimensions)
 	}
 	missing, err := compareSchema(found, t.Schema)
 	if err == nil && len(missing) > 0 {

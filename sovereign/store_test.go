@@ -17,7 +17,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"go.uber.org/goleak"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 func TestMain(m *testing.M) {
@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 
 func TestOpenCreatesTheTables(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	for _, table := range tables.All {
-		if n, err := store.Count(t.Context(), table.Name, tables.Filter{}); n != 0 || err != nil {
+	for _, table := range schema.All {
+		if n, err := store.Count(t.Context(), table.Name, schema.Filter{}); n != 0 || err != nil {
 			t.Errorf("%s has %d rows, error %v", table.Name, n, err)
 		}
 	}
@@ -41,14 +41,14 @@ func TestOpenCreatesTheTables(t *testing.T) {
 func TestOpenAnyFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b%20ü#?&", "store")
 	store := openStore(t, dir)
-	appendRows(t, store, tables.Shed, 3)
+	appendRows(t, store, schema.Shed, 3)
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "shed.lance")); err != nil {
 		t.Fatal(err)
 	}
-	expectCount(t, openStore(t, dir), tables.Shed, tables.Filter{}, 3)
+	expectCount(t, openStore(t, dir), schema.Shed, schema.Filter{}, 3)
 }
 
 // A process that is killed while it makes a table leaves its folder, with or without files in it.
@@ -71,7 +71,7 @@ func TestOpenMakesAnewWhatWasLeftUnfinished(t *testing.T) {
 func TestReopenKeepsRows(t *testing.T) {
 	dir := t.TempDir()
 	store := openStore(t, dir)
-	for _, table := range tables.All {
+	for _, table := range schema.All {
 		appendRows(t, store, table.Name, 10)
 	}
 	if err := store.Close(); err != nil {
@@ -81,8 +81,8 @@ func TestReopenKeepsRows(t *testing.T) {
 		t.Fatalf("closing twice: %v", err)
 	}
 	store = openStore(t, dir)
-	for _, table := range tables.All {
-		expectCount(t, store, table.Name, tables.Filter{}, 10)
+	for _, table := range schema.All {
+		expectCount(t, store, table.Name, schema.Filter{}, 10)
 	}
 }
 
@@ -90,16 +90,16 @@ func TestReopenKeepsRows(t *testing.T) {
 func TestStoresShareTables(t *testing.T) {
 	dir := t.TempDir()
 	one, other := openStore(t, dir), openStore(t, dir)
-	appendRows(t, one, tables.Shed, 5)
-	expectCount(t, other, tables.Shed, tables.Filter{}, 5)
-	appendRows(t, other, tables.Shed, 5)
-	expectCount(t, one, tables.Shed, tables.Filter{}, 10)
+	appendRows(t, one, schema.Shed, 5)
+	expectCount(t, other, schema.Shed, schema.Filter{}, 5)
+	appendRows(t, other, schema.Shed, 5)
+	expectCount(t, one, schema.Shed, schema.Filter{}, 10)
 }
 
 func TestUseAfterClose(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	appendRows(t, store, tables.Shed, 1)
-	rows, err := store.Query(t.Context(), tables.Query{Table: tables.Shed})
+	appendRows(t, store, schema.Shed, 1)
+	rows, err := store.Query(t.Context(), schema.Query{Table: schema.Shed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestUseAfterClose(t *testing.T) {
 	if rows.Next() || !errors.Is(rows.Err(), ErrClosed) {
 		t.Errorf("reading after Close: %v, want ErrClosed", rows.Err())
 	}
-	if _, err := store.Count(t.Context(), tables.Shed, tables.Filter{}); !errors.Is(err, ErrClosed) {
+	if _, err := store.Count(t.Context(), schema.Shed, schema.Filter{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("counting after Close: %v, want ErrClosed", err)
 	}
 }
@@ -120,14 +120,14 @@ func TestEndedContext(t *testing.T) {
 	cause := errors.New("the caller went away")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	rows := sampleRows(t, tables.Shed, 0, 1)
+	rows := sampleRows(t, schema.Shed, 0, 1)
 	for name, call := range map[string]func() error{
-		"append": func() error { return store.Append(ctx, tables.Shed, rows) },
-		"merge":  func() error { return store.Merge(ctx, tables.Shed, rows) },
-		"delete": func() error { return store.Delete(ctx, tables.Shed, tables.Filter{}) },
-		"count":  func() error { _, err := store.Count(ctx, tables.Shed, tables.Filter{}); return err },
-		"query":  func() error { _, err := store.Query(ctx, tables.Query{Table: tables.Shed}); return err },
-		"upkeep": func() error { return store.Optimise(ctx, tables.Shed) },
+		"append": func() error { return store.Append(ctx, schema.Shed, rows) },
+		"merge":  func() error { return store.Merge(ctx, schema.Shed, rows) },
+		"delete": func() error { return store.Delete(ctx, schema.Shed, schema.Filter{}) },
+		"count":  func() error { _, err := store.Count(ctx, schema.Shed, schema.Filter{}); return err },
+		"query":  func() error { _, err := store.Query(ctx, schema.Query{Table: schema.Shed}); return err },
+		"upkeep": func() error { return store.Optimise(ctx, schema.Shed) },
 	} {
 		if err := call(); !errors.Is(err, cause) {
 			t.Errorf("%s: %v, want the context's cause", name, err)
@@ -137,7 +137,7 @@ func TestEndedContext(t *testing.T) {
 
 func TestUnknownTable(t *testing.T) {
 	store := openStore(t, t.TempDir())
-	if _, err := store.Count(t.Context(), "nothing", tables.Filter{}); !errors.Is(err, ErrNotFound) {
+	if _, err := store.Count(t.Context(), "nothing", schema.Filter{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
@@ -216,7 +216,7 @@ func checkedAllocator(tb testing.TB) memory.Allocator {
 // "<column>-<i>", numbers i, times i seconds, and every fifth nullable value is null.
 func sampleRows(tb testing.TB, table string, first, count int) arrow.Record {
 	tb.Helper()
-	builder := array.NewRecordBuilder(checkedAllocator(tb), tables.ByName(table).Schema)
+	builder := array.NewRecordBuilder(checkedAllocator(tb), schema.ByName(table).Schema)
 	defer builder.Release()
 	for c, field := range builder.Schema().Fields() {
 		for i := first; i < first+count; i++ {
@@ -250,7 +250,7 @@ func appendSample(builder array.Builder, column string, i int) {
 
 func sampleVector(i int) []float32 {
 	random := rand.New(rand.NewPCG(uint64(i), 0))
-	vector := make([]float32, tables.VectorDim)
+	vector := make([]float32, schema.VectorDim)
 	for d := range vector {
 		vector[d] = float32(random.NormFloat64())
 	}
@@ -264,7 +264,7 @@ func appendRows(tb testing.TB, store *Store, table string, count int) {
 	}
 }
 
-func expectCount(tb testing.TB, store *Store, table string, where tables.Filter, want int64) {
+func expectCount(tb testing.TB, store *Store, table string, where schema.Filter, want int64) {
 	tb.Helper()
 	got, err := store.Count(tb.Context(), table, where)
 	if err != nil {
@@ -276,7 +276,7 @@ func expectCount(tb testing.TB, store *Store, table string, where tables.Filter,
 }
 
 // readAll runs a query and returns its rows as one record.
-func readAll(tb testing.TB, store *Store, q tables.Query) arrow.Record {
+func readAll(tb testing.TB, store *Store, q schema.Query) arrow.Record {
 	tb.Helper()
 	reader, err := store.Query(tb.Context(), q)
 	if err != nil {
@@ -343,15 +343,15 @@ func filesIn(tb testing.TB, store *Store, folder string) int {
 func TestReshape(t *testing.T) {
 	dir := t.TempDir()
 	store := openStore(t, dir)
-	appendRows(t, store, tables.Episodes, 5)
+	appendRows(t, store, schema.Episodes, 5)
 	if err := store.Reshape(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
-	expectCount(t, store, tables.Episodes, tables.Filter{}, 0)
+	expectCount(t, store, schema.Episodes, schema.Filter{}, 0)
 	if n := store.Dimensions(); n != 3 {
 		t.Errorf("%d dimensions, want 3", n)
 	}
-	rows := sampleRows(t, tables.Episodes, 0, 4)
+	rows := sampleRows(t, schema.Episodes, 0, 4)
 	vectors := array.NewFixedSizeListBuilder(checkedAllocator(t), 3, arrow.PrimitiveTypes.Float32)
 	defer vectors.Release()
 	for range 3 {
@@ -360,7 +360,7 @@ func TestReshape(t *testing.T) {
 	}
 	vectors.AppendNull()
 	rows = withColumn(t, rows, "vector", vectors.NewArray())
-	if err := store.Append(t.Context(), tables.Episodes, rows); err != nil {
+	if err := store.Append(t.Context(), schema.Episodes, rows); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
@@ -372,8 +372,8 @@ func TestReshape(t *testing.T) {
 	if n := store.Dimensions(); n != 3 {
 		t.Errorf("%d dimensions after opening again, want 3", n)
 	}
-	expectCount(t, store, tables.Episodes, tables.IsNull("vector"), 1)
-	q := tables.Query{Table: tables.Episodes, Limit: 10, Nearest: &tables.Nearest{Column: "vector", Vector: []float32{1, 1, 0}}}
+	expectCount(t, store, schema.Episodes, schema.IsNull("vector"), 1)
+	q := schema.Query{Table: schema.Episodes, Limit: 10, Nearest: &schema.Nearest{Column: "vector", Vector: []float32{1, 1, 0}}}
 	if got := readAll(t, store, q); got.NumRows() != 3 {
 		t.Errorf("%d rows are near, want 3", got.NumRows())
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/lancedb/lancedb-go/pkg/contracts"
 	"github.com/lancedb/lancedb-go/pkg/lancedb"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // An earlier version's tables have fewer columns. They open, their rows have nulls there, and from then on they are written
@@ -22,10 +22,10 @@ func TestOpenAddsColumns(t *testing.T) {
 		table   string
 		lacking []string
 	}{
-		{tables.Entities, []string{"quarantined_by"}},
-		{tables.Entities, []string{"intent_id", "latency_us", "quarantined_by", "started_at"}},
-		{tables.Episodes, []string{"quarantined_by"}},
-		{tables.Episodes, []string{"agent_id", "ts", "vector"}},
+		{schema.Entities, []string{"quarantined_by"}},
+		{schema.Entities, []string{"intent_id", "latency_us", "quarantined_by", "started_at"}},
+		{schema.Episodes, []string{"quarantined_by"}},
+		{schema.Episodes, []string{"agent_id", "ts", "vector"}},
 	} {
 		t.Run(c.table+" without "+strings.Join(c.lacking, " and "), func(t *testing.T) {
 			dir := t.TempDir()
@@ -45,13 +45,13 @@ func TestOpenAddsColumns(t *testing.T) {
 // Indexes on a column that was added are built once it has values.
 func TestIndexOnAddedColumn(t *testing.T) {
 	dir := t.TempDir()
-	createTable(t, dir, tables.Episodes, without(t, sampleRows(t, tables.Episodes, 0, 9), "quarantined_by"), nil)
+	createTable(t, dir, schema.Episodes, without(t, sampleRows(t, schema.Episodes, 0, 9), "quarantined_by"), nil)
 	store := openStore(t, dir)
 	indexed := func() bool {
-		if err := errors.Join(store.EnsureIndexes(t.Context()), store.Optimise(t.Context(), tables.Episodes)); err != nil {
+		if err := errors.Join(store.EnsureIndexes(t.Context()), store.Optimise(t.Context(), schema.Episodes)); err != nil {
 			t.Fatal(err)
 		}
-		indexes, err := store.Indexes(t.Context(), tables.Episodes)
+		indexes, err := store.Indexes(t.Context(), schema.Episodes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,39 +60,39 @@ func TestIndexOnAddedColumn(t *testing.T) {
 	if indexed() {
 		t.Error("indexed a column without values")
 	}
-	if err := store.Merge(t.Context(), tables.Episodes, sampleRows(t, tables.Episodes, 3, 9)); err != nil {
+	if err := store.Merge(t.Context(), schema.Episodes, sampleRows(t, schema.Episodes, 3, 9)); err != nil {
 		t.Fatal(err)
 	}
 	if !indexed() {
 		t.Error("the column has values and no index")
 	}
-	expectCount(t, store, tables.Episodes, tables.Eq("quarantined_by", "quarantined_by-4"), 1)
-	expectCount(t, store, tables.Episodes, tables.IsNull("quarantined_by"), 3+2)
+	expectCount(t, store, schema.Episodes, schema.Eq("quarantined_by", "quarantined_by-4"), 1)
+	expectCount(t, store, schema.Episodes, schema.IsNull("quarantined_by"), 3+2)
 }
 
 // Indexes of an earlier version serve on; that of vectors, which was of another kind, is replaced.
 func TestIndexesOfAnEarlierVersion(t *testing.T) {
 	dir := t.TempDir()
-	createTable(t, dir, tables.Episodes, without(t, withModel(t, "model", 0, 500), "quarantined_by"),
+	createTable(t, dir, schema.Episodes, without(t, withModel(t, "model", 0, 500), "quarantined_by"),
 		map[string]contracts.IndexType{"workflow_id": contracts.IndexTypeBTree, "text": contracts.IndexTypeFts, "vector": contracts.IndexTypeIvfPq})
 	store := openStore(t, dir)
-	nearest := tables.Query{
-		Table: tables.Episodes, Limit: 1, Nearest: &tables.Nearest{Column: "vector", Vector: sampleVector(77)},
-		Where: tables.IsNull("quarantined_by"),
+	nearest := schema.Query{
+		Table: schema.Episodes, Limit: 1, Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(77)},
+		Where: schema.IsNull("quarantined_by"),
 	}
-	expectFirst := func(q tables.Query) {
+	expectFirst := func(q schema.Query) {
 		t.Helper()
 		if got := texts(readAll(t, store, q), "episode_uuid"); !slices.Equal(got, []string{"episode_uuid-77"}) {
 			t.Errorf("found %q", got)
 		}
 	}
 	expectFirst(nearest)
-	expectFirst(tables.Query{Table: tables.Episodes, Limit: 1, Match: &tables.Match{Column: "text", Text: "77"}})
-	expectFirst(tables.Query{Table: tables.Episodes, Where: tables.Eq("workflow_id", "workflow_id-77")})
+	expectFirst(schema.Query{Table: schema.Episodes, Limit: 1, Match: &schema.Match{Column: "text", Text: "77"}})
+	expectFirst(schema.Query{Table: schema.Episodes, Where: schema.Eq("workflow_id", "workflow_id-77")})
 	if err := errors.Join(store.EnsureIndexes(t.Context()), store.EnsureVectorIndex(t.Context(), "model")); err != nil {
 		t.Fatal(err)
 	}
-	if index := indexOn(t, store, tables.Episodes, vectorColumn); index == nil || index.Name != vectorIndexName("model") {
+	if index := indexOn(t, store, schema.Episodes, vectorColumn); index == nil || index.Name != vectorIndexName("model") {
 		t.Errorf("the index of vectors is %+v", index)
 	}
 	expectFirst(nearest)
@@ -100,7 +100,7 @@ func TestIndexesOfAnEarlierVersion(t *testing.T) {
 
 // What is not a column that may be null is not added, and nothing is changed.
 func TestOpenRefusesOtherColumns(t *testing.T) {
-	sample := sampleRows(t, tables.Episodes, 0, 3)
+	sample := sampleRows(t, schema.Episodes, 0, 3)
 	positions := sample.Column(sample.Schema().FieldIndices("position")[0])
 	positions.Retain() // for withColumn
 	for _, c := range []struct {
@@ -114,12 +114,12 @@ func TestOpenRefusesOtherColumns(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			dir := t.TempDir()
-			createTable(t, dir, tables.Episodes, c.rows, nil)
+			createTable(t, dir, schema.Episodes, c.rows, nil)
 			_, err := Open(t.Context(), dir, Options{})
 			if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), c.named) || !strings.Contains(err.Error(), "assay rebuild") {
 				t.Errorf("got %v, want ErrSchema with %q and the remedy", err, c.named)
 			}
-			versions, err := filepath.Glob(filepath.Join(dir, tables.Episodes+".lance", "_versions", "*.manifest"))
+			versions, err := filepath.Glob(filepath.Join(dir, schema.Episodes+".lance", "_versions", "*.manifest"))
 			if len(versions) != 2 || err != nil { // made, filled
 				t.Errorf("%d versions, error %v; want 2", len(versions), err)
 			}
@@ -130,13 +130,13 @@ func TestOpenRefusesOtherColumns(t *testing.T) {
 // expectFitted writes to a table whose rows 0 to 8 are old, and reads it.
 func expectFitted(t *testing.T, store *Store, table string, lacking []string, old arrow.Record) {
 	t.Helper()
-	key := tables.ByName(table).Key
-	byKey := tables.Query{Table: table, OrderBy: []tables.Order{{Column: key}}}
+	key := schema.ByName(table).Key
+	byKey := schema.Query{Table: table, OrderBy: []schema.Order{{Column: key}}}
 	expectRecord(t, selected(t, readAll(t, store, byKey), namesOf(old.Schema())), old)
 	for _, column := range lacking {
-		expectCount(t, store, table, tables.IsNull(column), 9)
+		expectCount(t, store, table, schema.IsNull(column), 9)
 	}
-	full := namesOf(tables.ByName(table).Schema)
+	full := namesOf(schema.ByName(table).Schema)
 	if err := store.Append(t.Context(), table, sampleRows(t, table, 9, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func expectFitted(t *testing.T, store *Store, table string, lacking []string, ol
 func expectAdded(t *testing.T, store *Store, table string, columns []string) {
 	t.Helper()
 	var want []string
-	for _, field := range tables.ByName(table).Schema.Fields() {
+	for _, field := range schema.ByName(table).Schema.Fields() {
 		if slices.Contains(columns, field.Name) {
 			want = append(want, table+"."+field.Name)
 		}

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // vectorColumn is the one column of vectors.
@@ -28,7 +28,7 @@ const (
 // learnt from the vectors of one model does not serve those of another, so it carries the model in its name and one of
 // another model is replaced, as soon as no vectors of other models are left. Reads and writes go on meanwhile.
 func (s *Store) EnsureVectorIndex(ctx context.Context, model string) error {
-	return s.on(ctx, "index the vectors of", tables.Episodes, func(t *openTable) error {
+	return s.on(ctx, "index the vectors of", schema.Episodes, func(t *openTable) error {
 		s.indexing.Lock()
 		defer s.indexing.Unlock()
 		return t.ensureVectorIndex(model, s.opts.VectorIndexRows)
@@ -50,8 +50,8 @@ func (t *openTable) ensureVectorIndex(model string, rowsMin int64) error {
 	if len(names) == 1 && names[0] == name {
 		return nil
 	}
-	embedded := tables.Not(tables.IsNull(vectorColumn))
-	others, err := t.native.count(tables.And(embedded, tables.Ne("model", model)).SQL())
+	embedded := schema.Not(schema.IsNull(vectorColumn))
+	others, err := t.native.count(schema.And(embedded, schema.Ne("model", model)).SQL())
 	if err != nil || others > 0 {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 func TestNearestByIndex(t *testing.T) {
@@ -18,39 +18,39 @@ func TestNearestByIndex(t *testing.T) {
 	if err := store.EnsureVectorIndex(t.Context(), "model"); err != nil {
 		t.Fatal(err)
 	}
-	if index := indexOn(t, store, tables.Episodes, "vector"); index == nil || index.Type != "IVF_RQ" || index.RowsUnindexed != 0 {
+	if index := indexOn(t, store, schema.Episodes, "vector"); index == nil || index.Type != "IVF_RQ" || index.RowsUnindexed != 0 {
 		t.Fatalf("index of vector: %+v, want one that covers all rows", index)
 	}
-	expectNearest := func(where tables.Filter, of int, want ...string) {
+	expectNearest := func(where schema.Filter, of int, want ...string) {
 		t.Helper()
-		rows := readAll(t, store, tables.Query{
-			Table: tables.Episodes, Limit: 3, Where: where, Nearest: &tables.Nearest{Column: "vector", Vector: sampleVector(of)},
+		rows := readAll(t, store, schema.Query{
+			Table: schema.Episodes, Limit: 3, Where: where, Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(of)},
 		})
 		if got := texts(rows, "episode_uuid"); len(got) != 3 || !slices.Equal(got[:len(want)], want) {
 			t.Errorf("%s: got %q, want 3, first %q", where.SQL(), got, want)
 		}
 	}
-	expectNearest(tables.Filter{}, 1236, "episode_uuid-1236")
+	expectNearest(schema.Filter{}, 1236, "episode_uuid-1236")
 	// The filter decides what is searched: three rows are found although a thousand others are nearer.
-	few := tables.In("episode_uuid", "episode_uuid-7", "episode_uuid-1236", "episode_uuid-41", "episode_uuid-1998")
+	few := schema.In("episode_uuid", "episode_uuid-7", "episode_uuid-1236", "episode_uuid-41", "episode_uuid-1998")
 	expectNearest(few, 1236, "episode_uuid-1236")
-	expectNearest(tables.Lt("position", fewRows+500), 1236, "episode_uuid-1236")
-	expectNearest(tables.Lt("position", 1000), 1236)
+	expectNearest(schema.Lt("position", fewRows+500), 1236, "episode_uuid-1236")
+	expectNearest(schema.Lt("position", 1000), 1236)
 
 	// What is not in the index yet is found too.
 	appendEmbedded(t, store, 2000, 100)
-	if index := indexOn(t, store, tables.Episodes, "vector"); index.RowsUnindexed != 100 {
+	if index := indexOn(t, store, schema.Episodes, "vector"); index.RowsUnindexed != 100 {
 		t.Errorf("index of vector: %+v, want it to lack the 100 new rows", index)
 	}
-	expectNearest(tables.Filter{}, 2011, "episode_uuid-2011")
-	expectNearest(tables.Ge("position", 2000), 2011, "episode_uuid-2011")
-	if err := store.Optimise(t.Context(), tables.Episodes); err != nil {
+	expectNearest(schema.Filter{}, 2011, "episode_uuid-2011")
+	expectNearest(schema.Ge("position", 2000), 2011, "episode_uuid-2011")
+	if err := store.Optimise(t.Context(), schema.Episodes); err != nil {
 		t.Fatal(err)
 	}
-	if index := indexOn(t, store, tables.Episodes, "vector"); index.RowsUnindexed != 0 {
+	if index := indexOn(t, store, schema.Episodes, "vector"); index.RowsUnindexed != 0 {
 		t.Errorf("index of vector: %+v, want one that covers all rows", index)
 	}
-	expectNearest(tables.Filter{}, 2011, "episode_uuid-2011")
+	expectNearest(schema.Filter{}, 2011, "episode_uuid-2011")
 }
 
 // A coarse order is that of the index alone; what is nearest comes among the first all the same.
@@ -61,9 +61,9 @@ func TestNearestByIndexAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, of := range []int{3, 500, 1998} {
-		rows := readAll(t, store, tables.Query{
-			Table: tables.Episodes, Columns: []string{"episode_uuid"}, Limit: 10,
-			Nearest: &tables.Nearest{Column: "vector", Vector: sampleVector(of), Coarse: true},
+		rows := readAll(t, store, schema.Query{
+			Table: schema.Episodes, Columns: []string{"episode_uuid"}, Limit: 10,
+			Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(of), Coarse: true},
 		})
 		if got := texts(rows, "episode_uuid"); len(got) != 10 || !slices.Contains(got, fmt.Sprintf("episode_uuid-%d", of)) {
 			t.Errorf("got %q, want 10 with episode_uuid-%d", got, of)
@@ -79,7 +79,7 @@ func TestVectorIndexFollowsModel(t *testing.T) {
 		if err := store.EnsureVectorIndex(t.Context(), model); err != nil {
 			t.Fatal(err)
 		}
-		indexes, err := store.Indexes(t.Context(), tables.Episodes)
+		indexes, err := store.Indexes(t.Context(), schema.Episodes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestVectorIndexFollowsModel(t *testing.T) {
 	if first != vectorIndexName("model") {
 		t.Errorf("the index is %q", first)
 	}
-	if err := store.tables[tables.Episodes].native.createVectorIndex(vectorColumn, "other"); err != nil {
+	if err := store.tables[schema.Episodes].native.createVectorIndex(vectorColumn, "other"); err != nil {
 		t.Fatal(err)
 	}
 	if name := ensured("model"); name != first {
@@ -110,7 +110,7 @@ func TestVectorIndexFollowsModel(t *testing.T) {
 		t.Errorf("while there are vectors of another model the index is %q, want %q", name, first)
 	}
 	rows := withModel(t, "another", 0, 2000)
-	if err := store.Merge(t.Context(), tables.Episodes, rows); err != nil {
+	if err := store.Merge(t.Context(), schema.Episodes, rows); err != nil {
 		t.Fatal(err)
 	}
 	if name := ensured("another"); name != vectorIndexName("another") {
@@ -134,17 +134,17 @@ func TestIndexOfOddVectors(t *testing.T) {
 		builder.ValueBuilder().(*array.Float32Builder).AppendValues(sampleVector(i)[:dimensions], nil)
 	}
 	rows := withColumn(t, withModel(t, "model", 0, count), "vector", builder.NewArray())
-	if err := store.Append(t.Context(), tables.Episodes, rows); err != nil {
+	if err := store.Append(t.Context(), schema.Episodes, rows); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.EnsureVectorIndex(t.Context(), "model"); err != nil {
 		t.Fatal(err)
 	}
-	if index := indexOn(t, store, tables.Episodes, "vector"); index == nil {
+	if index := indexOn(t, store, schema.Episodes, "vector"); index == nil {
 		t.Error("there is no index")
 	}
-	found := readAll(t, store, tables.Query{
-		Table: tables.Episodes, Limit: 3, Nearest: &tables.Nearest{Column: "vector", Vector: sampleVector(77)[:dimensions]},
+	found := readAll(t, store, schema.Query{
+		Table: schema.Episodes, Limit: 3, Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(77)[:dimensions]},
 	})
 	if got := texts(found, "episode_uuid"); len(got) != 3 || got[0] != "episode_uuid-77" {
 		t.Errorf("got %q, want episode_uuid-77 first of 3", got)
@@ -154,7 +154,7 @@ func TestIndexOfOddVectors(t *testing.T) {
 // appendEmbedded appends episodes whose vectors are all of one model.
 func appendEmbedded(t *testing.T, store *Store, first, count int) {
 	t.Helper()
-	if err := store.Append(t.Context(), tables.Episodes, withModel(t, "model", first, count)); err != nil {
+	if err := store.Append(t.Context(), schema.Episodes, withModel(t, "model", first, count)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -166,5 +166,5 @@ func withModel(t *testing.T, model string, first, count int) arrow.Record {
 	for range count {
 		builder.Append(model)
 	}
-	return withColumn(t, sampleRows(t, tables.Episodes, first, count), "model", builder.NewArray())
+	return withColumn(t, sampleRows(t, schema.Episodes, first, count), "model", builder.NewArray())
 }

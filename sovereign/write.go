@@ -6,7 +6,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Append adds rows to a table without looking at keys. Its cost does not depend on the size of the table.
@@ -21,7 +21,7 @@ func (s *Store) Merge(ctx context.Context, table string, rows arrow.Record) erro
 }
 
 // Delete deletes the rows of a table for which the filter holds; the zero filter means all rows.
-func (s *Store) Delete(ctx context.Context, table string, where tables.Filter) error {
+func (s *Store) Delete(ctx context.Context, table string, where schema.Filter) error {
 	predicate := where.SQL()
 	if predicate == "" {
 		predicate = "true"

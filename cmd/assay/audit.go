@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/api"
-	"assay/internal/audit"
-	"assay/internal/pipeline"
-	"assay/internal/view"
+	"assay/internal/app"
+	"assay/internal/ops/audit"
+	"assay/internal/query"
+	"assay/internal/query/api"
 )
 
 type auditFlags struct {
@@ -39,8 +39,8 @@ func (p *program) auditCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withPlace(cmd,
-				func(ctx context.Context, server *view.Remote) error { return p.audit(ctx, server, flags) },
-				func(ctx context.Context, opened *pipeline.Pipeline) error { return p.audit(ctx, opened, flags) })
+				func(ctx context.Context, server *query.Remote) error { return p.audit(ctx, server, flags) },
+				func(ctx context.Context, opened *app.Pipeline) error { return p.audit(ctx, opened, flags) })
 		},
 	}
 	addServer(cmd)

@@ -13,9 +13,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"assay/internal/audit"
-	"assay/internal/tables"
+	"assay/internal/ops/audit"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -62,7 +62,7 @@ func TestAuditBesideIngest(t *testing.T) {
 		t.Errorf("status %d after the last event", status)
 	}
 	tamper(t, data, func(ctx context.Context, store *sovereign.Store) error {
-		return store.Delete(ctx, tables.Traces, tables.Eq("bronze_seq", int64(1)))
+		return store.Delete(ctx, schema.Traces, schema.Eq("bronze_seq", int64(1)))
 	})
 	if status, report := remote(); status != exitDifference || len(report.Differences) != 1 {
 		t.Errorf("status %d, %+v", status, report.Differences)
@@ -98,7 +98,7 @@ func TestAuditFindsAStrandedPromotion(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	expect(t, dir, audit.Difference{Table: tables.Promotions, Key: id, Finding: audit.Different, Columns: []string{"state"}})
+	expect(t, dir, audit.Difference{Table: schema.Promotions, Key: id, Finding: audit.Different, Columns: []string{"state"}})
 	withLog(t, dir, func(log *streams.Log) {
 		if err := log.JetStream().DeleteKeyValue(t.Context(), streams.BucketPublications); err != nil && err != jetstream.ErrBucketNotFound {
 			t.Fatal(err)
@@ -113,12 +113,12 @@ func TestAuditFindsAStrandedPromotion(t *testing.T) {
 func TestAuditFindsAPromotionInNoState(t *testing.T) {
 	dir, id := sampled(t), ""
 	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
-		row := firstRow(ctx, t, store, tables.Promotions, tables.Filter{})
+		row := firstRow(ctx, t, store, schema.Promotions, schema.Filter{})
 		defer row.Release()
 		id = row.Column(row.Schema().FieldIndices("event_uuid")[0]).ValueStr(0)
-		return store.Merge(ctx, tables.Promotions, with(row, "state", "publisjed"))
+		return store.Merge(ctx, schema.Promotions, with(row, "state", "publisjed"))
 	})
-	expect(t, dir, audit.Difference{Table: tables.Promotions, Key: id, Finding: audit.Different, Columns: []string{"state"}})
+	expect(t, dir, audit.Difference{Table: schema.Promotions, Key: id, Finding: audit.Different, Columns: []string{"state"}})
 }
 
 // An entity whose key leaves the workflow out has events of several; auditing one of these takes the others into account.

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"assay/internal/audit"
-	"assay/internal/view"
+	"assay/internal/ops/audit"
+	"assay/internal/query"
 )
 
 func TestAuditOfTheRecordings(t *testing.T) {
@@ -65,7 +65,7 @@ func BenchmarkAudit(b *testing.B) {
 }
 
 // ingestHere runs files through the program.
-func ingestHere(t testing.TB, data string, dirs []string) (summary view.Summary) {
+func ingestHere(t testing.TB, data string, dirs []string) (summary query.Summary) {
 	t.Helper()
 	status, out := runHere(t, ingestArgs(data, dirs)...)
 	if status != exitDone {

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"assay/internal/audit"
+	"assay/internal/app"
 	"assay/internal/config"
-	"assay/internal/pipeline"
-	"assay/internal/tables"
+	"assay/internal/ops/audit"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 )
 
 // auditParts audits in parts of one frame each, and is interrupted after some of them; 0 lets it finish.
@@ -22,7 +22,7 @@ func auditParts(t *testing.T, dir string, parts int) *audit.Report {
 	defer interrupt()
 	settings := config.Default()
 	settings.Data, settings.Silver.MaxBytes = dir, 1
-	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), pipeline.Options{KeepLimits: true})
+	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), app.Options{KeepLimits: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +51,9 @@ func TestInterruptedAuditGoesOn(t *testing.T) {
 		}
 	}
 	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
-		row := firstRow(ctx, t, store, tables.Traces, tables.Eq("bronze_seq", int64(1)))
+		row := firstRow(ctx, t, store, schema.Traces, schema.Eq("bronze_seq", int64(1)))
 		defer row.Release()
-		return store.Delete(ctx, tables.Traces, tables.Eq("event_uuid", keyOf(row, tables.Traces)))
+		return store.Delete(ctx, schema.Traces, schema.Eq("event_uuid", keyOf(row, schema.Traces)))
 	})
 	expectFrame(auditParts(t, dir, 0), 0)
 	auditParts(t, dir, 1)
@@ -69,7 +69,7 @@ func TestInterruptedAuditBeginsAnewAfterAChange(t *testing.T) {
 	dir := sampled(t)
 	auditParts(t, dir, 2)
 	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
-		return store.Delete(ctx, tables.Entities, tables.Filter{})
+		return store.Delete(ctx, schema.Entities, schema.Filter{})
 	})
 	if r := auditParts(t, dir, 0); r.Clean() || r.Resumed != 0 {
 		t.Errorf("%d frames had been compared, found %+v", r.Resumed, r.Differences)

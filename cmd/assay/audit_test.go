@@ -12,9 +12,9 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
-	"assay/internal/audit"
-	"assay/internal/tables"
+	"assay/internal/ops/audit"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 )
 
 // runHere runs the program and returns its exit status and what it printed.
@@ -66,10 +66,10 @@ func tamper(t *testing.T, dir string, change func(ctx context.Context, store *so
 }
 
 // firstRow reads the first row of a table by its key. The caller releases it.
-func firstRow(ctx context.Context, t *testing.T, store *sovereign.Store, name string, where tables.Filter) arrow.Record {
+func firstRow(ctx context.Context, t *testing.T, store *sovereign.Store, name string, where schema.Filter) arrow.Record {
 	t.Helper()
-	reader, err := store.Query(ctx, tables.Query{
-		Table: name, Where: where, OrderBy: []tables.Order{{Column: tables.ByName(name).Key}}, Limit: 1,
+	reader, err := store.Query(ctx, schema.Query{
+		Table: name, Where: where, OrderBy: []schema.Order{{Column: schema.ByName(name).Key}}, Limit: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func with(row arrow.Record, column, text string) arrow.Record {
 }
 
 func keyOf(row arrow.Record, table string) string {
-	return row.Column(row.Schema().FieldIndices(tables.ByName(table).Key)[0]).(*array.String).Value(0)
+	return row.Column(row.Schema().FieldIndices(schema.ByName(table).Key)[0]).(*array.String).Value(0)
 }
 
 func TestAuditNamesWhatAnotherClientChanged(t *testing.T) {
@@ -103,8 +103,8 @@ func TestAuditNamesWhatAnotherClientChanged(t *testing.T) {
 		t.Fatalf("status %d before anything was changed: %+v", status, report)
 	}
 	for _, changes := range []struct{ table, column string }{
-		{tables.Traces, "kind"}, {tables.Entities, "status"}, {tables.Episodes, "text"},
-		{tables.CapabilityMetrics, "capability"}, {tables.UsageGraph, "source"}, {tables.Promotions, "payload"},
+		{schema.Traces, "kind"}, {schema.Entities, "status"}, {schema.Episodes, "text"},
+		{schema.CapabilityMetrics, "capability"}, {schema.UsageGraph, "source"}, {schema.Promotions, "payload"},
 	} {
 		t.Run(changes.table, func(t *testing.T) { testTampering(t, dir, changes.table, changes.column) })
 	}
@@ -114,11 +114,11 @@ func TestAuditNamesWhatAnotherClientChanged(t *testing.T) {
 func testTampering(t *testing.T, dir, name, column string) {
 	var row arrow.Record
 	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
-		row = firstRow(ctx, t, store, name, tables.Filter{})
+		row = firstRow(ctx, t, store, name, schema.Filter{})
 		return nil
 	})
 	const stranger = "00000000-0000-4000-8000-000000000000"
-	id := tables.ByName(name).Key
+	id := schema.ByName(name).Key
 	for _, step := range []struct {
 		rows []arrow.Record // in place of the row
 		want audit.Difference
@@ -143,7 +143,7 @@ func testTampering(t *testing.T, dir, name, column string) {
 func replace(t *testing.T, dir, name string, rows []arrow.Record, keys ...string) {
 	t.Helper()
 	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
-		if err := store.Delete(ctx, name, tables.In(tables.ByName(name).Key, keys...)); err != nil {
+		if err := store.Delete(ctx, name, schema.In(schema.ByName(name).Key, keys...)); err != nil {
 			return err
 		}
 		for _, row := range rows {
@@ -167,7 +167,7 @@ func expect(t *testing.T, dir string, want audit.Difference) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	// An entity that nothing in the log is about is nowhere in the log.
-	known := want.Table == tables.Traces || want.Table == tables.Episodes || want.Table == tables.Entities && want.Finding != audit.Unexpected
+	known := want.Table == schema.Traces || want.Table == schema.Episodes || want.Table == schema.Entities && want.Finding != audit.Unexpected
 	if known && got.BronzeSeq == 0 {
 		t.Errorf("%+v does not say where in the log", got)
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 func (p *program) capabilitiesCommand() *cobra.Command {
@@ -14,7 +14,7 @@ func (p *program) capabilitiesCommand() *cobra.Command {
 		Short: "Show how often each tool, method and model was used, how fast and how well",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				capabilities, err := v.Capabilities(ctx)
 				if err != nil {
 					return err

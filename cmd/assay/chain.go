@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"assay/internal/api"
+	"assay/internal/query/api"
 	"assay/streams"
 )
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"assay/internal/tables"
-	"assay/internal/view"
+	"assay/internal/query"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -71,7 +71,7 @@ func TestResumedRebuildHasPromotions(t *testing.T) {
 	if status, out := runHere(t, "rebuild", "--data", dir); status != exitDone {
 		t.Fatalf("status %d: %s", status, out)
 	}
-	if before := dump(t, dir, tables.Promotions); !strings.Contains(before, `pending`) {
+	if before := dump(t, dir, schema.Promotions); !strings.Contains(before, `pending`) {
 		t.Errorf("what waits in the bucket has no row: %s", before)
 	}
 	runHere(t, "run", "--data", dir, "--until-idle", "--log-level", "error", "--registry", registry.URL)
@@ -147,11 +147,11 @@ func checkPublished(t *testing.T, dir string) {
 		t.Errorf("audit: status %d, %+v", status, report)
 	}
 	_, out := runHere(t, "promotions", "--data", dir, "--json")
-	var promotions []view.Promotion
+	var promotions []query.Promotion
 	if err := json.Unmarshal([]byte(out), &promotions); err != nil {
 		t.Fatal(err)
 	}
-	if len(promotions) != 1 || slices.ContainsFunc(promotions, func(p view.Promotion) bool { return p.State != view.StatePublished }) {
+	if len(promotions) != 1 || slices.ContainsFunc(promotions, func(p query.Promotion) bool { return p.State != query.StatePublished }) {
 		t.Errorf("promotions are %s", out)
 	}
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 func (p *program) deadCommand() *cobra.Command {
@@ -15,7 +15,7 @@ func (p *program) deadCommand() *cobra.Command {
 		Short: "Show what could not be decoded, and why",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				dead, err := v.Dead(ctx, limit)
 				if err != nil {
 					return err

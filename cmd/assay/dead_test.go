@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"assay/consumers/silver"
-	"assay/internal/audit"
+	"assay/internal/ops/audit"
 	"assay/streams"
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
-	"assay/internal/tables"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 )
 
 // Tables that older decoders made are told from those of today, by status and by audit, and rebuild brings them up to date.
@@ -20,10 +20,10 @@ func TestTablesOfOlderDecoders(t *testing.T) {
 	today := dump(t, dir, derived...)
 	var row arrow.Record
 	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
-		row = firstRow(ctx, t, store, tables.Traces, tables.Filter{})
+		row = firstRow(ctx, t, store, schema.Traces, schema.Filter{})
 		return nil
 	})
-	replace(t, dir, tables.Traces, []arrow.Record{with(row, "kind", "as_it_was_called")}, keyOf(row, tables.Traces))
+	replace(t, dir, schema.Traces, []arrow.Record{with(row, "kind", "as_it_was_called")}, keyOf(row, schema.Traces))
 	if status, _ := runHere(t, "rebuild", "--data", dir); status != exitDone {
 		t.Fatal("rebuild failed")
 	}
@@ -77,7 +77,7 @@ func TestRebuildUnderOtherKeys(t *testing.T) {
 		t.Fatal("run failed")
 	}
 	hidden := append(slices.Clone(whereMet), whenCaptured...)
-	for _, table := range []string{tables.Traces, tables.Entities, tables.Episodes, tables.Shed} {
+	for _, table := range []string{schema.Traces, schema.Entities, schema.Episodes, schema.Shed} {
 		if a, b := dumpWithout(t, dir, hidden, table), dumpWithout(t, fresh, hidden, table); a != b {
 			t.Errorf("%s, rebuilt:\n%s\nfresh:\n%s", table, only(a, b), only(b, a))
 		}

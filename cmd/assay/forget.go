@@ -12,11 +12,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 func (p *program) forgetCommand() *cobra.Command {
-	var opts view.ForgetOptions
+	var opts query.ForgetOptions
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "forget WORKFLOW",
@@ -35,7 +35,7 @@ func (p *program) forgetCommand() *cobra.Command {
 				}
 			}
 			opts.By = whoAsks()
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				report, err := v.Forget(ctx, args[0], opts)
 				if err != nil {
 					return err
@@ -79,7 +79,7 @@ func whoAsks() string {
 	return "unknown"
 }
 
-func (p *program) printForgetting(r *view.Forgetting, bronze bool) error {
+func (p *program) printForgetting(r *query.Forgetting, bronze bool) error {
 	fmt.Fprintf(p.stdout, "forgotten up to frame %d: %d events, %d entities, %d promotions, %d dead letters\n",
 		r.Through, r.Events, r.Entities, r.Promotions, r.Letters)
 	if bronze {

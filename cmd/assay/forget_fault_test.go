@@ -8,13 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"assay/internal/fault"
+	"assay/internal/failpoint"
 )
 
 // Killed at any step of forgetting, the program ends it when it is started again.
 func TestKilledAtEachStepOfForgetting(t *testing.T) {
 	t.Parallel()
-	for _, point := range fault.Forgetting {
+	for _, point := range failpoint.Forgetting {
 		for _, pass := range []int{1, 3} {
 			if pass > 1 && point != "forget: between steps" {
 				continue

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"assay/internal/tables"
-	"assay/internal/view"
+	"assay/internal/query"
+	"assay/sovereign/schema"
 )
 
 // workflowsOf are those that the files of part become.
@@ -79,7 +79,7 @@ func checkForgotten(t *testing.T, data, text string) {
 	if status, out := runHere(t, "audit", "--chain", "--data", data); status != exitDone {
 		t.Errorf("audit --chain: status %d: %s", status, out)
 	}
-	for _, row := range strings.Split(dump(t, data, append([]string{tables.Promotions}, derived...)...), "\n") {
+	for _, row := range strings.Split(dump(t, data, append([]string{schema.Promotions}, derived...)...), "\n") {
 		if strings.Contains(row, text) {
 			t.Errorf("still there: %.200s", row)
 		}
@@ -176,7 +176,7 @@ func TestForgetOnAServer(t *testing.T) {
 		t.Errorf("without a token: %s", refused.Status)
 	}
 	status, out := runHere(t, "forget", "a/b c", "--server", url, "--http-token", "secret", "--bronze", "--json")
-	var report view.Forgetting
+	var report query.Forgetting
 	if err := json.Unmarshal([]byte(out), &report); err != nil || status != exitDone || report.Erased != 1 {
 		t.Fatalf("status %d: %s, %v", status, out, err)
 	}

@@ -19,8 +19,8 @@ import (
 	"assay/consumers/bronze"
 	"assay/consumers/gold"
 	"assay/consumers/silver"
+	"assay/internal/capture/framing"
 	"assay/internal/embed"
-	"assay/internal/wire"
 	"assay/sovereign"
 	"assay/streams"
 )
@@ -192,7 +192,7 @@ func recordedFrames(b *testing.B, copies int) (frames []*streams.Frame) {
 		name := fmt.Sprintf("%d/%s", copies, filepath.Base(file))
 		frames = append(frames, &streams.Frame{
 			Source: streams.SourceSSE, ContentType: streams.ContentSSE, Workflow: name, Stream: name,
-			Count: wire.Count(wire.SSE, body, true), Captured: time.Unix(1_700_000_000, 0), Body: body,
+			Count: framing.Count(framing.SSE, body, true), Captured: time.Unix(1_700_000_000, 0), Body: body,
 		})
 	}
 	return frames

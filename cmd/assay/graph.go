@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/graph"
-	"assay/internal/view"
+	"assay/internal/query"
+	"assay/internal/query/graph"
 )
 
 func (p *program) graphCommand() *cobra.Command {
@@ -21,7 +21,7 @@ func (p *program) graphCommand() *cobra.Command {
 			if p.json {
 				format = graph.FormatJSON
 			}
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				g, err := v.Graph(ctx)
 				if err != nil {
 					return err
@@ -43,7 +43,7 @@ func (p *program) graphCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) printEdges(g *view.Graph) error {
+func (p *program) printEdges(g *query.Graph) error {
 	return table(p.stdout, "FROM\tRELATION\tTO\tCOUNT\tERRORS\tFIRST\tLAST", func(row func(string, ...any)) {
 		for _, e := range g.Edges {
 			row("%s %s\t%s\t%s %s\t%d\t%d\t%s\t%s", e.SourceType, e.Source, e.Relation, e.TargetType, e.Target,

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"assay/internal/app"
 	"assay/internal/capture"
 	"assay/internal/config"
-	"assay/internal/pipeline"
 	"assay/streams"
 )
 
@@ -74,9 +74,9 @@ func (p *program) withSink(cmd *cobra.Command, do func(ctx context.Context, s si
 	if err != nil {
 		return err
 	}
-	limits := pipeline.Limits(settings.Ingest)
+	limits := app.Limits(settings.Ingest)
 	if cmd.Flags().Changed("data") {
-		return p.withPipeline(cmd, func(ctx context.Context, opened *pipeline.Pipeline) error {
+		return p.withPipeline(cmd, func(ctx context.Context, opened *app.Pipeline) error {
 			return do(ctx, sink{opened.Publisher(), opened.Log().StreamFrames, limits})
 		})
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"assay/internal/sample"
-	"assay/internal/tables"
+	"assay/internal/test/sample"
+	"assay/sovereign/schema"
 )
 
 // kills is how often TestKilledAtRandom kills the program; TEST_KILLS sets another number.
@@ -66,7 +66,7 @@ func TestKilledAtRandom(t *testing.T) {
 		t.Errorf("killed: %+v, undisturbed: %+v", got, undisturbed)
 	}
 	hidden := append(slices.Clone(whereMet), whenCaptured...)
-	for _, table := range []string{tables.Traces, tables.Entities, tables.Episodes, tables.Shed} {
+	for _, table := range []string{schema.Traces, schema.Entities, schema.Episodes, schema.Shed} {
 		if a, b := dumpWithout(t, killed, hidden, table), dumpWithout(t, calm, hidden, table); a != b {
 			t.Errorf("%s, killed:\n%s\nundisturbed:\n%s", table, only(a, b), only(b, a))
 		}

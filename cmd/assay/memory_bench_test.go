@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 const (
@@ -107,7 +107,7 @@ func awaitTraces(b *testing.B, url string, want int) {
 	b.Helper()
 	tick := time.NewTicker(memoryLook)
 	defer tick.Stop()
-	for summary := (view.Summary{}); summary.Gold.Traces < uint64(want); <-tick.C {
+	for summary := (query.Summary{}); summary.Gold.Traces < uint64(want); <-tick.C {
 		response, err := http.Get(url + "/v1/status")
 		if err != nil {
 			b.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"assay/consumers/gold"
-	"assay/internal/tables"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 )
 
 // TestMetricsAreWhatSQLSays computes metrics and graph from traces by the SQL of docs/metrics.md, in another engine, and
@@ -39,7 +39,7 @@ func TestMetricsAreWhatSQLSays(t *testing.T) {
 func compareWithSQL(t *testing.T, data string) {
 	db := openSQL(t)
 	tamper(t, data, func(ctx context.Context, store *sovereign.Store) error {
-		for _, table := range []string{tables.Traces, tables.CapabilityMetrics, tables.UsageGraph} {
+		for _, table := range []string{schema.Traces, schema.CapabilityMetrics, schema.UsageGraph} {
 			copyTable(ctx, t, store, db, table)
 		}
 		return nil
@@ -85,11 +85,11 @@ func execSQL(t *testing.T, db *sql.DB, statement string, arguments ...any) {
 func copyTable(ctx context.Context, t *testing.T, store *sovereign.Store, db *sql.DB, table string) {
 	t.Helper()
 	var names, holes []string
-	for _, field := range tables.ByName(table).Schema.Fields() {
+	for _, field := range schema.ByName(table).Schema.Fields() {
 		names, holes = append(names, `"`+field.Name+`"`), append(holes, "?")
 	}
 	execSQL(t, db, fmt.Sprintf("CREATE TABLE %s (%s)", table, strings.Join(names, ", ")))
-	reader, err := store.Query(ctx, tables.Query{Table: table})
+	reader, err := store.Query(ctx, schema.Query{Table: table})
 	if err != nil {
 		t.Fatal(err)
 	}

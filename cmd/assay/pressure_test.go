@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"assay/internal/view"
+	"assay/internal/query"
 	"assay/streams"
 )
 
@@ -141,7 +141,7 @@ func absolute(t *testing.T, path string) string {
 	return path
 }
 
-func checkShed(t *testing.T, s view.Summary) {
+func checkShed(t *testing.T, s query.Summary) {
 	t.Helper()
 	if s.Silver.Shed == 0 || s.Gold.Traces+s.Silver.Shed+s.Silver.Dead != s.Bronze.Events {
 		t.Errorf("%d events became %d traces, %d shed, %d dead", s.Bronze.Events, s.Gold.Traces, s.Silver.Shed, s.Silver.Dead)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"assay/internal/capture"
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 // bar shows how far an ingest has come where standard error is a terminal, and nothing elsewhere.
@@ -49,7 +49,7 @@ type spinner struct {
 
 func (p *program) newSpinner() *spinner { return &spinner{w: p.stderr, live: terminal(p.stderr)} }
 
-func (s *spinner) show(v *view.Summary) {
+func (s *spinner) show(v *query.Summary) {
 	if s.live {
 		fmt.Fprintf(s.w, "\r\033[Kbronze %d events · silver %d · gold %d traces · %d entities · promotions %d published, %d pending",
 			v.Bronze.Events, v.Silver.Events, v.Gold.Traces, v.Gold.Entities, v.Promotions.Published, v.Promotions.Pending)

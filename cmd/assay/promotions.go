@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 func (p *program) promotionsCommand() *cobra.Command {
@@ -28,7 +28,7 @@ func (p *program) promotionsCommand() *cobra.Command {
 			if watch && (state != "" || cmd.Flags().Changed("data")) {
 				return errors.New("--watch shows every change of a running server: leave out --state and --data")
 			}
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				if watch {
 					return p.watchPromotions(ctx, v)
 				}
@@ -43,7 +43,7 @@ func (p *program) promotionsCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) listPromotions(ctx context.Context, v view.View, state string) error {
+func (p *program) listPromotions(ctx context.Context, v query.View, state string) error {
 	promotions, err := v.Promotions(ctx, state)
 	if err != nil {
 		return err
@@ -59,14 +59,14 @@ func (p *program) listPromotions(ctx context.Context, v view.View, state string)
 }
 
 // outcome is what came of a promotion so far, for people.
-func outcome(m *view.Promotion) string {
+func outcome(m *query.Promotion) string {
 	if m.URN != "" {
 		return m.URN
 	}
 	return orDash(brief(m.Reason, 100))
 }
 
-func (p *program) watchPromotions(ctx context.Context, v view.View) error {
+func (p *program) watchPromotions(ctx context.Context, v query.View) error {
 	lines := json.NewEncoder(p.stdout)
 	for m, err := range v.WatchPromotions(ctx) {
 		if err != nil {
@@ -90,7 +90,7 @@ func (p *program) promotionShowCommand() *cobra.Command {
 		Short: "Show all that is known of a promotion, named by its event_cid or event_uuid",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				m, err := v.Promotion(ctx, args[0])
 				if err != nil {
 					return err
@@ -106,7 +106,7 @@ func (p *program) promotionShowCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) printPromotion(m *view.PromotionDetail) error {
+func (p *program) printPromotion(m *query.PromotionDetail) error {
 	return table(p.stdout, "promotion\t"+m.EventCID, func(row func(string, ...any)) {
 		row("event_uuid\t%s", m.EventUUID)
 		row("workflow\t%s", orDash(m.WorkflowID))
@@ -132,13 +132,13 @@ func (p *program) promotionRetryCommand() *cobra.Command {
 			if rejected == (len(args) > 0) {
 				return errors.New("name promotions to retry, or give --all-rejected")
 			}
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				if rejected {
 					n, err := v.RetryRejected(ctx)
-					return errors.Join(p.printSteered(view.Steered{Retried: n}), err)
+					return errors.Join(p.printSteered(query.Steered{Retried: n}), err)
 				}
 				n, err := steer(args, func(id string) error { return v.RetryPromotion(ctx, id) })
-				return errors.Join(p.printSteered(view.Steered{Retried: n}), err)
+				return errors.Join(p.printSteered(query.Steered{Retried: n}), err)
 			})
 		},
 	}
@@ -154,9 +154,9 @@ func (p *program) promotionRejectCommand() *cobra.Command {
 		Short: "Give promotions up: they are kept, and tried again only by command",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				n, err := steer(args, func(id string) error { return v.RejectPromotion(ctx, id, reason) })
-				return errors.Join(p.printSteered(view.Steered{Rejected: n}), err)
+				return errors.Join(p.printSteered(query.Steered{Rejected: n}), err)
 			})
 		},
 	}
@@ -178,7 +178,7 @@ func steer(ids []string, do func(id string) error) (done int, err error) {
 	return done, err
 }
 
-func (p *program) printSteered(s view.Steered) error {
+func (p *program) printSteered(s query.Steered) error {
 	if p.json {
 		return p.printJSON(s)
 	}

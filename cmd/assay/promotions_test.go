@@ -16,9 +16,9 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 
 	"assay/internal/config"
-	"assay/internal/tables"
-	"assay/internal/view"
+	"assay/internal/query"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -65,7 +65,7 @@ func serving(t *testing.T, registry string) string {
 func await(t *testing.T, server, state string, n int) {
 	t.Helper()
 	seen := map[string]bool{}
-	for m, err := range view.NewRemote(server, "").WatchPromotions(t.Context()) {
+	for m, err := range query.NewRemote(server, "").WatchPromotions(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestPromotionsOfAServer(t *testing.T) {
 	t.Parallel()
 	registry, answer := fickleRegistry(t, http.StatusUnprocessableEntity)
 	server := serving(t, registry)
-	await(t, server, view.StateRejected, 2)
+	await(t, server, query.StateRejected, 2)
 	answer.Store(http.StatusOK)
 	for _, c := range []struct {
 		args   string
@@ -95,7 +95,7 @@ func TestPromotionsOfAServer(t *testing.T) {
 	} {
 		steerServer(t, server, c.args, c.status, c.says)
 	}
-	await(t, server, view.StatePublished, 2)
+	await(t, server, query.StatePublished, 2)
 	steerServer(t, server, "show promotion-1 --json", exitDone, `"urn": "urn:coreason:`)
 	steerServer(t, server, "retry promotion-1", exitFailed, "0 retried")
 	steerServer(t, server, "reject promotion-2 --reason late", exitFailed, "0 rejected")
@@ -107,7 +107,7 @@ func TestPromotionsWaitForCredentials(t *testing.T) {
 	t.Parallel()
 	registry, answer := fickleRegistry(t, http.StatusUnauthorized)
 	server := serving(t, registry)
-	await(t, server, view.StatePending, 2)
+	await(t, server, query.StatePending, 2)
 	steerServer(t, server, "show promotion-2", exitDone, "check the registry's token")
 	for path, want := range map[string]string{
 		"/readyz": "ready\nwarning: a promotion has waited for", "/metrics": `assay_promotions{state="pending"} 2`,
@@ -118,7 +118,7 @@ func TestPromotionsWaitForCredentials(t *testing.T) {
 		}
 	}
 	answer.Store(http.StatusOK)
-	await(t, server, view.StatePublished, 2) // by itself
+	await(t, server, query.StatePublished, 2) // by itself
 }
 
 func steerServer(t *testing.T, server, args string, status int, says string) {
@@ -154,18 +154,18 @@ func TestRebuildCorrectsPromotions(t *testing.T) {
 		runHere(t, "run", "--data", dir, "--until-idle", "--log-level", "error", "--registry", registry.URL)
 	}
 	publish()
-	before := dump(t, dir, tables.Promotions)
+	before := dump(t, dir, schema.Promotions)
 	for column, text := range map[string]string{
 		"payload": `{"event_cid": "another"}`, "event_cid": "another", "workflow_id": "another", "event_uuid": stranger,
 		"state": "publisjed",
 	} {
 		var row arrow.Record
 		tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
-			row = firstRow(ctx, t, store, tables.Promotions, tables.Filter{})
+			row = firstRow(ctx, t, store, schema.Promotions, schema.Filter{})
 			return nil
 		})
 		for _, rows := range [][]arrow.Record{{with(row, column, text)}, {row, with(row, column, text)}} {
-			replace(t, dir, tables.Promotions, rows, keyOf(row, tables.Promotions))
+			replace(t, dir, schema.Promotions, rows, keyOf(row, schema.Promotions))
 			if status, _ := audited(t, dir); status != exitDifference {
 				t.Errorf("%s: the audit ended with status %d", column, status)
 			}
@@ -175,10 +175,10 @@ func TestRebuildCorrectsPromotions(t *testing.T) {
 			publish()
 			checkPublished(t, dir)
 			// Where nothing told any more what became of it, it was asked for again.
-			if after := dump(t, dir, tables.Promotions); after != before && column != "event_uuid" && column != "state" {
+			if after := dump(t, dir, schema.Promotions); after != before && column != "event_uuid" && column != "state" {
 				t.Errorf("%s: before:\n%s\nafter:\n%s", column, before, after)
 			}
-			before = dump(t, dir, tables.Promotions)
+			before = dump(t, dir, schema.Promotions)
 		}
 	}
 	if len(registry.seen) != 1 {

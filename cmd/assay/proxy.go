@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay/internal/capture"
-	"assay/internal/proxy"
-	"assay/internal/spool"
+	"assay/internal/capture/outbox"
+	"assay/internal/capture/proxy"
 )
 
 func (p *program) proxyCommand() *cobra.Command {
@@ -30,7 +30,7 @@ func (p *program) proxyCommand() *cobra.Command {
 			if err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
 				return fmt.Errorf("--upstream %q is not an http or https URL", upstream)
 			}
-			return p.withSpool(cmd, spoolDir, func(to *spool.Spool, limits capture.Limits) error {
+			return p.withSpool(cmd, spoolDir, func(to *outbox.Spool, limits capture.Limits) error {
 				return p.serveProxy(cmd.Context(), listen, proxy.Options{
 					Upstream: target, Publisher: to, Limits: limits, Workflow: workflow, Report: p.complain,
 				})

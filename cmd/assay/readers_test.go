@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"assay/internal/tables"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 )
 
 // readParts is how many sample sessions are ingested while TestReadersMeanwhile reads.
@@ -68,8 +68,8 @@ func (r *reading) round(dir string) {
 		ID     string `col:"event_uuid"`
 		Entity string `col:"entity_uuid"`
 	}
-	entities := read[entity](r.T, store, tables.Query{Table: tables.Entities, Columns: []string{"entity_uuid", "events"}})
-	traces := read[trace](r.T, store, tables.Query{Table: tables.Traces, Columns: []string{"event_uuid", "entity_uuid"}})
+	entities := read[entity](r.T, store, schema.Query{Table: schema.Entities, Columns: []string{"entity_uuid", "events"}})
+	traces := read[trace](r.T, store, schema.Query{Table: schema.Traces, Columns: []string{"event_uuid", "entity_uuid"}})
 
 	events, found := map[string]int64{}, map[string]bool{}
 	for _, row := range traces {
@@ -96,14 +96,14 @@ func (r *reading) round(dir string) {
 	r.seen = found
 }
 
-func read[Row any](t *testing.T, store *sovereign.Store, q tables.Query) []Row {
+func read[Row any](t *testing.T, store *sovereign.Store, q schema.Query) []Row {
 	t.Helper()
 	reader, err := store.Query(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Release()
-	rows, err := tables.Scan[Row](reader)
+	rows, err := schema.Scan[Row](reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/pipeline"
+	"assay/internal/app"
 )
 
 func (p *program) rebuildCommand() *cobra.Command {
@@ -22,8 +22,8 @@ func (p *program) rebuildCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			meter := p.newMeter("rebuild")
-			options := pipeline.Options{Rebuilding: meter.show, Shorten: shorten, Regardless: true}
-			return p.withOptions(cmd, options, func(ctx context.Context, opened *pipeline.Pipeline) error {
+			options := app.Options{Rebuilding: meter.show, Shorten: shorten, Regardless: true}
+			return p.withOptions(cmd, options, func(ctx context.Context, opened *app.Pipeline) error {
 				result, err := opened.Rebuild(ctx)
 				meter.finish()
 				if err != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"assay/internal/app"
 	"assay/internal/config"
-	"assay/internal/pipeline"
-	"assay/internal/tables"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -37,15 +37,15 @@ func dumpWithout(t *testing.T, dir string, hidden []string, names ...string) str
 	var all []byte
 	tamper(t, dir, func(ctx context.Context, store *sovereign.Store) error {
 		for _, name := range names {
-			definition := tables.ByName(name)
+			definition := schema.ByName(name)
 			var columns []string
 			for _, f := range definition.Schema.Fields() {
 				if !slices.Contains(hidden, f.Name) {
 					columns = append(columns, f.Name)
 				}
 			}
-			reader, err := store.Query(ctx, tables.Query{
-				Table: name, Columns: columns, OrderBy: []tables.Order{{Column: definition.Key}},
+			reader, err := store.Query(ctx, schema.Query{
+				Table: name, Columns: columns, OrderBy: []schema.Order{{Column: definition.Key}},
 			})
 			if err != nil {
 				return err
@@ -71,12 +71,12 @@ func dumpWithout(t *testing.T, dir string, hidden []string, names ...string) str
 
 // derived are the tables that the log determines.
 var derived = []string{
-	tables.Traces, tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed,
+	schema.Traces, schema.Entities, schema.Episodes, schema.CapabilityMetrics, schema.UsageGraph, schema.Shed,
 }
 
 func TestRebuildGivesTheSameTables(t *testing.T) {
 	dir := sampled(t)
-	every := append(slices.Clone(derived), tables.Promotions)
+	every := append(slices.Clone(derived), schema.Promotions)
 	before := dump(t, dir, every...)
 	if status, out := runHere(t, "rebuild", "--data", dir); status != exitDone {
 		t.Fatalf("status %d: %s", status, out)
@@ -217,14 +217,14 @@ func TestReplayIntoAnotherDirectory(t *testing.T) {
 	dir := sampled(t)
 	into := filepath.Join(t.TempDir(), "trial")
 	status, out := runHere(t, "replay", "--data", dir, "--into", into, "--shed", "1", "--json")
-	var trial pipeline.Trial
+	var trial app.Trial
 	if err := json.Unmarshal([]byte(out), &trial); err != nil || status != exitDone {
 		t.Fatalf("status %d, %q: %v", status, out, err)
 	}
 	if trial.Now.Shed != 0 || trial.Then.Shed == 0 || trial.Then.Traces+trial.Then.Shed != trial.Now.Traces {
 		t.Errorf("%+v", trial)
 	}
-	if rows := dump(t, into, tables.Traces); strings.Count(rows, "\n") != int(trial.Then.Traces) {
+	if rows := dump(t, into, schema.Traces); strings.Count(rows, "\n") != int(trial.Then.Traces) {
 		t.Errorf("%d traces were counted, these were written:\n%s", trial.Then.Traces, rows)
 	}
 	if status, report := audited(t, dir); status != exitDone {
@@ -235,9 +235,9 @@ func TestReplayIntoAnotherDirectory(t *testing.T) {
 	}
 }
 
-func openForRebuild(ctx context.Context, t *testing.T, settings config.Config, progress func(done, total uint64)) *pipeline.Pipeline {
+func openForRebuild(ctx context.Context, t *testing.T, settings config.Config, progress func(done, total uint64)) *app.Pipeline {
 	t.Helper()
-	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), pipeline.Options{Rebuilding: progress})
+	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), app.Options{Rebuilding: progress})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 func (p *program) recallCommand() *cobra.Command {
-	var request view.RecallRequest
+	var request query.RecallRequest
 	var after, before string
 	cmd := &cobra.Command{
 		Use:     "recall QUERY…",
@@ -27,7 +27,7 @@ func (p *program) recallCommand() *cobra.Command {
 			if request.Before, err = parseTime("before", before); err != nil {
 				return err
 			}
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				hits, err := v.Recall(ctx, request)
 				if err != nil {
 					return err
@@ -42,8 +42,8 @@ func (p *program) recallCommand() *cobra.Command {
 	addPlace(cmd)
 	addSettings(cmd, "embeddings.url", "embeddings.model", "embeddings.dimensions", "embeddings.shorten", "embeddings.key_file")
 	flags := cmd.Flags()
-	flags.StringVar(&request.Mode, "mode", view.ModeHybrid, "hybrid, vector or text")
-	flags.IntVar(&request.Limit, "limit", view.DefaultHits, "episodes to show")
+	flags.StringVar(&request.Mode, "mode", query.ModeHybrid, "hybrid, vector or text")
+	flags.IntVar(&request.Limit, "limit", query.DefaultHits, "episodes to show")
 	flags.StringVar(&request.Workflow, "workflow", "", "only this workflow")
 	flags.StringVar(&request.Agent, "agent", "", "only this agent")
 	flags.StringVar(&request.Kind, "kind", "", "only this kind of episode, such as message or observation")
@@ -66,7 +66,7 @@ func parseTime(flag, text string) (time.Time, error) {
 	return t, nil
 }
 
-func (p *program) printHits(hits []view.Hit) error {
+func (p *program) printHits(hits []query.Hit) error {
 	if len(hits) == 0 {
 		fmt.Fprintln(p.stdout, "nothing found")
 		return nil
@@ -96,7 +96,7 @@ func mark(quarantinedBy string) string {
 	return "(taken back) "
 }
 
-func frames(o *view.Origin) string {
+func frames(o *query.Origin) string {
 	if o == nil {
 		return "-"
 	}

@@ -16,9 +16,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"assay/internal/tables"
-	"assay/internal/view"
+	"assay/internal/query"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 )
 
 // recordings returns the directories of real input, which lie beside the repository.
@@ -47,7 +47,7 @@ func ingestArgs(data string, dirs []string, more ...string) []string {
 	return append(append(args, "--ingest"), dirs...)
 }
 
-func summarise(t *testing.T, args []string) view.Summary {
+func summarise(t *testing.T, args []string) query.Summary {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd := command(t.Context(), args...)
@@ -56,7 +56,7 @@ func summarise(t *testing.T, args []string) view.Summary {
 	if err != nil {
 		t.Fatalf("assay %v: %v\n%s", args, err, &stderr)
 	}
-	var s view.Summary
+	var s query.Summary
 	if err := json.Unmarshal(out, &s); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
@@ -65,7 +65,7 @@ func summarise(t *testing.T, args []string) view.Summary {
 }
 
 // want is what the recordings hold: 15,243 SSE events with data, 788 JSON-RPC messages, 228 state events.
-func checkCounts(t *testing.T, s view.Summary) {
+func checkCounts(t *testing.T, s query.Summary) {
 	t.Helper()
 	if s.Bronze.Events != 15_243+788+228 {
 		t.Errorf("bronze has %d events", s.Bronze.Events)
@@ -106,9 +106,9 @@ func checkIdentities(t *testing.T, data string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	rows, err := store.Query(t.Context(), tables.Query{
-		Table: tables.Traces, Columns: []string{"event_uuid", "entity_uuid", "intent_id", "workflow_id", "event_id"},
-		Where: tables.Eq("source", "event"),
+	rows, err := store.Query(t.Context(), schema.Query{
+		Table: schema.Traces, Columns: []string{"event_uuid", "entity_uuid", "intent_id", "workflow_id", "event_id"},
+		Where: schema.Eq("source", "event"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func checkIdentities(t *testing.T, data string) {
 		WorkflowID string `col:"workflow_id"`
 		EventID    string `col:"event_id"`
 	}
-	traces, err := tables.Scan[trace](rows)
+	traces, err := schema.Scan[trace](rows)
 	if err != nil {
 		t.Fatal(err)
 	}

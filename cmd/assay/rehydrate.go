@@ -6,11 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 func (p *program) rehydrateCommand() *cobra.Command {
-	var opts view.RehydrateOptions
+	var opts query.RehydrateOptions
 	var at string
 	cmd := &cobra.Command{
 		Use:     "rehydrate WORKFLOW",
@@ -21,7 +21,7 @@ func (p *program) rehydrateCommand() *cobra.Command {
 			if opts.At, err = parseTime("at", at); err != nil {
 				return err
 			}
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				workflow, err := v.Rehydrate(ctx, args[0], opts)
 				if err != nil {
 					return err
@@ -34,13 +34,13 @@ func (p *program) rehydrateCommand() *cobra.Command {
 		},
 	}
 	addPlace(cmd)
-	cmd.Flags().IntVar(&opts.Limit, "limit", view.DefaultEntities, "entities to show")
+	cmd.Flags().IntVar(&opts.Limit, "limit", query.DefaultEntities, "entities to show")
 	cmd.Flags().IntVar(&opts.Offset, "offset", 0, "entities to skip, newest first")
 	cmd.Flags().StringVar(&at, "at", "", "show the state as of this time (RFC 3339)")
 	return cmd
 }
 
-func (p *program) printWorkflow(w *view.Workflow) error {
+func (p *program) printWorkflow(w *query.Workflow) error {
 	fmt.Fprintf(p.stdout, "workflow %s: %d events, %d entities, %d open calls, last frame %d\n\n",
 		w.WorkflowID, w.Events, w.EntitiesTotal, len(w.OpenCalls), w.LastBronzeSeq)
 	err := table(p.stdout, "STARTED\tKIND\tCAPABILITY\tSTATUS\tLATENCY\tEVENTS\tTEXT", func(row func(string, ...any)) {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/pipeline"
-	"assay/internal/replay"
-	"assay/internal/view"
+	"assay/internal/app"
+	"assay/internal/query"
+	"assay/internal/query/replay"
 	"assay/streams"
 )
 
@@ -49,13 +49,13 @@ func (p *program) replayCommand() *cobra.Command {
 				return err
 			}
 			return p.withPlace(cmd,
-				func(ctx context.Context, server *view.Remote) error {
+				func(ctx context.Context, server *query.Remote) error {
 					if flags.into != "" || flags.serve != "" {
 						return errors.New("--into and --serve work on a directory that no server uses: name it with --data")
 					}
 					return server.Replay(ctx, p.stdout, selection)
 				},
-				func(ctx context.Context, opened *pipeline.Pipeline) error {
+				func(ctx context.Context, opened *app.Pipeline) error {
 					return p.replay(ctx, opened, flags, selection)
 				})
 		},
@@ -88,7 +88,7 @@ func (p *program) replayCommand() *cobra.Command {
 }
 
 // replay does with an opened directory what the flags say.
-func (p *program) replay(ctx context.Context, opened *pipeline.Pipeline, flags replayFlags, selection replay.Selection) error {
+func (p *program) replay(ctx context.Context, opened *app.Pipeline, flags replayFlags, selection replay.Selection) error {
 	switch {
 	case flags.into != "":
 		return p.try(ctx, opened, flags)

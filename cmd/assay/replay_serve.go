@@ -9,15 +9,15 @@ import (
 	"net"
 	"os"
 
-	"assay/internal/pipeline"
-	"assay/internal/replay"
+	"assay/internal/app"
+	"assay/internal/query/replay"
 )
 
 // serveStdio is the address that stands for standard input and output.
 const serveStdio = "stdio"
 
 // serveRecording offers a recording over HTTP until it is interrupted.
-func (p *program) serveRecording(ctx context.Context, opened *pipeline.Pipeline, address string, s replay.Selection) error {
+func (p *program) serveRecording(ctx context.Context, opened *app.Pipeline, address string, s replay.Selection) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("--serve takes host:port or %s: %w", serveStdio, err)
@@ -27,7 +27,7 @@ func (p *program) serveRecording(ctx context.Context, opened *pipeline.Pipeline,
 }
 
 // serveAnswers plays the recorded server of a JSON-RPC session until its input ends.
-func (p *program) serveAnswers(ctx context.Context, opened *pipeline.Pipeline, s replay.Selection) error {
+func (p *program) serveAnswers(ctx context.Context, opened *app.Pipeline, s replay.Selection) error {
 	answers, err := replay.Recorded(ctx, opened.Log(), s)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (p *program) serveAnswers(ctx context.Context, opened *pipeline.Pipeline, s
 }
 
 // try makes tables as another threshold would have made them and prints what that changes.
-func (p *program) try(ctx context.Context, opened *pipeline.Pipeline, flags replayFlags) error {
+func (p *program) try(ctx context.Context, opened *app.Pipeline, flags replayFlags) error {
 	if !(flags.shed >= 0 && flags.shed <= 1) {
 		return fmt.Errorf("--shed %g is not between 0 and 1", flags.shed)
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay"
-	"assay/internal/allot"
-	"assay/internal/api"
+	"assay/internal/app"
+	"assay/internal/budget"
 	"assay/internal/capture"
 	"assay/internal/config"
-	"assay/internal/pipeline"
-	"assay/internal/sample"
-	"assay/internal/view"
+	"assay/internal/query"
+	"assay/internal/query/api"
+	"assay/internal/test/sample"
 	"assay/sovereign"
 	"assay/streams"
 )
@@ -126,8 +126,8 @@ func ignoreInterrupt(ctx context.Context, err error) error {
 }
 
 // feed brings the files and the sample session into the log.
-func (p *program) feed(ctx context.Context, running *pipeline.Pipeline, flags runFlags) ([]view.Problem, error) {
-	var problems []view.Problem
+func (p *program) feed(ctx context.Context, running *app.Pipeline, flags runFlags) ([]query.Problem, error) {
+	var problems []query.Problem
 	if len(flags.ingest) > 0 {
 		found, err := p.ingestFiles(ctx, running, flags)
 		if err != nil {
@@ -143,7 +143,7 @@ func (p *program) feed(ctx context.Context, running *pipeline.Pipeline, flags ru
 	return problems, nil
 }
 
-func (p *program) ingestFiles(ctx context.Context, running *pipeline.Pipeline, flags runFlags) ([]view.Problem, error) {
+func (p *program) ingestFiles(ctx context.Context, running *app.Pipeline, flags runFlags) ([]query.Problem, error) {
 	inputs, problems, err := capture.Find(flags.ingest, flags.stream, flags.workflow)
 	if err != nil {
 		return nil, err
@@ -161,20 +161,20 @@ func (p *program) ingestFiles(ctx context.Context, running *pipeline.Pipeline, f
 }
 
 // report prints what is to be said of inputs, and returns what is wrong with them for the summary.
-func (p *program) report(problems []capture.Problem) []view.Problem {
-	var reported []view.Problem
+func (p *program) report(problems []capture.Problem) []query.Problem {
+	var reported []query.Problem
 	for _, problem := range problems {
 		fmt.Fprintln(p.stderr, "assay:", problem.Error())
 		if problem.Notice() {
 			continue
 		}
-		reported = append(reported, view.Problem{Path: problem.Path, Error: problem.Err.Error()})
+		reported = append(reported, query.Problem{Path: problem.Path, Error: problem.Err.Error()})
 	}
 	return reported
 }
 
 // play brings the sample session in through the same recorders as any other input.
-func (p *program) play(ctx context.Context, running *pipeline.Pipeline) error {
+func (p *program) play(ctx context.Context, running *app.Pipeline) error {
 	for _, s := range sample.Session() {
 		fmt.Fprintf(p.stderr, "playing %s\n", s.ID)
 		if err := running.Record(ctx, streams.Source(s.Source), sample.Workflow, s.ID, s.Body); err != nil {
@@ -185,7 +185,7 @@ func (p *program) play(ctx context.Context, running *pipeline.Pipeline) error {
 }
 
 // finish waits until nothing is left to do, showing how far each layer has come.
-func (p *program) finish(ctx context.Context, running *pipeline.Pipeline) (*view.Summary, error) {
+func (p *program) finish(ctx context.Context, running *app.Pipeline) (*query.Summary, error) {
 	spinner := p.newSpinner()
 	defer spinner.finish()
 	if err := running.WaitIdle(ctx, spinner.show); err != nil {
@@ -194,7 +194,7 @@ func (p *program) finish(ctx context.Context, running *pipeline.Pipeline) (*view
 	return running.Summary(ctx)
 }
 
-func (p *program) printSummary(s *view.Summary) error {
+func (p *program) printSummary(s *query.Summary) error {
 	if p.json {
 		return json.NewEncoder(p.stdout).Encode(s)
 	}
@@ -203,14 +203,14 @@ func (p *program) printSummary(s *view.Summary) error {
 
 // service is a pipeline with its API.
 type service struct {
-	pipeline *pipeline.Pipeline
+	pipeline *app.Pipeline
 	api      *api.Server
 	hangUp   context.CancelFunc // ends what clients are sending
 }
 
 func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger) (*service, error) {
 	meter := p.newMeter("rebuild")
-	running, err := openPipeline(ctx, settings, logger, pipeline.Options{Rebuilding: meter.show})
+	running, err := openPipeline(ctx, settings, logger, app.Options{Rebuilding: meter.show})
 	meter.finish()
 	if err != nil {
 		return nil, err
@@ -228,13 +228,13 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 
 // openPipeline opens the data directory. Where rebuilding is not nil, tables whose state cannot be used are made anew.
 // openPipeline opens a data directory; opts say how, where that differs from one command to another.
-func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts pipeline.Options) (*pipeline.Pipeline, error) {
+func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts app.Options) (*app.Pipeline, error) {
 	opts.Config, opts.NATSConfig, opts.Logger = settings, assay.NATSConfig, logger
-	setCollector(allot.For(settings.Memory).Heap)
-	opts.OpenStore = func(ctx context.Context, dir string, dimensions int, shares allot.Shares) (pipeline.Store, error) {
+	setCollector(budget.For(settings.Memory).Heap)
+	opts.OpenStore = func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (app.Store, error) {
 		return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
 	}
-	return pipeline.Open(ctx, opts)
+	return app.Open(ctx, opts)
 }
 
 // wait serves until it is interrupted or a part of the service fails.

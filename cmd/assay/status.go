@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"assay/internal/view"
+	"assay/internal/query"
 )
 
 func (p *program) statusCommand() *cobra.Command {
@@ -15,7 +15,7 @@ func (p *program) statusCommand() *cobra.Command {
 		Short: "Show how far each layer has come",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withView(cmd, func(ctx context.Context, v view.View) error {
+			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				summary, err := v.Status(ctx)
 				if err != nil {
 					return err
@@ -28,7 +28,7 @@ func (p *program) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func printStatus(w io.Writer, s *view.Summary) error {
+func printStatus(w io.Writer, s *query.Summary) error {
 	return table(w, "LAYER\tCOUNTS", func(row func(string, ...any)) {
 		row("bronze\t%d frames, %d events, %d bytes", s.Bronze.Frames, s.Bronze.Events, s.Bronze.Bytes)
 		row("silver\t%d events in %d batches, %d shed, %d dead", s.Silver.Events, s.Silver.Batches, s.Silver.Shed, s.Silver.Dead)

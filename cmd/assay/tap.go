@@ -12,10 +12,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"assay/internal/app"
 	"assay/internal/capture"
-	"assay/internal/pipeline"
-	"assay/internal/spool"
-	"assay/internal/tap"
+	"assay/internal/capture/outbox"
+	"assay/internal/capture/tap"
 )
 
 func (p *program) tapCommand() *cobra.Command {
@@ -35,7 +35,7 @@ func (p *program) tapCommand() *cobra.Command {
 			if workflow == "" {
 				workflow = stream
 			}
-			return p.withSpool(cmd, spoolDir, func(to *spool.Spool, limits capture.Limits) error {
+			return p.withSpool(cmd, spoolDir, func(to *outbox.Spool, limits capture.Limits) error {
 				signals := make(chan os.Signal, 1)
 				signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 				defer signal.Stop(signals)
@@ -71,7 +71,7 @@ func addSpool(cmd *cobra.Command, dir *string) {
 const spoolStopTimeout = 10 * time.Second
 
 // withSpool runs do with a spool in front of the running server that the flags name.
-func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *spool.Spool, limits capture.Limits) error) error {
+func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *outbox.Spool, limits capture.Limits) error) error {
 	settings, err := p.settings(cmd)
 	if err != nil {
 		return err
@@ -83,11 +83,11 @@ func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *spool.Sp
 		}
 		dir = filepath.Join(cache, "assay", "spool")
 	}
-	to, err := spool.Open(dir, remote(cmd, settings), spool.Options{Report: p.complain})
+	to, err := outbox.Open(dir, remote(cmd, settings), outbox.Options{Report: p.complain})
 	if err != nil {
 		return err
 	}
-	doErr := do(to, pipeline.Limits(settings.Ingest))
+	doErr := do(to, app.Limits(settings.Ingest))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), spoolStopTimeout)
 	defer cancel()
 	if err := to.Close(ctx); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay/consumers/bronze"
-	"assay/internal/pipeline"
+	"assay/internal/app"
 	"assay/kernels"
 )
 
@@ -33,7 +33,7 @@ func (p *program) uuidCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			keys, err := pipeline.NaturalKeys(settings)
+			keys, err := app.NaturalKeys(settings)
 			if err != nil {
 				return err
 			}

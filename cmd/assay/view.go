@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"assay/internal/app"
 	"assay/internal/config"
-	"assay/internal/pipeline"
-	"assay/internal/view"
+	"assay/internal/query"
 	"assay/streams"
 )
 
@@ -38,15 +38,15 @@ func addServer(cmd *cobra.Command) {
 }
 
 // withView runs ask on the place that the flags name.
-func (p *program) withView(cmd *cobra.Command, ask func(ctx context.Context, v view.View) error) error {
+func (p *program) withView(cmd *cobra.Command, ask func(ctx context.Context, v query.View) error) error {
 	return p.withPlace(cmd,
-		func(ctx context.Context, server *view.Remote) error { return ask(ctx, server) },
-		func(ctx context.Context, opened *pipeline.Pipeline) error { return ask(ctx, opened.View()) })
+		func(ctx context.Context, server *query.Remote) error { return ask(ctx, server) },
+		func(ctx context.Context, opened *app.Pipeline) error { return ask(ctx, opened.View()) })
 }
 
 // withPlace runs do on the place that the flags name: a data directory that no server uses, or a running server.
 func (p *program) withPlace(cmd *cobra.Command,
-	remote func(ctx context.Context, server *view.Remote) error, local func(ctx context.Context, opened *pipeline.Pipeline) error,
+	remote func(ctx context.Context, server *query.Remote) error, local func(ctx context.Context, opened *app.Pipeline) error,
 ) error {
 	if cmd.Flags().Changed("data") {
 		return p.withPipeline(cmd, local)
@@ -56,17 +56,17 @@ func (p *program) withPlace(cmd *cobra.Command,
 	if err != nil {
 		return err
 	}
-	return remote(cmd.Context(), view.NewRemote(server, settings.HTTP.Token))
+	return remote(cmd.Context(), query.NewRemote(server, settings.HTTP.Token))
 }
 
 // withPipeline opens the data directory that the flags name, without processing anything, and runs do on it.
-func (p *program) withPipeline(cmd *cobra.Command, do func(ctx context.Context, opened *pipeline.Pipeline) error) error {
-	return p.withOptions(cmd, pipeline.Options{}, do)
+func (p *program) withPipeline(cmd *cobra.Command, do func(ctx context.Context, opened *app.Pipeline) error) error {
+	return p.withOptions(cmd, app.Options{}, do)
 }
 
 // withOptions is withPipeline with options of the caller's, such as for what may rebuild.
 func (p *program) withOptions(
-	cmd *cobra.Command, options pipeline.Options, do func(ctx context.Context, opened *pipeline.Pipeline) error,
+	cmd *cobra.Command, options app.Options, do func(ctx context.Context, opened *app.Pipeline) error,
 ) (err error) {
 	settings, err := p.settings(cmd)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"assay/consumers/bronze"
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -56,11 +56,11 @@ func frameOf(source streams.Source, stream string, body []byte) *streams.Frame {
 		Source: source, Workflow: "wf", Stream: stream, ContentType: streams.ContentNDJSON,
 		Captured: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC), Body: body,
 	}
-	format := wire.NDJSON
+	format := framing.NDJSON
 	if source == streams.SourceSSE {
-		f.ContentType, format = streams.ContentSSE, wire.SSE
+		f.ContentType, format = streams.ContentSSE, framing.SSE
 	}
-	f.Count = wire.Count(format, body, true)
+	f.Count = framing.Count(format, body, true)
 	return f
 }
 

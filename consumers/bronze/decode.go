@@ -12,7 +12,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/kernels"
 	"assay/streams"
 )
@@ -35,26 +35,26 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 	for _, o := range opts {
 		o(&d)
 	}
-	format, err := wire.FormatOf(f.ContentType)
+	format, err := framing.FormatOf(f.ContentType)
 	if err != nil {
 		return d.deadFrame(err.Error())
 	}
-	if f.Count > wire.EventsMax {
-		return d.deadFrame(fmt.Sprintf("frame says %d events; more than %d do not fit", f.Count, wire.EventsMax))
+	if f.Count > framing.EventsMax {
+		return d.deadFrame(fmt.Sprintf("frame says %d events; more than %d do not fit", f.Count, framing.EventsMax))
 	}
-	if n := wire.Count(format, f.Body, f.Position == 0); n != f.Count {
+	if n := framing.Count(format, f.Body, f.Position == 0); n != f.Count {
 		return d.deadFrame(fmt.Sprintf("frame says %d events and holds %d; set %s, and end an SSE event with an empty line",
 			f.Count, n, streams.HeaderCount))
 	}
 	d.events = make([]Event, 0, f.Count)
 	d.parser = parsers.Get()
 	defer parsers.Put(d.parser)
-	if format == wire.SSE {
-		for block := range wire.ParseSSE(f.Body, f.Position == 0) {
+	if format == framing.SSE {
+		for block := range framing.ParseSSE(f.Body, f.Position == 0) {
 			d.block(block)
 		}
 	} else {
-		for text := range wire.Texts(format, f.Body, f.Position == 0) {
+		for text := range framing.Texts(format, f.Body, f.Position == 0) {
 			d.text(text)
 		}
 	}
@@ -133,7 +133,7 @@ func (d *decoder) text(raw []byte) {
 }
 
 // block decodes an event of an SSE body.
-func (d *decoder) block(b wire.Block) {
+func (d *decoder) block(b framing.Block) {
 	e := d.add(b.Raw)
 	if at := invalidUTF8(b.Raw); at >= 0 {
 		e.Kill("invalid UTF-8 at byte " + strconv.Itoa(at))

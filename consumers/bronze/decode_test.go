@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -63,7 +63,7 @@ func TestUnusableFramesAreDead(t *testing.T) {
 		"count too low":  {streams.ContentNDJSON, 1, "{}\n{}\n", "frame says 1 events and holds 2"},
 		"count too high": {streams.ContentJSON, 2, "{}", "frame says 2 events and holds 1"},
 		"bare data":      {streams.ContentSSE, 1, "{}", "frame says 1 events and holds 0"},
-		"too many":       {streams.ContentNDJSON, wire.EventsMax + 1, "{}", "do not fit"},
+		"too many":       {streams.ContentNDJSON, framing.EventsMax + 1, "{}", "do not fit"},
 		"content type":   {"image/png", 1, "{}", `unknown content type "image/png"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,13 +120,13 @@ func TestFrameCutsDoNotMatter(t *testing.T) {
 
 // cutFrames frames body as capture does: chunks of any size, each frame some whole units.
 func cutFrames(t *rapid.T, source streams.Source, body []byte) []*streams.Frame {
-	format := wire.NDJSON
+	format := framing.NDJSON
 	if source == streams.SourceSSE {
-		format = wire.SSE
+		format = framing.SSE
 	}
 	var frames []*streams.Frame
 	next := *frameOf(source, "s", nil)
-	add := func(u wire.Unit) {
+	add := func(u framing.Unit) {
 		next.Body, next.Count = append(next.Body, u.Raw...), next.Count+u.Events
 		if rapid.Bool().Draw(t, "cut") {
 			f := next
@@ -134,7 +134,7 @@ func cutFrames(t *rapid.T, source streams.Source, body []byte) []*streams.Frame 
 			next.Position, next.Count, next.Body = next.Position+uint64(next.Count), 0, nil
 		}
 	}
-	s := wire.NewSplitter(format, 1<<20)
+	s := framing.NewSplitter(format, 1<<20)
 	for rest := body; len(rest) > 0; {
 		n := rapid.IntRange(1, len(rest)).Draw(t, "chunk")
 		for u, err := range s.Write(rest[:n]) {
@@ -168,10 +168,10 @@ func FuzzDecode(f *testing.F) {
 	contentTypes := []string{streams.ContentSSE, streams.ContentNDJSON, streams.ContentJSON}
 	sources := []streams.Source{streams.SourceSSE, streams.SourceJSONRPC, streams.SourceEvent}
 	f.Fuzz(func(t *testing.T, variant byte, side string, body []byte) {
-		format := wire.Format(variant % 3)
+		format := framing.Format(variant % 3)
 		frame := &streams.Frame{
 			Source: sources[variant/3%3], ContentType: contentTypes[format], Workflow: side, Stream: "s\xff", Side: streams.Side(side),
-			Body: body, Count: wire.Count(format, body, true),
+			Body: body, Count: framing.Count(format, body, true),
 		}
 		events := bronze.Decode(frame, 1)
 		if len(events) != frame.Count {

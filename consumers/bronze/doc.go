@@ -1,6 +1,6 @@
 // Package bronze decodes the raw frames of the log into events and decides which of them are forgotten.
 //
-//	streams.Frame ──► internal/wire ──► raw event ──► recognise by content ─┬─► JSON-RPC 2.0 (MCP understood)
+//	streams.Frame ──► internal/capture/framing ──► raw event ──► recognise by content ─┬─► JSON-RPC 2.0 (MCP understood)
 //	(bytes as captured)  (SSE, NDJSON,                                      ├─► CloudEvents
 //	                      JSON)                                             ├─► state events ──► token gate
 //	                                                                        ├─► model streams: OpenAI, Anthropic,

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"assay/consumers/bronze"
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 type goldenCase struct {
 	name   string
-	format wire.Format
+	format framing.Format
 	source streams.Source
 	body   []byte
 }
@@ -33,12 +33,12 @@ func goldenCases(tb testing.TB) []goldenCase {
 	}
 	var cases []goldenCase
 	for _, path := range paths {
-		c := goldenCase{name: filepath.Base(path), format: wire.NDJSON, source: streams.SourceEvent, body: readFile(tb, path)}
+		c := goldenCase{name: filepath.Base(path), format: framing.NDJSON, source: streams.SourceEvent, body: readFile(tb, path)}
 		switch filepath.Ext(path) {
 		case ".golden":
 			continue
 		case ".sse":
-			c.format, c.source = wire.SSE, streams.SourceSSE
+			c.format, c.source = framing.SSE, streams.SourceSSE
 		case ".jsonrpc":
 			c.source = streams.SourceJSONRPC
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"assay/consumers/bronze"
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -91,7 +91,7 @@ func checkStream(t *testing.T, r recording, events []bronze.Event) {
 func extract(t *testing.T, body []byte, pick func(event any) string) string {
 	t.Helper()
 	joined := make([]string, 4) // as many choices as were ever asked for
-	for b := range wire.ParseSSE(body, true) {
+	for b := range framing.ParseSSE(body, true) {
 		var v any
 		switch {
 		case string(b.Type) == "output":

@@ -7,7 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"golang.org/x/sync/errgroup"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Apply folds a group of batches and commits it as one: when it returns nil, traces has a row of each new event and the
@@ -70,10 +70,10 @@ func (g *Gold) trace(ctx context.Context, rows *traceRows) error {
 		if late {
 			write, doing = g.opts.Store.Merge, "merge into"
 		}
-		err = write(ctx, tables.Traces, record)
+		err = write(ctx, schema.Traces, record)
 		record.Release()
 		if err != nil {
-			return storeError(doing, tables.Traces, err)
+			return storeError(doing, schema.Traces, err)
 		}
 	}
 	return nil

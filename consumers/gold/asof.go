@@ -13,7 +13,7 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/consumers/silver"
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Limits of one AsOf.
@@ -25,7 +25,7 @@ const (
 // AsOf returns the entities that the traces selected by where amount to, in no order: given those of a workflow up to a time,
 // its state as of then. They are folded by the same rules as everything else, in a state of their own that is forgotten
 // afterwards. The error wraps ErrTooMany if there are more than asOfEvents of them.
-func (g *Gold) AsOf(ctx context.Context, where tables.Filter) ([]*Entity, error) {
+func (g *Gold) AsOf(ctx context.Context, where schema.Filter) ([]*Entity, error) {
 	st, err := openState("asof", vfs.NewMem(), asOfCacheBytes, stateLogger{g.opts.Logger})
 	if err != nil {
 		return nil, err
@@ -36,10 +36,10 @@ func (g *Gold) AsOf(ctx context.Context, where tables.Filter) ([]*Entity, error)
 	return entities, errors.Join(err, st.close())
 }
 
-func (g *Gold) foldTraces(ctx context.Context, where tables.Filter) ([]*Entity, error) {
-	r, err := g.opts.Store.Query(ctx, tables.Query{Table: tables.Traces, Where: where})
+func (g *Gold) foldTraces(ctx context.Context, where schema.Filter) ([]*Entity, error) {
+	r, err := g.opts.Store.Query(ctx, schema.Query{Table: schema.Traces, Where: where})
 	if err != nil {
-		return nil, storeError("query", tables.Traces, err)
+		return nil, storeError("query", schema.Traces, err)
 	}
 	defer r.Release()
 	for seq := uint64(1); r.Next(); seq++ {
@@ -51,7 +51,7 @@ func (g *Gold) foldTraces(ctx context.Context, where tables.Filter) ([]*Entity, 
 		}
 	}
 	if err := r.Err(); err != nil {
-		return nil, storeError("read", tables.Traces, err)
+		return nil, storeError("read", schema.Traces, err)
 	}
 	var found []*Entity
 	err = scan(g.state.db, []byte{keyOrdinal}, func(k, _ []byte) (bool, error) {

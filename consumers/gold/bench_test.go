@@ -16,7 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay/consumers/bronze"
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // discard is a Store that takes everything and keeps nothing, so that folding is measured alone.
@@ -24,9 +24,9 @@ type discard struct{}
 
 func (discard) Append(context.Context, string, arrow.Record) error              { return nil }
 func (discard) Merge(context.Context, string, arrow.Record) error               { return nil }
-func (discard) Delete(context.Context, string, tables.Filter) error             { return nil }
-func (discard) Count(context.Context, string, tables.Filter) (int64, error)     { return 0, nil }
-func (discard) Query(context.Context, tables.Query) (array.RecordReader, error) { return nil, nil }
+func (discard) Delete(context.Context, string, schema.Filter) error             { return nil }
+func (discard) Count(context.Context, string, schema.Filter) (int64, error)     { return 0, nil }
+func (discard) Query(context.Context, schema.Query) (array.RecordReader, error) { return nil, nil }
 
 // benchRows is how many rows a batch has, and streamEvents how many events a model's answer.
 const (

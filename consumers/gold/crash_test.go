@@ -10,7 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 var errCrash = errors.New("crash")
@@ -136,7 +136,7 @@ func TestCrashesLoseAndDoubleNothing(t *testing.T) {
 func equal(t tester, a, b *process) {
 	t.Helper()
 	same(t, dump(t, a.Gold), dump(t, b.Gold))
-	for _, table := range []string{tables.Traces, tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed} {
+	for _, table := range []string{schema.Traces, schema.Entities, schema.Episodes, schema.CapabilityMetrics, schema.UsageGraph, schema.Shed} {
 		sameTable(t, a.store, b.store, table)
 	}
 }

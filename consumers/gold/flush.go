@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // The derived tables are views of the state that follow it: a flush writes the rows that are marked. A row that the table
@@ -123,6 +123,6 @@ func (g *Gold) remove(ctx context.Context, table string, ids []uuid.UUID) error 
 	for i, id := range ids {
 		keys[i] = id.String()
 	}
-	where := tables.In(tables.ByName(table).Key, keys...)
+	where := schema.In(schema.ByName(table).Key, keys...)
 	return storeError("delete from", table, g.opts.Store.Delete(ctx, table, where))
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // writeEntities writes the rows of marked entities, as many as make up one write.
 func (g *Gold) writeEntities(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (taken int, err error) {
-	fresh, known := newRows(tables.Entities), newRows(tables.Entities)
+	fresh, known := newRows(schema.Entities), newRows(schema.Entities)
 	defer fresh.Release()
 	defer known.Release()
 	var plans []plan

@@ -8,7 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // embedRows bounds the texts that are embedded at a time.
@@ -53,7 +53,7 @@ func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due
 	if err := g.writeViews(ctx, plans, fresh, known); err != nil {
 		return 0, err
 	}
-	if err := g.remove(ctx, tables.Episodes, surplus); err != nil {
+	if err := g.remove(ctx, schema.Episodes, surplus); err != nil {
 		return 0, err
 	}
 	return taken, g.unmark(due[:taken], func(writes *pebble.Batch) error {

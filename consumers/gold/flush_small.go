@@ -6,14 +6,14 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // The metrics, the graph and the shed counters are small next to traces, and most of their rows change often. Rows are
 // deleted once what they count is gone.
 
 func (g *Gold) writeMetricRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
-	return g.writeRows(ctx, snapshot, due, tables.CapabilityMetrics, func(r *rows, id uuid.UUID) (bool, error) {
+	return g.writeRows(ctx, snapshot, due, schema.CapabilityMetrics, func(r *rows, id uuid.UUID) (bool, error) {
 		m, err := load(snapshot, key(keyMetric, id), decodeMetric)
 		if err != nil || m == nil {
 			return false, err
@@ -40,7 +40,7 @@ func (m *Metric) appendTo(r *rows) {
 }
 
 func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
-	return g.writeRows(ctx, snapshot, due, tables.UsageGraph, func(r *rows, id uuid.UUID) (found bool, err error) {
+	return g.writeRows(ctx, snapshot, due, schema.UsageGraph, func(r *rows, id uuid.UUID) (found bool, err error) {
 		var e *Element
 		found, err = get(snapshot, key(keyElement, id), func(record []byte) (err error) {
 			e, err = newElementView(snapshot, id, record)
@@ -72,7 +72,7 @@ func (e *Element) appendTo(r *rows) {
 }
 
 func (g *Gold) writeShedRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
-	return g.writeRows(ctx, snapshot, due, tables.Shed, func(r *rows, id uuid.UUID) (bool, error) {
+	return g.writeRows(ctx, snapshot, due, schema.Shed, func(r *rows, id uuid.UUID) (bool, error) {
 		s, err := load(snapshot, key(keyShed, id), decodeShed)
 		if err != nil || s == nil {
 			return false, err

@@ -13,7 +13,7 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/internal/embed"
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // requestAndResponse returns the two events of one call.
@@ -54,7 +54,7 @@ func TestAnEntityIsAppendedWhenItEndsAndMergedWhenItChanges(t *testing.T) {
 	request, response := requestAndResponse("w", "1")
 	deliver(t, g, 1, [][]capture{{request}})
 	flush(t, g)
-	if n := len(store.tables[tables.Entities]); n != 0 {
+	if n := len(store.tables[schema.Entities]); n != 0 {
 		t.Fatalf("%d rows of a call that is open", n)
 	}
 	if live, err := g.Unsettled(context.Background(), "w"); err != nil || len(live) != 1 || live[0].Status != "open" || live[0].Request != `{"q":1}` {
@@ -65,7 +65,7 @@ func TestAnEntityIsAppendedWhenItEndsAndMergedWhenItChanges(t *testing.T) {
 	if live, err := g.Unsettled(context.Background(), "w"); err != nil || len(live) != 0 {
 		t.Fatalf("unsettled: %+v, %v", live, err)
 	}
-	row := store.tables[tables.Entities][0]
+	row := store.tables[schema.Entities][0]
 	if row["status"] != "ok" || row["latency_us"] != "1000" || row["result"] != `{"a":1}` || row["text"] != "it says" {
 		t.Errorf("row is %v", row)
 	}
@@ -73,14 +73,14 @@ func TestAnEntityIsAppendedWhenItEndsAndMergedWhenItChanges(t *testing.T) {
 	earlier.captured -= 500
 	deliver(t, g, 3, [][]capture{{earlier}})
 	flush(t, g)
-	if row := store.tables[tables.Entities][0]; row["latency_us"] != "1500" {
+	if row := store.tables[schema.Entities][0]; row["latency_us"] != "1500" {
 		t.Errorf("row is %v", row)
 	}
-	if a, m := store.calls["append "+tables.Entities], store.calls["merge "+tables.Entities]; a != 1 || m != 1 {
+	if a, m := store.calls["append "+schema.Entities], store.calls["merge "+schema.Entities]; a != 1 || m != 1 {
 		t.Errorf("%d appends and %d merges, want one of each", a, m)
 	}
 	flush(t, g)
-	if store.calls["merge "+tables.Entities] != 1 {
+	if store.calls["merge "+schema.Entities] != 1 {
 		t.Error("written though nothing changed")
 	}
 }
@@ -96,12 +96,12 @@ func TestAnOpenEntityIsWrittenOnceItIsQuiet(t *testing.T) {
 	deliver(t, g, 1, [][]capture{{request}})
 	now = now.Add(opts.QuietAfter)
 	flush(t, g)
-	if rows := store.tables[tables.Entities]; len(rows) != 1 || rows[0]["status"] != "open" {
+	if rows := store.tables[schema.Entities]; len(rows) != 1 || rows[0]["status"] != "open" {
 		t.Fatalf("rows are %v", rows)
 	}
 	deliver(t, g, 2, [][]capture{{response}})
 	flush(t, g)
-	if rows := store.tables[tables.Entities]; len(rows) != 1 || rows[0]["status"] != "ok" {
+	if rows := store.tables[schema.Entities]; len(rows) != 1 || rows[0]["status"] != "ok" {
 		t.Errorf("rows are %v", rows)
 	}
 }
@@ -115,17 +115,17 @@ func TestAChangeDuringAFlushIsNotForgotten(t *testing.T) {
 	request, response := requestAndResponse("w", "1")
 	deliver(t, g, 1, [][]capture{{response}})
 	store.fail = func(call string) (error, error) {
-		if call == "append "+tables.Entities {
+		if call == "append "+schema.Entities {
 			deliver(t, g, 2, [][]capture{{request}})
 		}
 		return nil, nil
 	}
 	flush(t, g)
-	if row := store.tables[tables.Entities][0]; row["capability"] != "" {
+	if row := store.tables[schema.Entities][0]; row["capability"] != "" {
 		t.Fatalf("row is %v", row)
 	}
 	flush(t, g)
-	if row := store.tables[tables.Entities][0]; row["capability"] != "read" {
+	if row := store.tables[schema.Entities][0]; row["capability"] != "read" {
 		t.Errorf("row is %v", row)
 	}
 }
@@ -136,7 +136,7 @@ func TestEpisodesAreWholeMessages(t *testing.T) {
 	defer g.Close()
 	deliver(t, g, 1, [][]capture{message("Once upon ", "a time", ".")})
 	flush(t, g)
-	episodes := store.tables[tables.Episodes]
+	episodes := store.tables[schema.Episodes]
 	if len(episodes) != 1 || episodes[0]["text"] != "Once upon a time." || episodes[0]["kind"] != EpisodeMessage {
 		t.Fatalf("episodes are %v", episodes)
 	}
@@ -154,12 +154,12 @@ func TestEpisodesThatATextNoLongerHasAreDeleted(t *testing.T) {
 	pieces[1].fragments[0] = bronze.Fragment{Part: "0", Type: bronze.FragmentText, Text: "short", Whole: true}
 	deliver(t, g, 1, [][]capture{{pieces[0], pieces[2]}})
 	flush(t, g)
-	if n := len(store.tables[tables.Episodes]); n < 5 {
+	if n := len(store.tables[schema.Episodes]); n < 5 {
 		t.Fatalf("%d episodes of a long text", n)
 	}
 	deliver(t, g, 2, [][]capture{{pieces[1]}})
 	flush(t, g)
-	if rows, err := store.byKey(tables.Episodes); err != nil || len(rows) != 1 {
+	if rows, err := store.byKey(schema.Episodes); err != nil || len(rows) != 1 {
 		t.Errorf("%d episodes of a short text, %v", len(rows), err)
 	}
 }
@@ -187,12 +187,12 @@ func TestAnEmbedderThatFailsHoldsOnlyEpisodesUp(t *testing.T) {
 	if err := g.Flush(context.Background()); !errors.Is(err, ErrEmbed) {
 		t.Errorf("error is %v, want ErrEmbed", err)
 	}
-	if len(store.tables[tables.Entities]) != 1 || len(store.tables[tables.CapabilityMetrics]) != 1 || len(store.tables[tables.UsageGraph]) == 0 {
+	if len(store.tables[schema.Entities]) != 1 || len(store.tables[schema.CapabilityMetrics]) != 1 || len(store.tables[schema.UsageGraph]) == 0 {
 		t.Error("other tables were not written")
 	}
 	embedder.mended = true
 	flush(t, g)
-	if len(store.tables[tables.Episodes]) != 1 {
+	if len(store.tables[schema.Episodes]) != 1 {
 		t.Error("episodes were not caught up with")
 	}
 }
@@ -207,10 +207,10 @@ func TestRowsOfWhatIsGoneAreDeleted(t *testing.T) {
 	flush(t, g)
 	deliver(t, g, 2, [][]capture{{request}})
 	flush(t, g)
-	if rows := store.tables[tables.CapabilityMetrics]; len(rows) != 1 || rows[0]["capability"] != "read" {
+	if rows := store.tables[schema.CapabilityMetrics]; len(rows) != 1 || rows[0]["capability"] != "read" {
 		t.Errorf("metrics are %v", rows)
 	}
-	for _, row := range store.tables[tables.UsageGraph] {
+	for _, row := range store.tables[schema.UsageGraph] {
 		if row["source"] == response.capability || row["target"] == response.capability {
 			t.Errorf("the graph still has %v", row)
 		}

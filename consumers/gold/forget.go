@@ -10,8 +10,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/google/uuid"
 
-	"assay/internal/tables"
 	"assay/kernels"
+	"assay/sovereign/schema"
 )
 
 // Forgetting takes all that the events of a workflow contributed out of the state and the tables, as if they had never come.
@@ -72,7 +72,7 @@ func (g *Gold) Forget(
 	if err := f.takeAll(ctx, burial.Rows); err != nil {
 		return nil, err
 	}
-	of := tables.And(tables.In("workflow_id", f.spellings(spellings, burial.Spellings)...), tables.Le("bronze_seq", int64(burial.Through)))
+	of := schema.And(schema.In("workflow_id", f.spellings(spellings, burial.Spellings)...), schema.Le("bronze_seq", int64(burial.Through)))
 	if burial.Gaps {
 		if err := f.takeAll(ctx, f.traced(ctx, of)); err != nil {
 			return nil, err
@@ -87,7 +87,7 @@ func (g *Gold) Forget(
 	if err := g.fault(AfterForget); err != nil {
 		return nil, err
 	}
-	if err := storeError("delete from", tables.Traces, g.opts.Store.Delete(ctx, tables.Traces, of)); err != nil {
+	if err := storeError("delete from", schema.Traces, g.opts.Store.Delete(ctx, schema.Traces, of)); err != nil {
 		return nil, err
 	}
 	return &Forgotten{Events: uint64(len(f.gone)), Entities: uint64(len(f.victims) - f.shared)}, g.spread()
@@ -140,7 +140,7 @@ func (f *forgetting) spellings(known ...[]string) []string {
 }
 
 // remake drops the victims, and makes those anew that have events left.
-func (f *forgetting) remake(ctx context.Context, forgotten tables.Filter) error {
+func (f *forgetting) remake(ctx context.Context, forgotten schema.Filter) error {
 	var shared []uuid.UUID
 	for id, v := range f.victims {
 		if err := f.drop(id, v); err != nil {
@@ -185,8 +185,8 @@ func (f *forgetting) end(ctx context.Context) error {
 		ids = append(ids, id)
 	}
 	for part := range slices.Chunk(ids, removeRows) {
-		of := tables.In("entity_uuid", uuidStrings(part)...)
-		for _, table := range []string{tables.Entities, tables.Episodes} {
+		of := schema.In("entity_uuid", uuidStrings(part)...)
+		for _, table := range []string{schema.Entities, schema.Episodes} {
 			if err := storeError("delete from", table, f.g.opts.Store.Delete(ctx, table, of)); err != nil {
 				return err
 			}

@@ -7,16 +7,16 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/google/uuid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // refold makes entities of the traces that are left of them.
-func (f *forgetting) refold(ctx context.Context, entities []uuid.UUID, forgotten tables.Filter) error {
-	r, err := f.g.opts.Store.Query(ctx, tables.Query{
-		Table: tables.Traces, Where: tables.And(tables.In("entity_uuid", uuidStrings(entities)...), tables.Not(forgotten)),
+func (f *forgetting) refold(ctx context.Context, entities []uuid.UUID, forgotten schema.Filter) error {
+	r, err := f.g.opts.Store.Query(ctx, schema.Query{
+		Table: schema.Traces, Where: schema.And(schema.In("entity_uuid", uuidStrings(entities)...), schema.Not(forgotten)),
 	})
 	if err != nil {
-		return storeError("query", tables.Traces, err)
+		return storeError("query", schema.Traces, err)
 	}
 	defer r.Release()
 	for r.Next() {
@@ -24,7 +24,7 @@ func (f *forgetting) refold(ctx context.Context, entities []uuid.UUID, forgotten
 			return err
 		}
 	}
-	return storeError("read", tables.Traces, r.Err())
+	return storeError("read", schema.Traces, r.Err())
 }
 
 func (f *forgetting) refoldRecord(traces arrow.Record) error {
@@ -54,11 +54,11 @@ func (f *forgetting) refoldRecord(traces arrow.Record) error {
 }
 
 // traced yields rows of traces as rows of Silver.
-func (f *forgetting) traced(ctx context.Context, of tables.Filter) iter.Seq2[arrow.Record, error] {
+func (f *forgetting) traced(ctx context.Context, of schema.Filter) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
-		r, err := f.g.opts.Store.Query(ctx, tables.Query{Table: tables.Traces, Where: of})
+		r, err := f.g.opts.Store.Query(ctx, schema.Query{Table: schema.Traces, Where: of})
 		if err != nil {
-			yield(nil, storeError("query", tables.Traces, err))
+			yield(nil, storeError("query", schema.Traces, err))
 			return
 		}
 		defer r.Release()
@@ -75,7 +75,7 @@ func (f *forgetting) traced(ctx context.Context, of tables.Filter) iter.Seq2[arr
 			}
 		}
 		if err := r.Err(); err != nil {
-			yield(nil, storeError("read", tables.Traces, err))
+			yield(nil, storeError("read", schema.Traces, err))
 		}
 	}
 }

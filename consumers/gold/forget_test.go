@@ -10,7 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"pgregory.net/rapid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // drawWorkflows draws captures of the workflows w0, w1 and w; statements are about any of them.
@@ -73,7 +73,7 @@ func TestForgettingLeavesWhatOthersSaid(t *testing.T) {
 			t.Fatalf("counted %+v, without the workflow %+v", b, a)
 		}
 		for _, table := range []string{
-			tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed,
+			schema.Entities, schema.Episodes, schema.CapabilityMetrics, schema.UsageGraph, schema.Shed,
 		} {
 			sameTable(t, never.store, forgetful.store, table)
 		}
@@ -89,7 +89,7 @@ func TestForgettingLeavesWhatOthersSaid(t *testing.T) {
 
 // traced returns which events traces has; which capture became the row depends on what came first.
 func traced(t tester, store *memoryStore) map[string]string {
-	rows, err := store.byKey(tables.Traces)
+	rows, err := store.byKey(schema.Traces)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestForgettingARetraction(t *testing.T) {
 			flushAll(t, g)
 		}
 		marked := 0
-		for _, row := range store.tables[tables.Entities] {
+		for _, row := range store.tables[schema.Entities] {
 			if row["quarantined_by"] != "" {
 				marked++
 			}

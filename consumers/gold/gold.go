@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Store holds the tables.
@@ -23,9 +23,9 @@ type Store interface {
 	Append(ctx context.Context, table string, rows arrow.Record) error
 	// Merge adds rows, or replaces those with the same key.
 	Merge(ctx context.Context, table string, rows arrow.Record) error
-	Delete(ctx context.Context, table string, where tables.Filter) error
-	Query(ctx context.Context, q tables.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where tables.Filter) (int64, error)
+	Delete(ctx context.Context, table string, where schema.Filter) error
+	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
+	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
 }
 
 // Embedder turns texts into vectors of Dimensions numbers each. Flushing waits for it, so it must be fast; one that is not
@@ -203,9 +203,9 @@ func (g *Gold) resume(ctx context.Context) error {
 
 // begin starts a new state, unless the tables show that there was one.
 func (g *Gold) begin(ctx context.Context) error {
-	rows, err := g.opts.Store.Count(ctx, tables.Traces, tables.Filter{})
+	rows, err := g.opts.Store.Count(ctx, schema.Traces, schema.Filter{})
 	if err != nil {
-		return storeError("count", tables.Traces, err)
+		return storeError("count", schema.Traces, err)
 	}
 	if rows > 0 {
 		return fmt.Errorf("%w: traces has %d rows", ErrStateLost, rows)
@@ -216,16 +216,16 @@ func (g *Gold) begin(ctx context.Context) error {
 
 // reconcile deletes the rows of traces that were appended and not committed.
 func (g *Gold) reconcile(ctx context.Context) error {
-	uncommitted := tables.Gt("silver_seq", int64(g.progress.applied))
-	rows, err := g.opts.Store.Count(ctx, tables.Traces, uncommitted)
+	uncommitted := schema.Gt("silver_seq", int64(g.progress.applied))
+	rows, err := g.opts.Store.Count(ctx, schema.Traces, uncommitted)
 	if err != nil {
-		return storeError("count", tables.Traces, err)
+		return storeError("count", schema.Traces, err)
 	}
 	if rows == 0 {
 		return nil
 	}
 	g.opts.Logger.Info("gold: deleting rows that were appended but not committed", "rows", rows)
-	return storeError("delete from", tables.Traces, g.opts.Store.Delete(ctx, tables.Traces, uncommitted))
+	return storeError("delete from", schema.Traces, g.opts.Store.Delete(ctx, schema.Traces, uncommitted))
 }
 
 // enterEpoch notices that SILVER was created anew and counts from one again.

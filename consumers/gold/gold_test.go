@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // deliver applies captures in groups of batches, numbered from a sequence on, and returns the next one.
@@ -137,10 +137,10 @@ func TestFoldingDoesNotDependOnOrderCutsOrRepetition(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, table := range []string{tables.Entities, tables.Episodes, tables.CapabilityMetrics, tables.UsageGraph, tables.Shed} {
+		for _, table := range []string{schema.Entities, schema.Episodes, schema.CapabilityMetrics, schema.UsageGraph, schema.Shed} {
 			sameTable(t, straight, shuffled, table)
 		}
-		traces, err := shuffled.byKey(tables.Traces)
+		traces, err := shuffled.byKey(schema.Traces)
 		if err != nil {
 			t.Fatal(err)
 		}

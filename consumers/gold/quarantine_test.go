@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
-	"assay/internal/tables"
 	"assay/kernels"
+	"assay/sovereign/schema"
 )
 
 // statement is an event that has an id of its own, may name what caused it, and may take others back.
@@ -162,11 +162,11 @@ func TestRetractionsReachWhatDescends(t *testing.T) {
 		flushAll(t, a)
 		flushAll(t, b)
 		same(t, dumpLineage(t, a), dumpLineage(t, b))
-		sameTable(t, straight, shuffled, tables.Entities)
-		sameTable(t, straight, shuffled, tables.Episodes)
+		sameTable(t, straight, shuffled, schema.Entities)
+		sameTable(t, straight, shuffled, schema.Episodes)
 
 		faults := whoseFault(all)
-		for _, row := range shuffled.tables[tables.Entities] {
+		for _, row := range shuffled.tables[schema.Entities] {
 			want := ""
 			if by, ok := faults[uuid.MustParse(row["entity_uuid"])]; ok {
 				want = by.String()

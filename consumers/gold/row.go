@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/google/uuid"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // rows builds a record of a table, value by value in the order of its columns.
@@ -19,11 +19,11 @@ type rows struct {
 	count  int
 }
 
-func newRows(table string) *rows { return newRowsOf(table, tables.ByName(table).Schema) }
+func newRows(table string) *rows { return newRowsOf(table, schema.ByName(table).Schema) }
 
 // newEpisodeRows builds episodes whose vectors have that many dimensions.
 func newEpisodeRows(dimensions int) *rows {
-	return newRowsOf(tables.Episodes, tables.EpisodesSchema(dimensions))
+	return newRowsOf(schema.Episodes, schema.EpisodesSchema(dimensions))
 }
 
 func newRowsOf(table string, schema *arrow.Schema) *rows {

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"assay/consumers/silver"
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 	"assay/streams"
 	"assay/streams/streamstest"
 )
@@ -86,10 +86,10 @@ func TestRunFoldsEveryMessageOnce(t *testing.T) {
 	if len(buried) != 1 || !strings.HasPrefix(buried[0], "dead.silver: no batch: message 11 of SILVER: ") {
 		t.Errorf("DEAD has %q", buried)
 	}
-	if rows, err := store.byKey(tables.Traces); err != nil || len(rows) != messages*rowsEach {
+	if rows, err := store.byKey(schema.Traces); err != nil || len(rows) != messages*rowsEach {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
-	if rows, err := store.byKey(tables.Entities); err != nil || len(rows) != messages*rowsEach {
+	if rows, err := store.byKey(schema.Entities); err != nil || len(rows) != messages*rowsEach {
 		t.Errorf("%d entities, %v: the last flush writes open ones too", len(rows), err)
 	}
 }

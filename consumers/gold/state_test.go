@@ -11,7 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"assay/consumers/bronze"
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // someCalls returns requests of one workflow, numbered.
@@ -52,7 +52,7 @@ func TestAFailingDiskIsAnErrorAndLosesNothing(t *testing.T) {
 		t.Errorf("applied %d with %d events, want 1 with 3", g.Applied(), g.Totals().Events)
 	}
 	deliver(t, g, 2, [][]capture{someCalls(3, 3)})
-	if rows, err := opts.Store.(*memoryStore).byKey(tables.Traces); err != nil || len(rows) != 6 {
+	if rows, err := opts.Store.(*memoryStore).byKey(schema.Traces); err != nil || len(rows) != 6 {
 		t.Errorf("%d rows, %v; want 6", len(rows), err)
 	}
 }
@@ -73,7 +73,7 @@ func TestAStateThatIsLostIsNoticed(t *testing.T) {
 	if _, err := Open(context.Background(), testOptions(store)); !errors.Is(err, ErrStateLost) {
 		t.Errorf("error is %v, want ErrStateLost", err)
 	}
-	if len(store.tables[tables.Traces]) != 1 {
+	if len(store.tables[schema.Traces]) != 1 {
 		t.Error("rows were deleted")
 	}
 }
@@ -122,7 +122,7 @@ func TestAMessageThatComesLateIsMergedOnce(t *testing.T) {
 	p.crash(t)
 	defer func() { p.Close() }()
 	deliver(t, p.Gold, 2, [][]capture{someCalls(1, 1)})
-	if rows, err := p.store.byKey(tables.Traces); err != nil || len(rows) != 3 {
+	if rows, err := p.store.byKey(schema.Traces); err != nil || len(rows) != 3 {
 		t.Errorf("%d rows, %v; want 3", len(rows), err)
 	}
 	if p.Applied() != 3 {
@@ -150,11 +150,11 @@ func TestAStreamCreatedAnewCountsOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	rows, err := store.byKey(tables.Traces)
+	rows, err := store.byKey(schema.Traces)
 	if err != nil || len(rows) != 3 {
 		t.Errorf("%d rows, %v; want 3", len(rows), err)
 	}
-	if store.calls["merge "+tables.Traces] > 0 {
+	if store.calls["merge "+schema.Traces] > 0 {
 		t.Error("rows of the new stream were taken for late ones")
 	}
 }
@@ -176,7 +176,7 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 func TestARecordOfAnotherSchemaIsRefused(t *testing.T) {
 	g := open(t, testOptions(newMemory()))
 	defer g.Close()
-	rows := newRows(tables.Shed)
+	rows := newRows(schema.Shed)
 	defer rows.Release()
 	r := rows.NewRecord()
 	defer r.Release()

@@ -13,7 +13,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // memoryStore is a Store that holds every row as its columns' texts and so shows exactly what Gold asked for: an append never
@@ -45,7 +45,7 @@ func (m *memoryStore) do(call, table string, work func()) error {
 }
 
 func (m *memoryStore) Append(_ context.Context, table string, rows arrow.Record) error {
-	if !rows.Schema().Equal(tables.ByName(table).Schema) {
+	if !rows.Schema().Equal(schema.ByName(table).Schema) {
 		return fmt.Errorf("%s: schema %v", table, rows.Schema())
 	}
 	return m.do("append", table, func() { m.tables[table] = append(m.tables[table], texts(rows)...) })
@@ -53,7 +53,7 @@ func (m *memoryStore) Append(_ context.Context, table string, rows arrow.Record)
 
 func (m *memoryStore) Merge(_ context.Context, table string, rows arrow.Record) error {
 	return m.do("merge", table, func() {
-		key := tables.ByName(table).Key
+		key := schema.ByName(table).Key
 		for _, row := range texts(rows) {
 			same := func(r map[string]string) bool { return r[key] == row[key] }
 			if i := slices.IndexFunc(m.tables[table], same); i >= 0 {
@@ -65,15 +65,15 @@ func (m *memoryStore) Merge(_ context.Context, table string, rows arrow.Record) 
 	})
 }
 
-func (m *memoryStore) Delete(_ context.Context, table string, where tables.Filter) error {
+func (m *memoryStore) Delete(_ context.Context, table string, where schema.Filter) error {
 	return m.do("delete", table, func() { m.tables[table] = slices.DeleteFunc(m.tables[table], holds(where)) })
 }
 
-func (m *memoryStore) Query(_ context.Context, q tables.Query) (array.RecordReader, error) {
+func (m *memoryStore) Query(_ context.Context, q schema.Query) (array.RecordReader, error) {
 	return nil, fmt.Errorf("query of %s was not expected", q.Table)
 }
 
-func (m *memoryStore) Count(_ context.Context, table string, where tables.Filter) (n int64, err error) {
+func (m *memoryStore) Count(_ context.Context, table string, where schema.Filter) (n int64, err error) {
 	err = m.do("count", table, func() {
 		for _, row := range m.tables[table] {
 			if holds(where)(row) {
@@ -87,7 +87,7 @@ func (m *memoryStore) Count(_ context.Context, table string, where tables.Filter
 // byKey returns the rows of a table by key and fails on a key that is there twice.
 func (m *memoryStore) byKey(table string) (map[string]map[string]string, error) {
 	rows := map[string]map[string]string{}
-	key := tables.ByName(table).Key
+	key := schema.ByName(table).Key
 	for _, row := range m.tables[table] {
 		if rows[row[key]] != nil {
 			return nil, fmt.Errorf("%s has %s %s twice", table, key, row[key])
@@ -118,7 +118,7 @@ var (
 )
 
 // holds understands the filters that Gold uses.
-func holds(where tables.Filter) func(map[string]string) bool {
+func holds(where schema.Filter) func(map[string]string) bool {
 	return condition(strings.NewReplacer(`"`, "", "`", "").Replace(where.SQL()))
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // traceRows are the rows of a group's records that traces is to have.
@@ -59,7 +59,7 @@ func (t *traceRows) record(late bool) (arrow.Record, error) {
 	if rows == 0 {
 		return nil, nil
 	}
-	schema := tables.ByName(tables.Traces).Schema
+	schema := schema.ByName(schema.Traces).Schema
 	columns := make([]arrow.Array, 0, schema.NumFields())
 	defer func() {
 		for _, c := range columns {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"assay/internal/fault"
-	"assay/internal/tables"
+	"assay/internal/failpoint"
+	"assay/sovereign/schema"
 )
 
 // errLost means that the entry is not as the ticket has it: another instance, a command or an earlier attempt was first.
@@ -29,9 +29,9 @@ func (p *Publisher) attempt(ctx context.Context, t ticket) {
 	if pub.State == Published { // the last attempt went as far as the table
 		p.breaker.withdrawn(t.probe)
 	} else {
-		fault.Point("promotion: leased, not sent")
+		failpoint.Point("promotion: leased, not sent")
 		urn, err := p.submit(ctx, pub)
-		fault.Point("promotion: published, not recorded")
+		failpoint.Point("promotion: published, not recorded")
 		p.judge(pub, t.probe, urn, err)
 	}
 	p.outcomes <- outcome{pub, revision}
@@ -81,7 +81,7 @@ func (p *Publisher) claim(ctx context.Context, t ticket) (*Publication, uint64, 
 
 // finished returns the row of a promotion that the table has as published, else nil.
 func (p *Publisher) finished(ctx context.Context, id string) (*Publication, error) {
-	found, err := p.rows(ctx, tables.Query{Where: tables.And(tables.Eq("event_uuid", id), tables.Eq("state", string(Published)))})
+	found, err := p.rows(ctx, schema.Query{Where: schema.And(schema.Eq("event_uuid", id), schema.Eq("state", string(Published)))})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

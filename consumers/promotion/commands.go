@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // listDefault is how many publications List returns if the filter does not say.
@@ -46,7 +46,7 @@ type Status struct {
 func (p *Publisher) Counts(ctx context.Context) (Counts, error) {
 	var c Counts
 	for state, n := range map[State]*int64{Published: &c.Published, Pending: &c.Pending, Rejected: &c.Rejected} {
-		count, err := p.Store.Count(ctx, tables.Promotions, tables.Eq("state", string(state)))
+		count, err := p.Store.Count(ctx, schema.Promotions, schema.Eq("state", string(state)))
 		if err != nil {
 			return c, fmt.Errorf("promotion: count: %w", err)
 		}
@@ -57,19 +57,19 @@ func (p *Publisher) Counts(ctx context.Context) (Counts, error) {
 
 // List returns publications, the latest event first.
 func (p *Publisher) List(ctx context.Context, f Filter) ([]Publication, error) {
-	var where []tables.Filter
+	var where []schema.Filter
 	if f.State != "" {
-		where = append(where, tables.Eq("state", string(f.State)))
+		where = append(where, schema.Eq("state", string(f.State)))
 	}
 	if f.Workflow != "" {
-		where = append(where, tables.Eq("workflow_id", f.Workflow))
+		where = append(where, schema.Eq("workflow_id", f.Workflow))
 	}
 	if f.Limit <= 0 {
 		f.Limit = listDefault
 	}
-	return p.rows(ctx, tables.Query{
-		Where: tables.And(where...), Limit: f.Limit,
-		OrderBy: []tables.Order{{Column: "ts", Descending: true}, {Column: "event_uuid"}},
+	return p.rows(ctx, schema.Query{
+		Where: schema.And(where...), Limit: f.Limit,
+		OrderBy: []schema.Order{{Column: "ts", Descending: true}, {Column: "event_uuid"}},
 	})
 }
 
@@ -79,7 +79,7 @@ func (p *Publisher) Get(ctx context.Context, eventUUID string) (*Publication, er
 	if !errors.Is(err, ErrUnknown) {
 		return pub, err
 	}
-	found, err := p.rows(ctx, tables.Query{Where: tables.Eq("event_uuid", eventUUID)})
+	found, err := p.rows(ctx, schema.Query{Where: schema.Eq("event_uuid", eventUUID)})
 	if err != nil {
 		return nil, err
 	}

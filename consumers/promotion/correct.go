@@ -7,13 +7,13 @@ import (
 	"slices"
 	"time"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Corrected is a store whose rows Correct writes anew.
 type Corrected interface {
 	Store
-	Delete(ctx context.Context, table string, where tables.Filter) error
+	Delete(ctx context.Context, table string, where schema.Filter) error
 }
 
 // FromEvent returns what the log says of a promotion: its publication, of which nothing has become yet. Errors wrap ErrInvalid.
@@ -34,7 +34,7 @@ func Correct(ctx context.Context, store Corrected, said []*Publication) (known, 
 		ids[i] = s.EventUUID
 	}
 	p := &Publisher{Options: Options{Store: store}}
-	found, err := p.rows(ctx, tables.Query{Where: tables.In("event_uuid", ids...)})
+	found, err := p.rows(ctx, schema.Query{Where: schema.In("event_uuid", ids...)})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -60,7 +60,7 @@ func (p *Publisher) replace(ctx context.Context, store Corrected, by []*Publicat
 	for i, b := range by {
 		ids[i] = b.EventUUID
 	}
-	if err := store.Delete(ctx, tables.Promotions, tables.In("event_uuid", ids...)); err != nil {
+	if err := store.Delete(ctx, schema.Promotions, schema.In("event_uuid", ids...)); err != nil {
 		return fmt.Errorf("promotion: delete %d rows: %w", len(ids), err)
 	}
 	return p.merge(ctx, by)

@@ -9,7 +9,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // listStore keeps rows as they come, so that one promotion may have several.
@@ -21,7 +21,7 @@ func (s *listStore) Merge(_ context.Context, _ string, rows arrow.Record) error 
 		return err
 	}
 	defer reader.Release()
-	read, err := tables.Scan[row](reader)
+	read, err := schema.Scan[row](reader)
 	for _, r := range read {
 		r.Publication.Payload = []byte(r.Payload)
 		s.rows = append(s.rows, r.Publication)
@@ -29,19 +29,19 @@ func (s *listStore) Merge(_ context.Context, _ string, rows arrow.Record) error 
 	return err
 }
 
-func (s *listStore) Query(_ context.Context, q tables.Query) (array.RecordReader, error) {
+func (s *listStore) Query(_ context.Context, q schema.Query) (array.RecordReader, error) {
 	var found []*Publication
 	for i := range s.rows {
 		if parse(q.Where.SQL())["event_uuid"][s.rows[i].EventUUID] {
 			found = append(found, &s.rows[i])
 		}
 	}
-	return array.NewRecordReader(tables.ByName(q.Table).Schema, []arrow.Record{encodeRows(found)})
+	return array.NewRecordReader(schema.ByName(q.Table).Schema, []arrow.Record{encodeRows(found)})
 }
 
-func (s *listStore) Count(context.Context, string, tables.Filter) (int64, error) { return 0, nil }
+func (s *listStore) Count(context.Context, string, schema.Filter) (int64, error) { return 0, nil }
 
-func (s *listStore) Delete(_ context.Context, _ string, where tables.Filter) error {
+func (s *listStore) Delete(_ context.Context, _ string, where schema.Filter) error {
 	var kept []Publication
 	for _, r := range s.rows {
 		if !parse(where.SQL())["event_uuid"][r.EventUUID] {

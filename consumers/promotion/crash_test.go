@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 var errKilled = errors.New("killed")
@@ -91,7 +91,7 @@ func (m mortalStore) Merge(ctx context.Context, table string, rows arrow.Record)
 	return m.life.step(func() error { return m.Store.Merge(ctx, table, rows) })
 }
 
-func (m mortalStore) Query(ctx context.Context, q tables.Query) (r array.RecordReader, err error) {
+func (m mortalStore) Query(ctx context.Context, q schema.Query) (r array.RecordReader, err error) {
 	err = m.life.step(func() (err error) { r, err = m.Store.Query(ctx, q); return err })
 	return r, err
 }

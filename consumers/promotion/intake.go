@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"assay/consumers/silver"
-	"assay/internal/fault"
+	"assay/internal/failpoint"
 	"assay/streams"
 )
 
@@ -95,7 +95,7 @@ func (p *Publisher) accept(ctx context.Context, msgs []jetstream.Msg) error {
 	if err := p.admitRows(ctx, arrivals, known); err != nil {
 		return err
 	}
-	fault.Point("promotion: row, no entry")
+	failpoint.Point("promotion: row, no entry")
 	var entries errgroup.Group
 	entries.SetLimit(entriesInFlight)
 	for _, a := range arrivals {
@@ -171,7 +171,7 @@ func (p *Publisher) enter(ctx context.Context, a arrival) error {
 		_ = a.msg.NakWithDelay(redeliveryDelay) // failing that, it is delivered again when the wait for an ack ends
 		return fmt.Errorf("promotion: write entry %s: %w", a.publication.EventUUID, err)
 	}
-	fault.Point("promotion: entry, not acknowledged")
+	failpoint.Point("promotion: entry, not acknowledged")
 	if err := a.msg.Ack(); err != nil {
 		return fmt.Errorf("promotion: acknowledge %s: %w", a.publication.EventUUID, err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"assay/internal/fault"
+	"assay/internal/failpoint"
 )
 
 // outcomesWaitingMax bounds how many outcomes wait to be recorded, and with it one commit.
@@ -54,7 +54,7 @@ func (p *Publisher) commit(ctx context.Context, batch []outcome) {
 		}
 		return
 	}
-	fault.Point("promotion: recorded, entry stands")
+	failpoint.Point("promotion: recorded, entry stands")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	var entries errgroup.Group

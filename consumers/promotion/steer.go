@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Limits of RetryRejected.
@@ -25,8 +25,8 @@ func (p *Publisher) Retry(ctx context.Context, eventUUID string) error {
 
 // RetryRejected makes all rejected publications due now and returns how many. Those that change meanwhile are left alone.
 func (p *Publisher) RetryRejected(ctx context.Context) (retried int, err error) {
-	found, err := p.rows(ctx, tables.Query{
-		Columns: []string{"event_uuid"}, Where: tables.Eq("state", string(Rejected)), Limit: rejectedMax,
+	found, err := p.rows(ctx, schema.Query{
+		Columns: []string{"event_uuid"}, Where: schema.Eq("state", string(Rejected)), Limit: rejectedMax,
 	})
 	if err != nil {
 		return 0, err

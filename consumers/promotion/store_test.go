@@ -11,7 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // memoryStore is a Store that is plainly right: rows by key, filters evaluated one row at a time.
@@ -26,7 +26,7 @@ func newMemoryStore() *memoryStore { return &memoryStore{rows: map[string]arrow.
 func (s *memoryStore) Merge(_ context.Context, table string, rows arrow.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if table != tables.Promotions || !rows.Schema().Equal(tables.ByName(table).Schema) {
+	if table != schema.Promotions || !rows.Schema().Equal(schema.ByName(table).Schema) {
 		return fmt.Errorf("rows do not fit the table %s", table)
 	}
 	s.merges++
@@ -37,24 +37,24 @@ func (s *memoryStore) Merge(_ context.Context, table string, rows arrow.Record) 
 	return nil
 }
 
-func (s *memoryStore) Query(_ context.Context, q tables.Query) (array.RecordReader, error) {
+func (s *memoryStore) Query(_ context.Context, q schema.Query) (array.RecordReader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := s.find(q.Where)
 	if q.Limit > 0 && len(found) > q.Limit {
 		found = found[:q.Limit]
 	}
-	return array.NewRecordReader(tables.ByName(q.Table).Schema, found)
+	return array.NewRecordReader(schema.ByName(q.Table).Schema, found)
 }
 
-func (s *memoryStore) Count(_ context.Context, _ string, where tables.Filter) (int64, error) {
+func (s *memoryStore) Count(_ context.Context, _ string, where schema.Filter) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int64(len(s.find(where))), nil
 }
 
 // find returns the rows for which the filter holds, the latest first.
-func (s *memoryStore) find(where tables.Filter) []arrow.Record {
+func (s *memoryStore) find(where schema.Filter) []arrow.Record {
 	conditions := parse(where.SQL())
 	var found []arrow.Record
 	for _, r := range s.rows {

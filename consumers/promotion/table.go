@@ -10,7 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
-	"assay/internal/tables"
+	"assay/sovereign/schema"
 )
 
 // Store is what the publisher needs of the store; it must be safe for concurrent use.
@@ -18,8 +18,8 @@ type Store interface {
 	// Merge inserts rows, replacing those with the same key.
 	Merge(ctx context.Context, table string, rows arrow.Record) error
 	// Query returns rows; the caller releases the reader.
-	Query(ctx context.Context, q tables.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where tables.Filter) (int64, error)
+	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
+	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
 }
 
 // row is a row of the table as it is read; its publication lacks what only the bucket keeps.
@@ -32,21 +32,21 @@ type row struct {
 func (p *Publisher) merge(ctx context.Context, publications []*Publication) error {
 	rows := encodeRows(publications)
 	defer rows.Release()
-	if err := p.Store.Merge(ctx, tables.Promotions, rows); err != nil {
+	if err := p.Store.Merge(ctx, schema.Promotions, rows); err != nil {
 		return fmt.Errorf("promotion: merge %d rows: %w", len(publications), err)
 	}
 	return nil
 }
 
 // rows reads the publications that a query of the table finds.
-func (p *Publisher) rows(ctx context.Context, q tables.Query) ([]Publication, error) {
-	q.Table = tables.Promotions
+func (p *Publisher) rows(ctx context.Context, q schema.Query) ([]Publication, error) {
+	q.Table = schema.Promotions
 	reader, err := p.Store.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("promotion: read the table: %w", err)
 	}
 	defer reader.Release()
-	read, err := tables.Scan[row](reader)
+	read, err := schema.Scan[row](reader)
 	if err != nil {
 		return nil, fmt.Errorf("promotion: read the table: %w", err)
 	}
@@ -62,7 +62,7 @@ func (p *Publisher) rows(ctx context.Context, q tables.Query) ([]Publication, er
 
 // recorded returns the states that the table has of these promotions, by event_uuid.
 func (p *Publisher) recorded(ctx context.Context, ids []string) (map[string]State, error) {
-	found, err := p.rows(ctx, tables.Query{Columns: []string{"event_uuid", "state"}, Where: tables.In("event_uuid", ids...)})
+	found, err := p.rows(ctx, schema.Query{Columns: []string{"event_uuid", "state"}, Where: schema.In("event_uuid", ids...)})
 	states := make(map[string]State, len(found))
 	for _, f := range found {
 		states[f.EventUUID] = f.State
@@ -71,7 +71,7 @@ func (p *Publisher) recorded(ctx context.Context, ids []string) (map[string]Stat
 }
 
 func encodeRows(publications []*Publication) arrow.Record {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, tables.ByName(tables.Promotions).Schema)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema.ByName(schema.Promotions).Schema)
 	defer b.Release()
 	for _, p := range publications {
 		for i, value := range []any{

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -32,7 +32,7 @@ func recordings(b *testing.B) (frames []*streams.Frame) {
 			name := fmt.Sprintf("%d/%s", copies, filepath.Base(file))
 			frames = append(frames, &streams.Frame{
 				Source: streams.SourceSSE, ContentType: streams.ContentSSE, Workflow: name, Stream: name,
-				Count: wire.Count(wire.SSE, body, true), Captured: time.Unix(1_700_000_000, 0), Body: body,
+				Count: framing.Count(framing.SSE, body, true), Captured: time.Unix(1_700_000_000, 0), Body: body,
 			})
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"os"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -38,7 +38,7 @@ var refusals = []struct {
 	{streams.ErrUnavailable, http.StatusServiceUnavailable, "send the same request again, with the same Assay-Stream and Assay-Position"},
 	{ErrStopping, http.StatusServiceUnavailable, "send what is not accepted yet when the server is back"},
 	{streams.ErrClosed, http.StatusServiceUnavailable, "the server is stopping: send the same request again when it is back"},
-	{wire.ErrTooLarge, http.StatusRequestEntityTooLarge, "shorten the event, or send a JSON array as NDJSON, one element a line"},
+	{framing.ErrTooLarge, http.StatusRequestEntityTooLarge, "shorten the event, or send a JSON array as NDJSON, one element a line"},
 	{streams.ErrTooLarge, http.StatusRequestEntityTooLarge, "shorten the event, or raise the log's message size"},
 	{ErrTooLong, http.StatusRequestEntityTooLarge, "send the body in several requests"},
 	{ErrMedia, http.StatusUnsupportedMediaType, "set Content-Type to text/event-stream, application/x-ndjson or application/json, in UTF-8"},

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 )
 
 // cePrefix begins the headers that carry the attributes of a CloudEvent in binary mode.
@@ -37,7 +37,7 @@ func structuredCloudEvent(header http.Header, body io.Reader, limit int) ([]byte
 		return nil, err
 	}
 	if len(data) > limit {
-		return nil, fmt.Errorf("%w: the data of the CloudEvent has more than %d bytes", wire.ErrTooLarge, limit)
+		return nil, fmt.Errorf("%w: the data of the CloudEvent has more than %d bytes", framing.ErrTooLarge, limit)
 	}
 	attributes, err := ceAttributes(header)
 	if err != nil {

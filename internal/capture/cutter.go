@@ -4,13 +4,13 @@ import (
 	"slices"
 	"time"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
 // contentTypes are those of frames.
-var contentTypes = map[wire.Format]string{
-	wire.SSE: streams.ContentSSE, wire.NDJSON: streams.ContentNDJSON, wire.JSON: streams.ContentJSON,
+var contentTypes = map[framing.Format]string{
+	framing.SSE: streams.ContentSSE, framing.NDJSON: streams.ContentNDJSON, framing.JSON: streams.ContentJSON,
 }
 
 // piece is a stretch of a stream, cut to be one frame.
@@ -41,7 +41,7 @@ func newCutter(opts *Options) *cutter {
 }
 
 // before cuts the frame that has to end before u; nil if u may join it.
-func (c *cutter) before(u wire.Unit) *piece {
+func (c *cutter) before(u framing.Unit) *piece {
 	size, count := len(c.body)+len(u.Raw), c.count+u.Events
 	if size <= c.opts.Limits.FrameBytes && count <= FrameEventsMax || size <= c.opts.Limits.EventBytes && c.storedIsLonger() {
 		return nil
@@ -50,7 +50,7 @@ func (c *cutter) before(u wire.Unit) *piece {
 }
 
 // add appends u to the frame and cuts it if it is full or is a stored one; else it returns nil.
-func (c *cutter) add(u wire.Unit) *piece {
+func (c *cutter) add(u framing.Unit) *piece {
 	c.body = append(c.body, u.Raw...)
 	c.count += u.Events
 	if u.Events > 0 && slices.Contains(c.counts[c.position], c.count) {

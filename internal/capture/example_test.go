@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"assay/internal/capture"
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -24,7 +24,7 @@ func (printer) Publish(_ context.Context, frames ...*streams.Frame) ([]streams.A
 func ExampleRecorder() {
 	ctx := context.Background()
 	recorder := capture.New(ctx, printer{}, capture.Options{
-		Source: streams.SourceSSE, Format: wire.SSE, Workflow: "demo", Stream: "answer-1",
+		Source: streams.SourceSSE, Format: framing.SSE, Workflow: "demo", Stream: "answer-1",
 	})
 	for _, chunk := range []string{"data: Hel", "lo\n\nda", "ta: world\n", "\ndata: unfini"} {
 		if _, err := io.WriteString(recorder, chunk); err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -132,7 +132,7 @@ func (c *fileCapture) add(r Result) {
 // tooLarge is the problem of an event that had to be left out.
 func tooLarge(position uint64, offset int64, limits Limits) error {
 	return fmt.Errorf("%w: event %d (from 0), at byte %d, has more than %d bytes and was left out; the others were captured;"+
-		" shorten it, or keep its content elsewhere and refer to it", wire.ErrTooLarge, position, offset, limits.Defaults().EventBytes)
+		" shorten it, or keep its content elsewhere and refer to it", framing.ErrTooLarge, position, offset, limits.Defaults().EventBytes)
 }
 
 // readBytes is how much of an input is read at once.

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"assay/internal/capture"
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -206,7 +206,7 @@ func TestFilesGoOnPastBadOnes(t *testing.T) {
 	}
 	log := &fakeLog{}
 	total, problems := captureFiles(t, &capture.Files{Publisher: log, Source: streams.SourceEvent}, dir)
-	for name, want := range map[string]error{"empty.sse": capture.ErrEmpty, "large.ndjson": wire.ErrTooLarge} {
+	for name, want := range map[string]error{"empty.sse": capture.ErrEmpty, "large.ndjson": framing.ErrTooLarge} {
 		if !problemOf(problems, name, want) {
 			t.Errorf("%s: not among the problems %v", name, problems)
 		}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -45,7 +45,7 @@ func (l *Live) lines(ctx context.Context, in Input, r io.Reader, place func(*Opt
 	}
 	rec, err := recognise(in.Path, first, l.Source)
 	if err != nil { // who pipes it in wants it captured
-		rec = recording{streams.SourceEvent, wire.NDJSON}
+		rec = recording{streams.SourceEvent, framing.NDJSON}
 	}
 	opts := l.options(in, rec)
 	if err := place(&opts); err != nil {

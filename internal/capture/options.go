@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -55,7 +55,7 @@ type Frames = map[string]streams.StoredFrame
 // Options say what a Recorder records and how.
 type Options struct {
 	Source   streams.Source
-	Format   wire.Format
+	Format   framing.Format
 	Workflow string
 	Stream   string
 	Side     streams.Side // sender of the events, until Recorder.From says otherwise; "" if unknown

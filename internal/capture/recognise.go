@@ -10,7 +10,7 @@ import (
 	"path"
 	"strings"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -20,7 +20,7 @@ const headBytes = 64 << 10
 // recording is how the bytes of an input are to be captured.
 type recording struct {
 	source streams.Source
-	format wire.Format
+	format framing.Format
 }
 
 // eventKeys are the top-level keys of which a state event or a CloudEvent has at least one.
@@ -57,11 +57,11 @@ func ignoreEOF(err error) error {
 func recognise(name string, first []byte, source streams.Source) (recording, error) {
 	ext := strings.ToLower(path.Ext(name))
 	if source == streams.SourceSSE || source == "" && (ext == ".sse" || !isJSONExt(ext) && looksLikeSSE(first)) {
-		return recording{streams.SourceSSE, wire.SSE}, nil
+		return recording{streams.SourceSSE, framing.SSE}, nil
 	}
-	format := wire.NDJSON
+	format := framing.NDJSON
 	if ext == ".json" && !startsWithJSONLine(first) {
-		format = wire.JSON
+		format = framing.JSON
 	}
 	if source != "" {
 		return recording{source, format}, nil

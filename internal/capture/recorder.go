@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -16,7 +16,7 @@ import (
 type Recorder struct {
 	opts   Options
 	pub    Publisher
-	split  *wire.Splitter
+	split  *framing.Splitter
 	ctx    context.Context // its cause is the first failure
 	cancel context.CancelCauseFunc
 
@@ -40,7 +40,7 @@ func New(ctx context.Context, pub Publisher, opts Options) *Recorder {
 		opts.Budget = NewBudget(int64(opts.Limits.EventBytes))
 	}
 	r := &Recorder{
-		opts: opts, pub: pub, split: wire.NewSplitter(opts.Format, opts.Limits.EventBytes),
+		opts: opts, pub: pub, split: framing.NewSplitter(opts.Format, opts.Limits.EventBytes),
 		linger: time.NewTimer(time.Hour), cut: make(chan *piece, FramesWaitingMax), done: make(chan struct{}),
 		result: Result{First: opts.Position, Next: opts.Position},
 	}
@@ -141,7 +141,7 @@ func (r *Recorder) Abandon(ctx context.Context) (Result, error) {
 }
 
 // add takes one unit into the pending frame and hands on what is ready.
-func (r *Recorder) add(u wire.Unit) error {
+func (r *Recorder) add(u framing.Unit) error {
 	if err := r.endFrameIf(func() *piece { return r.pending.before(u) }); err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (r *Recorder) add(u wire.Unit) error {
 
 // leaveOut keeps the position free of an event that is too large, if the caller wants to hear of it; else it fails.
 func (r *Recorder) leaveOut(err error) error {
-	var large *wire.TooLargeError
+	var large *framing.TooLargeError
 	if !errors.As(err, &large) || r.opts.TooLarge == nil {
 		return err
 	}

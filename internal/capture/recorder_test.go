@@ -13,12 +13,12 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/internal/capture"
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
 func ndjson(stream string) capture.Options {
-	return capture.Options{Source: streams.SourceEvent, Format: wire.NDJSON, Workflow: "wf", Stream: stream}
+	return capture.Options{Source: streams.SourceEvent, Format: framing.NDJSON, Workflow: "wf", Stream: stream}
 }
 
 // fataler is the part of testing.T and rapid.T that record needs.
@@ -53,22 +53,22 @@ func lines(n int, size int) string {
 
 func TestRecorderKeepsBytesAndPositions(t *testing.T) {
 	for name, test := range map[string]struct {
-		format wire.Format
+		format framing.Format
 		data   string
 		events int
 		frames int
 	}{
-		"nothing":              {wire.NDJSON, "", 0, 0},
-		"one line":             {wire.NDJSON, "{}\n", 1, 1},
-		"no last terminator":   {wire.NDJSON, "{}\n{}", 2, 2},
-		"batch counts each":    {wire.NDJSON, "[{},{}]\n{}\n", 3, 1},
-		"blank lines":          {wire.NDJSON, "\n\n{}\n\n", 1, 1},
-		"sse":                  {wire.SSE, ": hi\n\ndata: 1\n\ndata: 2\n\n", 2, 1},
-		"sse unfinished":       {wire.SSE, "data: 1\n\ndata: 2\n", 1, 2},
-		"document":             {wire.JSON, "{\n}\n", 1, 1},
-		"cut by count":         {wire.NDJSON, strings.Repeat("{}\n", capture.FrameEventsMax+1), capture.FrameEventsMax + 1, 2},
-		"cut by size":          {wire.NDJSON, lines(100, 10_000), 100, 4},
-		"event beyond a frame": {wire.NDJSON, "{}\n" + lines(1, capture.FrameBytes) + "{}\n", 3, 3},
+		"nothing":              {framing.NDJSON, "", 0, 0},
+		"one line":             {framing.NDJSON, "{}\n", 1, 1},
+		"no last terminator":   {framing.NDJSON, "{}\n{}", 2, 2},
+		"batch counts each":    {framing.NDJSON, "[{},{}]\n{}\n", 3, 1},
+		"blank lines":          {framing.NDJSON, "\n\n{}\n\n", 1, 1},
+		"sse":                  {framing.SSE, ": hi\n\ndata: 1\n\ndata: 2\n\n", 2, 1},
+		"sse unfinished":       {framing.SSE, "data: 1\n\ndata: 2\n", 1, 2},
+		"document":             {framing.JSON, "{\n}\n", 1, 1},
+		"cut by count":         {framing.NDJSON, strings.Repeat("{}\n", capture.FrameEventsMax+1), capture.FrameEventsMax + 1, 2},
+		"cut by size":          {framing.NDJSON, lines(100, 10_000), 100, 4},
+		"event beyond a frame": {framing.NDJSON, "{}\n" + lines(1, capture.FrameBytes) + "{}\n", 3, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := &fakeLog{}
@@ -189,7 +189,7 @@ func TestRecorderKeepsHeartbeatsWithTheNextEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &fakeLog{}
 		opts := ndjson("s")
-		opts.Format, opts.Live = wire.SSE, true
+		opts.Format, opts.Live = framing.SSE, true
 		r := capture.New(t.Context(), log, opts)
 		for range 3 {
 			_, _ = r.Write([]byte(": ping\n\n"))
@@ -291,10 +291,10 @@ func TestRecorderLeavesOutWhatIsTooLarge(t *testing.T) {
 	}
 	opts.TooLarge = nil
 	r := capture.New(context.Background(), log, opts)
-	if _, err := r.Write([]byte(data)); !errors.Is(err, wire.ErrTooLarge) {
+	if _, err := r.Write([]byte(data)); !errors.Is(err, framing.ErrTooLarge) {
 		t.Errorf("Write: %v, want ErrTooLarge", err)
 	}
-	if _, err := r.Abandon(context.Background()); !errors.Is(err, wire.ErrTooLarge) {
+	if _, err := r.Abandon(context.Background()); !errors.Is(err, framing.ErrTooLarge) {
 		t.Errorf("Abandon: %v, want ErrTooLarge", err)
 	}
 }

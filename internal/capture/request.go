@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -48,22 +48,22 @@ func (h *Handler) options(ctx context.Context, r *http.Request) (Options, error)
 }
 
 // mediaFormat returns the format of a body from its content type, by default that of the source.
-func mediaFormat(header http.Header, source streams.Source) (wire.Format, error) {
+func mediaFormat(header http.Header, source streams.Source) (framing.Format, error) {
 	contentType := header.Get("Content-Type")
 	switch {
 	case isBinaryCloudEvent(header):
-		return wire.JSON, nil
+		return framing.JSON, nil
 	case contentType == "" && source == streams.SourceSSE:
-		return wire.SSE, nil
+		return framing.SSE, nil
 	case contentType == "":
-		return wire.NDJSON, nil
+		return framing.NDJSON, nil
 	}
 	if _, params, _ := mime.ParseMediaType(contentType); params["charset"] != "" {
 		if charset := strings.ToLower(params["charset"]); charset != "utf-8" && charset != "us-ascii" {
 			return 0, fmt.Errorf("%w: charset %q is not UTF-8", ErrMedia, charset)
 		}
 	}
-	format, err := wire.FormatOf(contentType)
+	format, err := framing.FormatOf(contentType)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrMedia, err)
 	}

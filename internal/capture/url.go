@@ -13,7 +13,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"assay/internal/wire"
+	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
@@ -40,7 +40,7 @@ func URLInput(rawURL string) (Input, error) {
 //
 // The events go behind those that the log has of the stream. Errors wrap ErrURL if the server refuses for good.
 func (l *Live) URL(ctx context.Context, client *http.Client, in Input) (Result, error) {
-	opts := l.options(in, recording{streams.SourceSSE, wire.SSE})
+	opts := l.options(in, recording{streams.SourceSSE, framing.SSE})
 	stored, err := l.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
 	if err != nil {
 		return Result{}, err
@@ -151,7 +151,7 @@ func accepted(response *http.Response) (bool, error) {
 // events captures the whole events of one connection; an event that the connection's end cuts off is not one, and the
 // server sends it again.
 func (f *follower) events(body io.Reader) error {
-	split := wire.NewSplitter(wire.SSE, f.recorder.opts.Limits.EventBytes)
+	split := framing.NewSplitter(framing.SSE, f.recorder.opts.Limits.EventBytes)
 	buf := make([]byte, readBytes)
 	for first := true; ; {
 		n, readErr := body.Read(buf)
@@ -178,7 +178,7 @@ func (f *follower) events(body io.Reader) error {
 
 // note remembers what a block says about the next connection.
 func (f *follower) note(block []byte, first bool) {
-	for b := range wire.Blocks(block, first) {
+	for b := range framing.Blocks(block, first) {
 		if b.ID != nil {
 			f.lastID = string(b.ID)
 		}

@@ -8,5 +8,5 @@
 //
 // Hashing is the built-in embedder: it needs no model and no network, and gives the same vector on every machine. It finds
 // texts that share words or parts of words; it knows nothing of meaning. Endpoint asks a model behind the API that OpenAI
-// made common. Since that may take any time, Gold is given Later in its place, and internal/vectors fills the vectors in.
+// made common. Since that may take any time, Gold is given Later in its place, and internal/ops/embedding fills the vectors in.
 package embed

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/gold"
+	"assay/consumers/promotion"
+	"assay/consumers/silver"
+	"assay/internal/budget"
+	"assay/internal/config"
+	"assay/internal/ops/embedding"
+	"assay/internal/ops/rebuild"
+	"assay/internal/query"
+	"assay/streams"
+)
+
+// Store is the sovereign store, as all parts together need it.
+type Store interface {
+	gold.Store
+	promotion.Store
+	ColumnsAdded() []string
+	EnsureIndexes(ctx context.Context) error
+	EnsureVectorIndex(ctx context.Context, model string) error
+	Dimensions() int
+	Reshape(ctx context.Context, dimensions int) error
+	Optimise(ctx context.Context, table string) error
+	Prune(ctx context.Context, table string) error
+	Refresh(ctx context.Context) error
+	Close() error
+}
+
+// Options configure a Pipeline.
+type Options struct {
+	Config     config.Config
+	NATSConfig []byte // of the embedded server, unless Config names a file
+	Logger     *slog.Logger
+	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet, and
+	// within its shares of the memory. It is called once the data directory is locked.
+	OpenStore func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (Store, error)
+	// KeepLimits leaves the limits of an existing log as they are, whatever Config says: for those who come to read.
+	KeepLimits bool
+	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
+	// version's, and is told how many frames of how many are done.
+	Rebuilding func(done, total uint64)
+	// Shorten allows what is made anew to lack rows of frames that the log no longer has.
+	Shorten bool
+	// Regardless makes tables anew that cannot even be opened. Otherwise that is an error.
+	Regardless bool
+}
+
+// Pipeline is a running Assay.
+type Pipeline struct {
+	opts   Options
+	shares budget.Shares
+	server *streams.Server // nil with an outside server
+	conn   *nats.Conn
+
+	log        *streams.Log
+	publisher  *streams.Publisher
+	store      Store
+	embedder   embedder
+	vectors    *embedding.Worker
+	view       *query.Local
+	maintained atomic.Uint64 // events in traces at the last upkeep
+	gold       *gold.Gold
+	registry   promotion.Registry // nil if none is configured
+	promotion  *promotion.Publisher
+	silver     *silver.Silver
+	stamp      *streams.Stamp
+	rebuilt    *rebuild.Result // by Open; nil if it had no reason to
+
+	damaged  []string      // tables that could not be read when they were opened
+	stale    string        // how the tables were derived, if the program with its settings would do otherwise
+	auditing chan struct{} // holds a token while there is an audit
+
+	stop context.CancelFunc // ends what Start started
+	done chan struct{}
+	err  error // of the group, once done is closed
+}
+
+// Open opens everything without processing anything. Unless it fails, Close must be called.
+func Open(ctx context.Context, opts Options) (*Pipeline, error) {
+	p := &Pipeline{opts: opts, shares: budget.For(opts.Config.Memory), auditing: make(chan struct{}, 1)}
+	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgetting, p.openConsumers} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
+		}
+	}
+	p.openView()
+	p.maintained.Store(p.gold.Totals().Traces)
+	return p, nil
+}
+
+// View answers questions about what the pipeline holds.
+func (p *Pipeline) View() query.View { return p.view }
+
+// openView is called again when the stored vectors have come to fit the embedder.
+func (p *Pipeline) openView() {
+	p.view = &query.Local{
+		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Summary,
+		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion},
+	}
+	if p.embedder.Dimensions() == p.store.Dimensions() {
+		p.view.Embedder = p.embedder
+	}
+}
+
+// Log is the log that the pipeline works on.
+func (p *Pipeline) Log() *streams.Log { return p.log }
+
+// StorePath is the folder of the LanceDB database.
+func (p *Pipeline) StorePath() string { return filepath.Join(p.opts.Config.Data, storeDir) }

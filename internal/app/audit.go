@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"assay/internal/ops/audit"
+	"assay/internal/query"
+	"assay/sovereign/schema"
+)
+
+// aloneWithin is how long an audit waits for another one, which may be ending because its client went away.
+const aloneWithin = 10 * time.Second
+
+// yieldTimes bounds how long an audit leaves the machine to processing that lags: so many times what its last part took.
+const yieldTimes = 3
+
+// Audit compares the tables with the log, also while the pipeline runs: then up to what was in the tables when it began. One
+// runs at a time; another one is refused with an error that wraps view.ErrConflict. An error wraps ErrBehind if processing was
+// interrupted before it was done.
+func (p *Pipeline) Audit(ctx context.Context, workflow string, listMax int, progress func(done, total uint64)) (*audit.Report, error) {
+	release, err := p.alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := p.store.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	options, err := p.auditOptions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	options.Workflow, options.ListMax, options.Progress = workflow, listMax, progress
+	options.Stamp = fmt.Sprintf("%s %q %d", options.Stamp, workflow, listMax)
+	report, err := audit.Run(ctx, options)
+	if report != nil {
+		report.Stale = p.stale
+	}
+	return report, err
+}
+
+// alone keeps audits, and what would change rows behind an audit's back, apart: it returns when no other is under way.
+func (p *Pipeline) alone(ctx context.Context) (release func(), err error) {
+	select {
+	case p.auditing <- struct{}{}:
+		return func() { <-p.auditing }, nil
+	case <-time.After(aloneWithin):
+		return nil, fmt.Errorf("%w: an audit is under way; try again when it is done", query.ErrConflict)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (p *Pipeline) auditOptions(ctx context.Context) (options audit.Options, err error) {
+	silver, err := p.silverOptions()
+	if err != nil {
+		return options, err
+	}
+	gold, err := p.goldOptions(ctx)
+	if err != nil {
+		return options, err
+	}
+	keys, err := NaturalKeys(p.opts.Config)
+	if err != nil {
+		return options, err
+	}
+	stamp, err := p.programStamp(ctx)
+	if err != nil {
+		return options, err
+	}
+	kept, err := p.kept(ctx)
+	if err != nil {
+		return options, err
+	}
+	options = audit.Options{
+		Kept: kept, Log: p.log, Silver: &silver, Gold: gold, Store: p.store, AtRest: p.atRest, Shared: keys.AcrossWorkflows,
+		Dir: filepath.Join(p.opts.Config.Data, auditDir), Stamp: fmt.Sprint(stamp, kept),
+	}
+	if p.stop != nil {
+		options.Yield = p.yield
+		options.Stamp += " beside a server"
+		return options, nil
+	}
+	// Whoever has changed the tables since an audit was interrupted wants them audited as they are now.
+	if err := p.settle(ctx); err != nil {
+		return options, err
+	}
+	versions, err := p.tableVersions()
+	if err != nil {
+		return options, err
+	}
+	dead, err := p.log.Dead().Info(ctx)
+	if err != nil {
+		return options, fmt.Errorf("read stream DEAD: %w", err)
+	}
+	options.Stamp += fmt.Sprint(versions, dead.State.FirstSeq, dead.State.LastSeq, dead.State.Msgs)
+	return options, nil
+}
+
+// yield leaves the machine to Silver while that lags, within a limit.
+func (p *Pipeline) yield(ctx context.Context, took time.Duration) {
+	limit, cancel := context.WithTimeout(ctx, yieldTimes*took)
+	defer cancel()
+	tick := time.NewTicker(idlePoll)
+	defer tick.Stop()
+	for {
+		if lag, err := p.log.SilverLag(limit); err != nil || lag == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit.Done():
+			return
+		}
+	}
+}
+
+// tableVersions is different after any change to a table: LanceDB keeps a file for each version.
+func (p *Pipeline) tableVersions() (string, error) {
+	var all strings.Builder
+	for _, t := range schema.All {
+		files, err := os.ReadDir(filepath.Join(p.StorePath(), t.Name+".lance", "_versions"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("read the versions of %s: %w", t.Name, err)
+		}
+		for _, file := range files {
+			fmt.Fprintln(&all, t.Name, file.Name())
+		}
+	}
+	return fmt.Sprintf(" %x", sha256.Sum256([]byte(all.String()))), nil
+}

@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"assay/consumers/gold"
+	"assay/internal/embed"
+)
+
+// embedBackoff is the first wait after an endpoint that is unavailable.
+const embedBackoff = 500 * time.Millisecond
+
+// embedder turns texts into vectors.
+type embedder interface {
+	Embed(ctx context.Context, texts []string) ([][]float32, error)
+	Model() string
+	Dimensions() int
+}
+
+// openEmbedder takes the configured endpoint, else the built-in embedder.
+func (p *Pipeline) openEmbedder(context.Context) error {
+	c := p.opts.Config.Embeddings
+	if c.URL == "" {
+		p.embedder = embed.Hashing{}
+		return nil
+	}
+	endpoint, err := embed.NewEndpoint(embed.Options{
+		URL: c.URL, Model: c.Model, Dimensions: c.Dimensions, Shorten: c.Shorten, KeyFile: c.KeyFile, BatchTexts: c.Batch,
+		Rate: c.Rate, Timeout: c.Timeout, Attempts: c.Attempts, BackoffMin: embedBackoff,
+	})
+	if err != nil {
+		return err
+	}
+	p.embedder = endpoint
+	return nil
+}
+
+// flushed is the embedder that flushes wait for: the built-in one, which is fast, or none.
+func (p *Pipeline) flushed() gold.Embedder {
+	if p.opts.Config.Embeddings.URL == "" {
+		return p.embedder
+	}
+	return embed.Later{Of: p.embedder, Wake: p.vectors.Wake}
+}
+
+// fitVectors lays the table of episodes anew if its vectors have another length than the embedder's. Gold then writes its
+// rows again. If that is interrupted, the next start finds either the old length and begins again, or the new one and the
+// marks of the rows that are still to be written.
+func (p *Pipeline) fitVectors(ctx context.Context) error {
+	have, want := p.store.Dimensions(), p.embedder.Dimensions()
+	if have == want {
+		return nil
+	}
+	p.opts.Logger.Info("laying episodes anew for vectors of another length", "model", p.embedder.Model(), "was", have, "is", want)
+	if err := p.gold.RetellEpisodes(ctx); err != nil {
+		return err
+	}
+	if err := p.store.Reshape(ctx, want); err != nil {
+		return err
+	}
+	p.openView()
+	return nil
+}
+
+// ensureVectorIndex builds the index of vectors where it is missing or of another model.
+func (p *Pipeline) ensureVectorIndex(ctx context.Context) error {
+	return p.store.EnsureVectorIndex(ctx, p.embedder.Model())
+}

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/internal/ops/erase"
+	"assay/internal/ops/rebuild"
+	"assay/internal/query"
+)
+
+// Forget removes a workflow from everything that was made of it and, if asked to, from the log; also while the pipeline runs.
+// Folding stands still meanwhile, capture does not. Errors wrap view.ErrNotFound, or view.ErrConflict if an audit is under way
+// or promotions are not published yet.
+func (p *Pipeline) Forget(ctx context.Context, workflow string, opts query.ForgetOptions) (*query.Forgetting, error) {
+	release, err := p.alone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := p.catchUp(ctx); err != nil && !opts.Abandon {
+		return nil, err
+	}
+	// What an audit or a rebuild that was interrupted has computed is no longer so.
+	err = errors.Join(os.RemoveAll(filepath.Join(p.opts.Config.Data, auditDir)), rebuild.Discard(p.opts.Config.Data))
+	if err != nil {
+		return nil, fmt.Errorf("forget: %w", err)
+	}
+	options, err := p.forgetOptions()
+	if err != nil {
+		return nil, err
+	}
+	report, err := erase.Run(ctx, options, erase.Request{
+		Workflow: workflow, Bronze: opts.Bronze, Abandon: opts.Abandon, By: opts.By,
+	})
+	switch {
+	case errors.Is(err, erase.ErrUnknown):
+		return nil, fmt.Errorf("%w: workflow %q", query.ErrNotFound, workflow)
+	case errors.Is(err, erase.ErrPending), errors.Is(err, erase.ErrBusy):
+		return nil, fmt.Errorf("%w: %w", query.ErrConflict, err)
+	case err != nil:
+		return nil, err
+	}
+	return &query.Forgetting{
+		WorkflowID: workflow, Spellings: report.Spellings, Through: report.Through, At: report.At, Events: report.Events,
+		Entities: report.Entities, Promotions: report.Promotions, Letters: report.Letters, Frames: report.Frames,
+		Shared: report.Shared, Rewritten: report.Rewritten, Erased: report.Erased,
+	}, nil
+}
+
+// catchUpWithin is how long processing may take to get to where the log is now.
+const catchUpWithin = 30 * time.Second
+
+// catchUp waits until what the log has now is processed, so that it is known which workflows there are, and no promotion is
+// overlooked. The error wraps view.ErrConflict if that does not happen.
+func (p *Pipeline) catchUp(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, catchUpWithin)
+	defer cancel()
+	for _, part := range []struct {
+		stream   jetstream.Stream
+		consumer func(context.Context) (jetstream.Consumer, error)
+	}{
+		{p.log.Bronze(), p.log.SilverConsumer}, {p.log.Silver(), p.log.GoldConsumer}, {p.log.Promotion(), p.log.PromotionConsumer},
+	} {
+		info, err := part.stream.Info(ctx)
+		if err != nil {
+			return fmt.Errorf("forget: read a stream: %w", err)
+		}
+		consumer, err := part.consumer(ctx)
+		if err == nil {
+			err = p.passed(waiting, consumer, info.State.LastSeq)
+		}
+		if err != nil && ctx.Err() == nil && (waiting.Err() != nil || p.stop == nil) {
+			return fmt.Errorf("%w: frames of the log are not processed yet, among them perhaps promotions; let the server catch up,"+
+				" or abandon what is pending: %w", query.ErrConflict, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passed waits until a consumer is done with what is up to a sequence. Where nothing runs it does not wait.
+func (p *Pipeline) passed(ctx context.Context, consumer jetstream.Consumer, seq uint64) error {
+	tick := time.NewTicker(idlePoll)
+	defer tick.Stop()
+	for {
+		info, err := consumer.Info(ctx)
+		if err != nil {
+			return fmt.Errorf("read consumer: %w", err)
+		}
+		if info.AckFloor.Stream >= seq {
+			return nil
+		}
+		drained, err := p.log.Drained(ctx, consumer)
+		switch {
+		case err != nil || drained:
+			return err
+		case p.stop == nil:
+			return ErrBehind
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// endForgetting ends what was interrupted. If that fails, the tombstone still keeps what is forgotten from coming back, and the
+// next start tries again.
+func (p *Pipeline) endForgetting(ctx context.Context) error {
+	options, err := p.forgetOptions()
+	if err != nil {
+		return err
+	}
+	if err := erase.Resume(ctx, options); err != nil {
+		p.opts.Logger.Error("a workflow is not wholly forgotten yet; the next start tries again", "error", err)
+	}
+	return context.Cause(ctx)
+}
+
+func (p *Pipeline) forgetOptions() (erase.Options, error) {
+	silver, err := p.silverOptions()
+	return erase.Options{Log: p.log, Gold: p.gold, Store: p.store, Silver: &silver, Logger: p.opts.Logger, Running: p.stop != nil}, err
+}

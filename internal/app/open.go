@@ -1,0 +1,284 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/bronze"
+	"assay/consumers/gold"
+	"assay/consumers/silver"
+	"assay/internal/config"
+	"assay/internal/embed"
+	"assay/internal/failpoint"
+	"assay/internal/ops/embedding"
+	"assay/internal/ops/rebuild"
+	"assay/kernels"
+	"assay/sovereign/schema"
+	"assay/streams"
+)
+
+// Directories inside the data directory.
+const (
+	stateDir = rebuild.StateDir
+	storeDir = rebuild.StoreDir
+	auditDir = "audit" // scratch space of an audit
+)
+
+// storeBytesMax is no limit: each stream has its own, and a limit on their sum would only keep a log from being opened
+// whose limit was raised in an earlier run.
+const storeBytesMax = 1 << 60
+
+// openLog starts the embedded server or connects to an outside one, and defines the streams.
+func (p *Pipeline) openLog(ctx context.Context) (err error) {
+	c := p.opts.Config
+	cfg := streams.DefaultConfig()
+	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Ring, c.Log.Replicas
+	cfg.KeepLimits, cfg.AckWait = p.opts.KeepLimits, c.Log.AckWait
+	if c.NATS.URL == "" {
+		p.server, err = streams.StartServer(ctx, streams.ServerConfig{
+			DataDir: c.Data, Config: p.opts.NATSConfig, ConfigFile: c.NATS.Config, Listen: c.NATS.Listen,
+			MaxStoreBytes: storeBytesMax, Logger: p.opts.Logger,
+		})
+		if err != nil {
+			return err
+		}
+		p.conn, err = p.server.Connect()
+	} else {
+		p.conn, err = p.connect()
+	}
+	if err != nil {
+		return err
+	}
+	if p.log, err = streams.Open(ctx, p.conn, cfg); err != nil {
+		return err
+	}
+	if p.server != nil { // nobody else consumes what is embedded here
+		if err := errors.Join(p.server.BoundMemory(), p.log.Redeliver(ctx)); err != nil {
+			return err
+		}
+	}
+	if err := p.reportLoss(ctx); err != nil {
+		return err
+	}
+	p.publisher = p.log.NewPublisher(streams.PublisherConfig{MaxQueueBytes: p.shares.Queue})
+	return nil
+}
+
+// reportLoss says what the log has lost. It goes on all the same: what comes in must be stored.
+func (p *Pipeline) reportLoss(ctx context.Context) error {
+	for _, d := range p.log.Damage() {
+		p.opts.Logger.Error("the log has lost messages: a checksum failed, or a file was gone, when it was opened; restore them from"+
+			" a mirror, or ingest their sources again", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes)
+	}
+	letters, err := p.log.MissingLetters(ctx)
+	if err != nil {
+		return err
+	}
+	if len(letters) > 0 {
+		p.opts.Logger.Error("dead letters are missing from stream DEAD, and no limit took them: stop, and run `assay rebuild`, which writes"+
+			" them again from their frames", "stretches", len(letters), "first", letters[0].String(),
+			"last", letters[len(letters)-1].String())
+	}
+	missing, err := p.log.Missing(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	p.opts.Logger.Error("frames are missing from the log, and no limit took them: put DIR/log of a mirror or a backup in place, or"+
+		" ingest their sources again; the tables still have their rows, so do not rebuild before", "stretches", len(missing),
+		"first", missing[0].String(), "last", missing[len(missing)-1].String())
+	return nil
+}
+
+// connect reaches the outside server. Once connected, it keeps trying to stay so.
+func (p *Pipeline) connect() (*nats.Conn, error) {
+	options := []nats.Option{nats.Name("assay"), nats.MaxReconnects(-1)}
+	if file := p.opts.Config.NATS.Credentials; file != "" {
+		options = append(options, nats.UserCredentials(file))
+	}
+	conn, err := nats.Connect(p.opts.Config.NATS.URL, options...)
+	if err != nil {
+		return nil, fmt.Errorf("no NATS server at %s: check --nats, or leave it out to embed one: %w", p.opts.Config.NATS.URL, err)
+	}
+	return conn, nil
+}
+
+// openStore opens the tables and the state that they are views of, after it has finished a rebuild whose end was
+// interrupted. A state that cannot be used is made anew from the log.
+func (p *Pipeline) openStore(ctx context.Context) error {
+	if err := rebuild.Swap(p.opts.Config.Data); err != nil {
+		return err
+	}
+	err := p.openTables(ctx)
+	if err == nil {
+		err = p.checkLoss(ctx)
+	}
+	switch {
+	case err == nil:
+		return p.readTables(ctx)
+	case errors.Is(err, ErrUnopened) && p.opts.Regardless:
+	case !unusable(err):
+		return err
+	case p.opts.Rebuilding == nil:
+		return fmt.Errorf("%w; `assay rebuild --data %s` makes it anew from the log", err, p.opts.Config.Data)
+	}
+	p.opts.Logger.Warn("making the tables anew from the log, because they or their state cannot be used", "reason", err)
+	p.rebuilt, err = p.rebuild(ctx)
+	return err
+}
+
+// unusable reports whether err says that the state is lost, damaged or another version's, so that it must be made anew. What
+// the system refuses, such as room on a full disk or the lock, is none of these and passes.
+func unusable(err error) bool {
+	if errors.Is(err, gold.ErrStateLost) || errors.Is(err, gold.ErrVersion) {
+		return true
+	}
+	var refused syscall.Errno
+	return errors.Is(err, gold.ErrState) && (!errors.As(err, &refused) || refused == syscall.ENOENT)
+}
+
+// checkLoss notices a directory that is gone, which opening makes anew, empty: a state that knows nothing although batches
+// were folded, and traces without rows although the state has counted some.
+func (p *Pipeline) checkLoss(ctx context.Context) error {
+	totals := p.gold.Totals()
+	if p.gold.Fresh() {
+		consumer, err := p.log.GoldConsumer(ctx)
+		if err != nil {
+			return err
+		}
+		if n := consumer.CachedInfo().AckFloor.Stream; n > 0 {
+			return fmt.Errorf("%w: it is empty, and %d batches were folded", gold.ErrStateLost, n)
+		}
+	}
+	kept, err := p.kept(ctx)
+	if _, drops := kept[schema.Traces]; err != nil || drops || totals.Traces == 0 {
+		return err
+	}
+	rows, err := p.store.Count(ctx, schema.Traces, schema.Filter{})
+	switch {
+	case err != nil:
+		err = unopened(err, p.opts.Config.Data)
+	case rows == 0:
+		err = fmt.Errorf("%w: traces is empty, and %d rows were written", gold.ErrStateLost, totals.Traces)
+	}
+	return err
+}
+
+func (p *Pipeline) openTables(ctx context.Context) (err error) {
+	data := p.opts.Config.Data
+	store, err := p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions(), p.shares)
+	p.vectors = embedding.New(store, p.embedder, p.opts.Logger) // also without: tables that are made anew wake it
+	if err != nil {
+		return unopened(err, data) // and p.store stays nil, so that nobody closes what is not there
+	}
+	p.store = store
+	if added := store.ColumnsAdded(); len(added) > 0 {
+		p.opts.Logger.Info("added columns to tables that an earlier version made", "columns", added)
+	}
+	options, err := p.goldOptions(ctx)
+	if err != nil {
+		return err
+	}
+	options.Dir, options.Store = filepath.Join(data, stateDir), p.store
+	if p.store.Dimensions() != p.embedder.Dimensions() { // rows must fit the table, before fitVectors and after
+		options.Embedder = embed.Later{Of: p.store, Wake: p.vectors.Wake}
+	}
+	if p.gold, err = gold.Open(ctx, options); errors.Is(err, gold.ErrStore) {
+		return unopened(err, data)
+	} else if err != nil {
+		return err
+	}
+	if err := p.checkDerivation(); err != nil {
+		return err
+	}
+	p.vectors.Exclusive, p.vectors.Renewed = p.gold.BetweenFlushes, p.ensureVectorIndex
+	return nil
+}
+
+// goldOptions are Gold's options but for where its state and its tables are.
+func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
+	options := gold.DefaultOptions()
+	info, err := p.log.Silver().Info(ctx)
+	if err != nil {
+		return options, fmt.Errorf("read stream SILVER: %w", err)
+	}
+	options.FetchBytes, options.CacheBytes = p.shares.Fold, p.shares.State
+	options.Embedder, options.Logger, options.Bury = p.flushed(), p.opts.Logger, p.log.PublishMsgs
+	options.Fault = func(at gold.FaultPoint) error { failpoint.Point("gold: " + string(at)); return nil }
+	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
+	options.Forgotten = p.log.Forgotten().Has
+	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
+	return options, err
+}
+
+// openConsumers prepares what processes the log.
+func (p *Pipeline) openConsumers(ctx context.Context) error {
+	if err := p.openSilver(); err != nil {
+		return err
+	}
+	return p.openPromotion(ctx)
+}
+
+func (p *Pipeline) openSilver() error {
+	options, err := p.silverOptions()
+	if err != nil {
+		return err
+	}
+	p.silver, err = silver.New(options)
+	return err
+}
+
+func (p *Pipeline) silverOptions() (silver.Options, error) {
+	c := p.opts.Config
+	options := silver.DefaultOptions()
+	keys, err := NaturalKeys(c)
+	if err != nil {
+		return options, err
+	}
+	options.Decode = decoder(c.Gate)
+	options.Keys, options.Publish, options.Logger = keys, p.publishRefined, p.opts.Logger
+	options.Forgotten = p.log.Forgotten().Has
+	options.Workers, options.Partitions = c.Silver.Workers, c.Silver.Partitions
+	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, min(c.Silver.MaxBytes, p.shares.Refine), c.Silver.MaxAge
+	options.FetchBytes = p.shares.Refine
+	options.Namespace, err = uuid.Parse(c.Namespace)
+	return options, err
+}
+
+// publishRefined stores what Silver made.
+func (p *Pipeline) publishRefined(ctx context.Context, msgs ...*nats.Msg) error {
+	failpoint.Point("silver: before publish")
+	err := p.log.PublishMsgs(ctx, msgs...)
+	failpoint.Point("silver: published, not acknowledged")
+	return err
+}
+
+// decoder is the decoding of frames with both gates.
+func decoder(gate config.Gate) func(f *streams.Frame, seq uint64) []bronze.Event {
+	var options []bronze.Option
+	if gate.RepairMarkerRegex != "" {
+		options = append(options, bronze.WithContract(kernels.Contract{
+			DecayThreshold: gate.DecayThreshold, RepairMarker: gate.RepairMarkerRegex, MaxLookback: gate.MaxLookbackWindow,
+		}))
+	}
+	return func(f *streams.Frame, seq uint64) []bronze.Event {
+		events := bronze.Decode(f, seq, options...)
+		bronze.LoadGate(events, f.Shed)
+		return events
+	}
+}
+
+// NaturalKeys is the table of natural keys: the built-in one with what the settings add.
+func NaturalKeys(c config.Config) (*bronze.Keys, error) {
+	extra := map[string]bronze.Key{}
+	for kind, k := range c.Keys {
+		extra[kind] = bronze.Key{Components: k.Components, Exact: k.Exact}
+	}
+	return bronze.NewKeys(extra)
+}

@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/internal/ops/audit"
+	"assay/streams"
+)
+
+// ErrBehind means that frames of the log are not in the tables yet, so that they cannot be compared.
+var ErrBehind = errors.New("the tables are behind the log")
+
+// restWithin is how long processing may take to come to rest. Silver pauses no longer than that, whatever happens to whoever
+// has asked for it.
+const restWithin = 30 * time.Second
+
+// atRest runs do at a moment at which the tables are what the log says up to a sequence. Where the pipeline runs, Silver takes
+// no more frames until all that it took is in the tables; meanwhile the log takes in what comes.
+func (p *Pipeline) atRest(ctx context.Context, do func(audit.Rest) error) error {
+	if p.stop == nil {
+		return p.atRestStopped(ctx, do)
+	}
+	resting, cancel := context.WithTimeout(ctx, restWithin)
+	defer cancel()
+	js := p.log.JetStream()
+	if _, err := js.PauseConsumer(resting, streams.StreamBronze, streams.ConsumerSilver, time.Now().Add(restWithin)); err != nil {
+		return fmt.Errorf("pause Silver: %w", err)
+	}
+	resume := func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restWithin)
+		defer cancel()
+		// If that fails, the server does so by itself when the time is over.
+		_, _ = js.ResumeConsumer(ctx, streams.StreamBronze, streams.ConsumerSilver)
+	}
+	defer resume()
+	upTo, err := p.drain(resting)
+	if err == nil {
+		err = p.gold.FlushAll(resting)
+	}
+	if err != nil {
+		if resting.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w, and do not catch up within %v: see the server's log: %w", ErrBehind, restWithin, err)
+		}
+		return err
+	}
+	totals := p.gold.Totals()
+	return p.gold.BetweenFlushes(func() error {
+		return do(audit.Rest{UpTo: upTo, Totals: &totals, Resume: resume})
+	})
+}
+
+// drain waits until all that Silver took is in the tables, and returns the last sequence of it.
+func (p *Pipeline) drain(ctx context.Context) (upTo uint64, err error) {
+	silver, err := p.log.SilverConsumer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	tick := time.NewTicker(idlePoll)
+	defer tick.Stop()
+	for {
+		info, err := silver.Info(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("read consumer: %w", err)
+		}
+		busy := info.NumAckPending > 0
+		if !busy {
+			busy, err = p.anyBusy(ctx, p.log.GoldConsumer, p.log.PromotionConsumer)
+		}
+		if err != nil || !busy {
+			return info.Delivered.Stream, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// atRestStopped makes sure that nothing is left to process, and writes what the tables still lack of the state, as after a
+// crash.
+func (p *Pipeline) atRestStopped(ctx context.Context, do func(audit.Rest) error) error {
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
+	info, err := p.log.Bronze().Info(ctx)
+	if err != nil {
+		return fmt.Errorf("read stream BRONZE: %w", err)
+	}
+	totals := p.gold.Totals()
+	return do(audit.Rest{UpTo: info.State.LastSeq, Totals: &totals, Resume: func() {}})
+}
+
+// settle writes what the tables still lack of the state, and fails if the state lacks something. The pipeline must not have
+// been started.
+func (p *Pipeline) settle(ctx context.Context) error {
+	busy, err := p.anyBusy(ctx, p.log.SilverConsumer, p.log.GoldConsumer, p.log.PromotionConsumer)
+	if err != nil {
+		return err
+	}
+	if busy {
+		return fmt.Errorf("%w: finish with `assay run --data %s --until-idle`, then try again", ErrBehind, p.opts.Config.Data)
+	}
+	return p.gold.FlushAll(ctx)
+}
+
+// anyBusy asks consumers in the order in which work moves through them, so that none is missed between two questions.
+func (p *Pipeline) anyBusy(ctx context.Context, consumers ...func(context.Context) (jetstream.Consumer, error)) (bool, error) {
+	for _, find := range consumers {
+		consumer, err := find(ctx)
+		if err != nil {
+			return false, err
+		}
+		if drained, err := p.log.Drained(ctx, consumer); !drained || err != nil {
+			return true, err
+		}
+	}
+	return false, nil
+}

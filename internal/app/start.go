@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"assay/sovereign/schema"
+	"assay/streams"
+)
+
+const (
+	// lagInterval is how often the lag of Silver is measured for the load gate.
+	lagInterval = 250 * time.Millisecond
+	// upkeepInterval is how often tables are compacted and their indexes brought up to date.
+	upkeepInterval = 2 * time.Minute
+	// upkeepRows is by how many events tables grow before that is done early, upkeepLook how often their growth is looked at.
+	upkeepRows = 100_000
+	upkeepLook = 5 * time.Second
+)
+
+// Start begins processing: Silver, Gold, Promotion and the upkeep of tables, until Close. If one of them fails, all stop,
+// Done is closed and Err tells why.
+func (p *Pipeline) Start(ctx context.Context) error {
+	silver, err := p.log.SilverConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	gold, err := p.log.GoldConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.fitVectors(ctx); err != nil {
+		return err
+	}
+	gate := p.opts.Config.Gate
+	p.stamp = streams.NewStamp(streams.ShedPolicy{Low: gate.LowWatermark, High: gate.HighWatermark, Ceiling: gate.Ceiling}, p.log.SilverLag)
+
+	// What runs outlives the caller's context: Close ends it, in its own order.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	p.stop, p.done = stop, make(chan struct{})
+	group, running := errgroup.WithContext(running)
+	for name, part := range map[string]func(context.Context) error{
+		"silver":    func(ctx context.Context) error { return p.silver.Run(ctx, silver) },
+		"gold":      func(ctx context.Context) error { return p.gold.Run(ctx, gold) },
+		"promotion": p.promotion.Run,
+		"vectors":   p.vectors.Run,
+		"upkeep":    p.upkeep,
+		"lag":       p.measureLag,
+		"chain":     p.extendChain,
+		"server":    p.watchServer,
+	} {
+		group.Go(func() error {
+			if err := part(running); err != nil && !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	go func() {
+		p.err = group.Wait()
+		close(p.done)
+	}()
+	return nil
+}
+
+// Done is closed when processing has ended.
+func (p *Pipeline) Done() <-chan struct{} { return p.done }
+
+// Err tells why processing ended by itself; it may be called once Done is closed.
+func (p *Pipeline) Err() error { return p.err }
+
+func (p *Pipeline) measureLag(ctx context.Context) error {
+	p.stamp.Run(ctx, lagInterval, func(err error) { p.opts.Logger.Warn("the lag of Silver is unknown", "error", err) })
+	return nil
+}
+
+// watchServer ends everything when the embedded server dies by itself.
+func (p *Pipeline) watchServer(ctx context.Context) error {
+	if p.server == nil {
+		return nil
+	}
+	select {
+	case err := <-p.server.Err():
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// upkeep compacts tables and keeps their indexes up to date. A failure is tried again at the next turn: queries work
+// without, only slower.
+func (p *Pipeline) upkeep(ctx context.Context) error {
+	tick, look := time.NewTicker(upkeepInterval), time.NewTicker(upkeepLook)
+	defer tick.Stop()
+	defer look.Stop()
+	for {
+		work := p.Maintain
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-look.C:
+			work = p.MaintainGrown
+		}
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			p.opts.Logger.Warn("table upkeep failed and will be tried again", "error", err)
+		}
+	}
+}
+
+// MaintainGrown does what Maintain does if so much has come in that questions would be slow without.
+func (p *Pipeline) MaintainGrown(ctx context.Context) error {
+	if p.gold.Totals().Traces < p.maintained.Load()+upkeepRows {
+		return nil
+	}
+	return p.Maintain(ctx)
+}
+
+// Maintain compacts tables and brings their indexes up to date at once.
+func (p *Pipeline) Maintain(ctx context.Context) error {
+	p.maintained.Store(p.gold.Totals().Traces)
+	err := errors.Join(p.retain(ctx), p.store.EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
+	for _, t := range schema.All {
+		err = errors.Join(err, p.store.Optimise(ctx, t.Name))
+	}
+	return err
+}
+
+// Close stops processing and closes everything in the reverse order of opening. Frames that were accepted and not yet
+// processed stay in the log for the next start. It may be called once, also on a Pipeline that is only partly open.
+func (p *Pipeline) Close(ctx context.Context) error {
+	var errs []error
+	if p.publisher != nil {
+		errs = append(errs, p.publisher.Close(ctx))
+	}
+	if p.stop != nil {
+		p.stop()
+		<-p.done
+	}
+	errs = append(errs, p.closeTables())
+	if p.conn != nil {
+		p.conn.Close()
+	}
+	if p.server != nil {
+		errs = append(errs, p.server.Stop(ctx))
+	}
+	return errors.Join(errs...)
+}

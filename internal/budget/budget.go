@@ -1,0 +1,71 @@
+// Package budget shares out the memory that the program may take. Whoever holds much of it, or holds it for long, has a share
+// here; what the parts do with theirs stands next to them, and docs/memory.md has what all of them together came to.
+package budget
+
+import (
+	"math"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+)
+
+// What the program is granted in all, its own pages and those of its file that it works with, at both ends of the scale.
+const (
+	// Tight is the least that suffices under load: every share is at its least.
+	Tight = 256 << 20
+	// Ample is from where on more memory would make nothing faster but recall.
+	Ample = 512 << 20
+)
+
+// What is kept of indexes grows beyond that, as a share of what is granted: a search reads much of the index of vectors, which
+// takes some 200 MiB for a million of them, and a cache that holds less of it than each search reads is of no use.
+const (
+	indexesShare = 16
+	indexesMost  = 1 << 30
+)
+
+// Shares are the parts' limits, in bytes where nothing else is said.
+type Shares struct {
+	Heap         int64 // Go's heap, above which its collector works harder; it holds most of what follows up to Fold
+	Ingest       int64 // frames of all requests on their way to the log
+	Queue        int64 // of them, what waits for the log or is being written
+	Refine       int   // what a worker of Silver fetches, and publishes, at a time
+	Fold         int   // what Gold fetches, and commits, at a time; it takes several times that while it does
+	State        int64 // cache of the state store
+	Indexes      int64 // pages of the tables' indexes that questions have needed
+	Footers      int64 // footers of the tables' files
+	FragmentRows int64 // rows of a fragment of a table, all of whose columns upkeep holds at a time
+}
+
+// For returns the shares of a program that may take so many bytes; 0 stands for what its control group grants it, or all
+// that the machine has if that is less.
+func For(granted int64) Shares {
+	if granted == 0 {
+		granted = min(limit(memlimit.FromCgroup()), limit(memlimit.FromSystem()))
+	}
+	return of(granted)
+}
+
+// limit is a number of bytes as it was found out; err tells that there is none.
+func limit(bytes uint64, err error) int64 {
+	if err != nil {
+		return math.MaxInt64
+	}
+	return int64(min(bytes, math.MaxInt64))
+}
+
+// of lets every share grow evenly from its least at Tight to its most at Ample; that of the indexes grows on.
+func of(granted int64) Shares {
+	part := float64(min(max(granted, Tight), Ample)-Tight) / (Ample - Tight)
+	between := func(least, most int64) int64 { return least + int64(part*float64(most-least)) }
+	return Shares{
+		Heap:         between(96<<20, 160<<20),
+		Ingest:       between(4<<20, 16<<20),
+		Queue:        between(4<<20, 8<<20),
+		Refine:       int(between(2<<20, 4<<20)),
+		Fold:         int(between(4<<20, 8<<20)),
+		State:        between(16<<20, 64<<20),
+		Indexes:      max(between(16<<20, 128<<20), min(granted/indexesShare, indexesMost)),
+		Footers:      between(8<<20, 32<<20),
+		FragmentRows: between(32<<10, 128<<10),
+	}
+}

@@ -1,6 +1,0 @@
-//go:build !faults
-
-package fault
-
-// Point is a step at which the process may be killed: never, in this build.
-func Point(string) {}

@@ -1,0 +1,146 @@
+package audit
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/google/uuid"
+
+	"assay/consumers/silver"
+	"assay/internal/ops/retention"
+	"assay/sovereign/schema"
+)
+
+// expected is the store into which the fresh Gold writes. Of traces it notes which events are new; of the rows of the
+// other tables it keeps the signatures. Gold writes those at the end, when all is folded, and so never takes one back.
+type expected struct {
+	*scratch
+	workflow string // whose rows are kept; "": all
+	kept     map[string]time.Time
+	new      map[key]struct{} // events of the group being folded that were in no earlier frame
+}
+
+func newExpected(space *scratch, workflow string, kept map[string]time.Time) *expected {
+	return &expected{scratch: space, workflow: workflow, kept: kept, new: map[key]struct{}{}}
+}
+
+// Append implements gold.Store.
+func (e *expected) Append(_ context.Context, table string, rows arrow.Record) error {
+	l := newLayout(table)
+	if l.byFrame {
+		return e.note(l, rows)
+	}
+	return e.keep(l, rows)
+}
+
+// Merge implements gold.Store.
+func (e *expected) Merge(ctx context.Context, table string, rows arrow.Record) error {
+	return e.Append(ctx, table, rows)
+}
+
+// Delete implements gold.Store. Gold deletes rows that it has written before, of which there are none.
+func (e *expected) Delete(context.Context, string, schema.Filter) error { return nil }
+
+// Count implements gold.Store: when Gold opens, there is nothing that it does not know.
+func (e *expected) Count(context.Context, string, schema.Filter) (int64, error) { return 0, nil }
+
+// Query implements gold.Store.
+func (e *expected) Query(_ context.Context, q schema.Query) (array.RecordReader, error) {
+	return array.NewRecordReader(schema.ByName(q.Table).Schema, nil)
+}
+
+// beginGroup is called before the frames of a range are folded as one group.
+func (e *expected) beginGroup(from, to uint64) error {
+	clear(e.new)
+	writes := e.db.NewBatch()
+	defer writes.Close()
+	span := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, from), to)
+	if err := writes.Set([]byte{keyGroup}, span, nil); err != nil {
+		return stateError(err)
+	}
+	if err := writes.DeleteRange([]byte{keyNew}, []byte{keyNew + 1}, nil); err != nil {
+		return stateError(err)
+	}
+	return stateError(writes.Commit(pebble.Sync))
+}
+
+// note remembers, before Gold commits them, which events are new, so that it is known after an interruption.
+func (e *expected) note(l *layout, rows arrow.Record) error {
+	keys, err := newKeys(l, rows)
+	if err != nil {
+		return err
+	}
+	writes := e.db.NewBatch()
+	defer writes.Close()
+	for row := range int(rows.NumRows()) {
+		k, _ := keys.at(row)
+		e.new[k] = struct{}{}
+		if err := writes.Set(k.encode(), nil, nil); err != nil {
+			return stateError(err)
+		}
+	}
+	return stateError(writes.Commit(pebble.Sync))
+}
+
+// recallGroup reads which group was folded last, and which of its events were new.
+func (e *expected) recallGroup() (from, to uint64, err error) {
+	clear(e.new)
+	if err := e.get([]byte{keyGroup}, func(span []byte) error {
+		from, to = binary.BigEndian.Uint64(span), binary.BigEndian.Uint64(span[8:])
+		return nil
+	}); err != nil {
+		return 0, 0, err
+	}
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyNew}, UpperBound: []byte{keyNew + 1}})
+	if err != nil {
+		return 0, 0, stateError(err)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		e.new[decodeKey(it.Key())] = struct{}{}
+	}
+	return from, to, stateError(it.Close())
+}
+
+func (e *expected) keep(l *layout, rows arrow.Record) error {
+	signed, err := newSigned(l, rows)
+	if err != nil {
+		return err
+	}
+	writes := e.db.NewBatch()
+	defer writes.Close()
+	var r row
+	ours, aged := ofWorkflow(rows, e.workflow), retention.AgedRows(l.table.Name, e.kept[l.table.Name], rows)
+	for i := range int(rows.NumRows()) {
+		if !ours(i) || aged(i) {
+			continue
+		}
+		signed.read(i, &r)
+		if err := writes.Set(expectedKey(l.table.Name, r.id), r.encode(), nil); err != nil {
+			return stateError(err)
+		}
+	}
+	return stateError(writes.Commit(pebble.Sync)) // before Gold forgets that it had to write them
+}
+
+// ofWorkflow tells which rows of a record are a workflow's; "" and tables that do not say stand for all.
+func ofWorkflow(rows arrow.Record, workflow string) func(row int) bool {
+	column, ok := columnOf(rows, silver.ColWorkflowID).(*array.String)
+	if workflow == "" || !ok {
+		return func(int) bool { return true }
+	}
+	return func(row int) bool { return column.Value(row) == workflow }
+}
+
+// encode is the key under which an event is noted as new.
+func (k key) encode() []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(append([]byte{keyNew}, k.ID[:]...), k.Seq), k.Position)
+}
+
+func decodeKey(noted []byte) key {
+	rest := noted[1:]
+	return key{uuid.UUID(rest[:16]), binary.BigEndian.Uint64(rest[16:]), binary.BigEndian.Uint64(rest[24:])}
+}

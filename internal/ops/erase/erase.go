@@ -1,0 +1,192 @@
+package erase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/consumers/gold"
+	"assay/consumers/silver"
+	"assay/internal/failpoint"
+	"assay/sovereign/schema"
+	"assay/streams"
+)
+
+// Store is the store with the tables.
+type Store interface {
+	gold.Store
+	// Prune compacts a table and removes all its old versions.
+	Prune(ctx context.Context, table string) error
+}
+
+// Options are the parts of Assay that have something to forget.
+type Options struct {
+	Log    *streams.Log
+	Gold   *gold.Gold
+	Store  Store
+	Silver *silver.Options // as the Silver consumer has them
+	Logger *slog.Logger
+	// Running tells that the consumers run. Else frames that are written again would wait for them.
+	Running bool
+}
+
+// Request asks for a workflow to be forgotten.
+type Request struct {
+	Workflow string
+	Bronze   bool   // erase its frames in the log, too
+	Abandon  bool   // give up promotions that are not published yet
+	By       string // who asks
+}
+
+// Report tells what was removed.
+type Report struct {
+	streams.Tombstone
+	Events     uint64 // shed and dead ones included
+	Entities   uint64
+	Promotions int    // rows
+	Letters    int    // dead letters
+	Frames     uint64 // of the log that hold events of the workflow alone
+	Shared     uint64 // frames with events of other workflows, too, that are still in the log
+	Rewritten  uint64 // such frames that were written again without the workflow's events
+	Erased     int    // frames erased, those written again included
+}
+
+// Run forgets a workflow. It may be repeated, and forgets what has come since. Errors wrap ErrUnknown, ErrPending, ErrBusy or
+// streams.ErrChain, or are those of the parts.
+func Run(ctx context.Context, opts Options, request Request) (*Report, error) {
+	was, err := opts.Log.Tombstone(ctx, request.Workflow)
+	if err != nil {
+		return nil, err
+	}
+	f := &forgetting{Options: opts, abandon: request.Abandon, moved: map[uint64]bool{}, report: &Report{Tombstone: streams.Tombstone{
+		Workflow: request.Workflow, Bronze: request.Bronze, By: request.By, At: time.Now().UTC(),
+	}}}
+	if was != nil {
+		f.report.Spellings = was.Spellings
+	} else if err := f.checkKnown(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.checkPromotions(ctx); err != nil {
+		return nil, err
+	}
+	return f.report, f.run(ctx)
+}
+
+// Resume ends what was interrupted. Nothing may be processed before it returns.
+func Resume(ctx context.Context, opts Options) error {
+	all, err := opts.Log.Tombstones(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if t.Done {
+			continue
+		}
+		opts.Logger.Info("going on with forgetting a workflow", "workflow", t.Workflow, "since", t.At)
+		f := &forgetting{Options: opts, abandon: true, resumed: true, moved: map[uint64]bool{}, report: &Report{Tombstone: t}}
+		if err := f.run(ctx); err != nil {
+			return fmt.Errorf("forget %q: %w", t.Workflow, err)
+		}
+	}
+	return nil
+}
+
+// forgetting is the forgetting of one workflow.
+type forgetting struct {
+	Options
+	abandon bool
+	resumed bool
+	report  *Report
+	whole   []uint64        // sequences of frames that hold events of the workflow alone
+	mixed   []uint64        // sequences of frames that also hold others'
+	moved   map[uint64]bool // those of them that were written again
+}
+
+func (f *forgetting) run(ctx context.Context) error {
+	out, err := f.Gold.Forget(ctx, f.report.Workflow, f.bury)
+	if err != nil {
+		return err
+	}
+	f.report.Events, f.report.Entities = out.Events, out.Entities
+	for _, step := range []func(context.Context) error{
+		f.forgetPromotions, f.erase, f.forgetLetters, f.Gold.FlushAll, f.prune,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+		failpoint.Point("forget: between steps")
+	}
+	f.report.Done = true
+	return f.Log.Bury(ctx, f.report.Tombstone)
+}
+
+// bury writes the tombstone.
+func (f *forgetting) bury(ctx context.Context, spellings []string) (*gold.Burial, error) {
+	info, err := f.Log.Bronze().Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
+	}
+	t := &f.report.Tombstone
+	if !f.resumed {
+		t.Through = info.State.LastSeq
+	}
+	t.Spellings = append(t.Spellings, spellings...)
+	slices.Sort(t.Spellings)
+	t.Spellings = slices.Compact(t.Spellings)
+	if err := f.Log.Bury(ctx, *t); err != nil {
+		return nil, err
+	}
+	failpoint.Point("forget: buried")
+	return &gold.Burial{
+		Through: t.Through, Spellings: t.Spellings, Rows: f.rows(ctx),
+		Gaps: info.State.FirstSeq > 1 || info.State.NumDeleted > 0,
+	}, nil
+}
+
+// checkKnown keeps a mistyped name from being buried.
+func (f *forgetting) checkKnown(ctx context.Context) error {
+	spellings, err := f.Gold.Spellings(f.report.Workflow)
+	if err != nil || len(spellings) > 0 {
+		return err
+	}
+	subject := "bronze.*." + streams.EscapeToken(f.report.Workflow)
+	info, err := f.Log.Bronze().Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
+	}
+	if len(info.State.Subjects) == 0 {
+		return fmt.Errorf("%w: %q", ErrUnknown, f.report.Workflow)
+	}
+	return nil
+}
+
+// erase erases the frames.
+func (f *forgetting) erase(ctx context.Context) (err error) {
+	if !f.report.Bronze {
+		f.report.Shared = uint64(len(f.mixed))
+		return nil
+	}
+	if err := f.redact(ctx); err != nil {
+		return err
+	}
+	f.report.Erased, err = f.Log.Erase(ctx, f.whole)
+	return err
+}
+
+// prune removes what is left of deleted rows in old versions of the tables and, where nothing is to be left at all, in the
+// state.
+func (f *forgetting) prune(ctx context.Context) error {
+	var errs []error
+	for _, t := range schema.All {
+		errs = append(errs, f.Store.Prune(ctx, t.Name))
+	}
+	if f.report.Bronze {
+		errs = append(errs, f.Gold.Compact(ctx))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,169 @@
+package retention
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/sovereign/schema"
+)
+
+const (
+	// horizonKey is the key of the horizons in the bucket state.
+	horizonKey = "retention"
+	// roundShare is which part of its rows a table that is too large loses in one Round: one in so many.
+	roundShare = 10
+	// sizeRest is how long a table's size is left alone after rows were dropped for it: that long the old versions remain.
+	sizeRest = 20 * time.Minute
+	// halvings bounds the search for a time: within a range of centuries it finds it to the second.
+	halvings = 40
+)
+
+// Limits bound one table; zero values do not.
+type Limits struct {
+	MaxAge   time.Duration
+	MaxBytes int64
+}
+
+// Horizon says what of a table was dropped.
+type Horizon struct {
+	Before  time.Time `json:"before"`  // rows last active before it may be missing
+	Dropped uint64    `json:"dropped"` // rows in all
+	At      time.Time `json:"at"`      // when the horizon was last moved
+}
+
+// Store holds the tables.
+type Store interface {
+	Delete(ctx context.Context, table string, where schema.Filter) error
+	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
+}
+
+// Keeper keeps tables within their limits.
+type Keeper struct {
+	Store     Store
+	State     jetstream.KeyValue // where horizons are kept
+	Dir       string             // of the tables on disk
+	Limits    map[string]Limits  // by table
+	Exclusive func(do func() error) error
+	Now       func() time.Time
+}
+
+// Horizons returns those of all tables that have one.
+func Horizons(ctx context.Context, state jetstream.KeyValue) (map[string]Horizon, error) {
+	all := map[string]Horizon{}
+	entry, err := state.Get(ctx, horizonKey)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return all, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrHorizon, err)
+	}
+	return all, nil
+}
+
+// Round drops what is beyond the limits, a bounded part of it. Errors wrap ErrHorizon or ErrStore.
+func (k *Keeper) Round(ctx context.Context) error {
+	for _, table := range Tables() {
+		limits := k.Limits[table]
+		if limits == (Limits{}) {
+			continue
+		}
+		if err := k.round(ctx, table, limits); err != nil {
+			return fmt.Errorf("%s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) round(ctx context.Context, table string, limits Limits) error {
+	all, err := Horizons(ctx, k.State)
+	if err != nil {
+		return err
+	}
+	was := all[table]
+	before := was.Before
+	if limits.MaxAge > 0 {
+		before = later(before, k.Now().Add(-limits.MaxAge))
+	}
+	if limits.MaxBytes > 0 && k.Now().Sub(was.At) > sizeRest && k.bytes(table) > limits.MaxBytes {
+		by, err := k.oldest(ctx, table)
+		if err != nil {
+			return err
+		}
+		before = later(before, by)
+	}
+	before = before.UTC().Truncate(time.Microsecond)
+	rows, err := k.Store.Count(ctx, table, Aged(table, before))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	if rows == 0 {
+		return nil
+	}
+	all[table] = Horizon{Before: before, Dropped: was.Dropped + uint64(rows), At: k.Now().UTC()}
+	value, err := json.Marshal(all)
+	if err == nil {
+		_, err = k.State.Put(ctx, horizonKey, value)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrHorizon, err)
+	}
+	return k.Exclusive(func() error {
+		if err := k.Store.Delete(ctx, table, Aged(table, before)); err != nil {
+			return fmt.Errorf("%w: %w", ErrStore, err)
+		}
+		return nil
+	})
+}
+
+// oldest returns the time before which a tenth of the rows were last active.
+func (k *Keeper) oldest(ctx context.Context, table string) (time.Time, error) {
+	all, err := k.Store.Count(ctx, table, schema.Filter{})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	least, most := time.Unix(0, 0), k.Now()
+	for range halvings {
+		middle := least.Add(most.Sub(least) / 2)
+		n, err := k.Store.Count(ctx, table, Aged(table, middle))
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%w: %w", ErrStore, err)
+		}
+		if n*roundShare > all {
+			most = middle
+		} else {
+			least = middle
+		}
+	}
+	return most, nil
+}
+
+// bytes is the size of a table on disk. Files that go meanwhile do not count.
+func (k *Keeper) bytes(table string) (n int64) {
+	_ = filepath.WalkDir(filepath.Join(k.Dir, table+".lance"), func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil {
+			n += info.Size()
+		}
+		return nil
+	})
+	return n
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,280 @@
+// Package api serves Assay over HTTP: ingest, questions, live events, metrics and health.
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"assay/internal/query"
+	"assay/internal/query/graph"
+)
+
+// ErrListen means that the API cannot listen where it was told to.
+var ErrListen = errors.New("api: cannot listen")
+
+// Options configure the API.
+type Options struct {
+	Listen  string // host:port
+	Token   string // bearer token; "" asks for none, which is allowed on loopback addresses only
+	View    query.View
+	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
+	Live    http.Handler // GET /v1/live
+	Replay  http.Handler // GET /v1/replay
+	Audit   Auditor
+	Ready   func(ctx context.Context) (warnings []string, err error)
+	Metrics prometheus.Gatherer
+	Logger  *slog.Logger
+}
+
+// Server is a listening API.
+type Server struct {
+	http     *http.Server
+	listener net.Listener
+	done     chan error
+}
+
+// Timeouts of the server. Bodies are streamed, so only their handler bounds how long one may take.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10
+	maxBody       = 1 << 20 // of a question, in bytes
+)
+
+// Start listens and serves until Stop. Its errors wrap ErrListen.
+func Start(ctx context.Context, opts Options) (*Server, error) {
+	if opts.Token == "" && !loopback(opts.Listen) {
+		return nil, fmt.Errorf("%w: %s is reachable from elsewhere, so a token is needed: set http.token or ASSAY_HTTP_TOKEN", ErrListen, opts.Listen)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", opts.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%w: is another assay serving? Choose another address with --http-listen: %w", ErrListen, err)
+	}
+	s := &Server{listener: listener, done: make(chan error, 1)}
+	s.http = &http.Server{
+		Handler:           Handler(opts),
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(opts.Logger.Handler(), slog.LevelDebug),
+	}
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.http.BaseContext = func(net.Listener) context.Context {
+		return context.WithValue(context.Background(), stoppingKey{}, stopping)
+	}
+	s.http.RegisterOnShutdown(stop)
+	go func() { s.done <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+// URL is where the API answers.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// Stop lets requests under way finish until ctx ends, then cuts them off.
+func (s *Server) Stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	if served := <-s.done; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Handler is the API without a listener.
+func Handler(opts Options) http.Handler {
+	a := &api{Options: opts}
+	mux := http.NewServeMux()
+	mux.Handle("POST /v1/ingest/{source}/{workflow...}", opts.Ingest)
+	mux.Handle("GET /v1/ingest/{source}/{workflow...}", opts.Ingest)
+	mux.Handle("GET /v1/live", opts.Live)
+	mux.HandleFunc("GET /v1/workflows/{id...}", a.workflow)
+	mux.HandleFunc("DELETE /v1/workflows/{id...}", a.forget)
+	mux.HandleFunc("POST /v1/recall", a.recall)
+	mux.HandleFunc("GET /v1/capabilities", a.capabilities)
+	mux.HandleFunc("GET /v1/graph", a.graph)
+	a.routePromotions(mux)
+	mux.HandleFunc("GET /v1/dead", a.dead)
+	mux.Handle("GET /v1/replay", opts.Replay)
+	mux.HandleFunc("POST /v1/audit", a.audit)
+	mux.HandleFunc("GET /v1/audit/checkpoints", a.checkpoints)
+	mux.HandleFunc("GET /v1/status", a.status)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))
+	protected := bearer(opts.Token, mux)
+
+	// Health is asked by those who have no token.
+	open := http.NewServeMux()
+	open.Handle("/", protected)
+	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	open.HandleFunc("GET /readyz", a.ready)
+	return open
+}
+
+// bearer lets only requests with the token through. Digests are compared, so that neither length nor content leaks.
+func bearer(token string, next http.Handler) http.Handler {
+	if token == "" {
+		return next
+	}
+	want := sha256.Sum256([]byte("Bearer " + token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			respond(w, http.StatusUnauthorized, failure{"a bearer token is needed: send Authorization: Bearer …"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+type api struct{ Options }
+
+type failure struct {
+	Error string `json:"error"`
+}
+
+func (a *api) workflow(w http.ResponseWriter, r *http.Request) {
+	limit, err1 := number(r, "limit")
+	offset, err2 := number(r, "offset")
+	at, err3 := instant(r, "at")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		a.answer(w, nil, err)
+		return
+	}
+	found, err := a.View.Rehydrate(r.Context(), r.PathValue("id"), query.RehydrateOptions{Limit: limit, Offset: offset, At: at})
+	a.answer(w, found, err)
+}
+
+func (a *api) recall(w http.ResponseWriter, r *http.Request) {
+	var request query.RecallRequest
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil {
+		a.answer(w, nil, fmt.Errorf("%w: %w", query.ErrRequest, err))
+		return
+	}
+	hits, err := a.View.Recall(r.Context(), request)
+	a.answer(w, hits, err)
+}
+
+func (a *api) capabilities(w http.ResponseWriter, r *http.Request) {
+	found, err := a.View.Capabilities(r.Context())
+	a.answer(w, found, err)
+}
+
+func (a *api) graph(w http.ResponseWriter, r *http.Request) {
+	found, err := a.View.Graph(r.Context())
+	if err != nil {
+		a.answer(w, nil, err)
+		return
+	}
+	format := r.URL.Query().Get("format")
+	if format == "" {
+		format = graph.FormatJSON
+	}
+	text, contentType, err := graph.Render(found, format)
+	if err != nil {
+		a.answer(w, nil, fmt.Errorf("%w: %w", query.ErrRequest, err))
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	if _, err := w.Write(text); err != nil {
+		a.Logger.Debug("api: the client went away", "error", err)
+	}
+}
+
+func (a *api) dead(w http.ResponseWriter, r *http.Request) {
+	limit, err := number(r, "limit")
+	if err != nil {
+		a.answer(w, nil, err)
+		return
+	}
+	found, err := a.View.Dead(r.Context(), limit)
+	a.answer(w, found, err)
+}
+
+func (a *api) status(w http.ResponseWriter, r *http.Request) {
+	found, err := a.View.Status(r.Context())
+	a.answer(w, found, err)
+}
+
+func (a *api) ready(w http.ResponseWriter, r *http.Request) {
+	warnings, err := a.Ready(r.Context())
+	if err != nil {
+		respond(w, http.StatusServiceUnavailable, failure{err.Error()})
+		return
+	}
+	fmt.Fprintln(w, "ready")
+	for _, warning := range warnings {
+		fmt.Fprintln(w, "warning:", warning)
+	}
+}
+
+// answer writes a result or an error, with the status that the error stands for.
+func (a *api) answer(w http.ResponseWriter, result any, err error) {
+	switch {
+	case err == nil:
+		respond(w, http.StatusOK, result)
+	case errors.Is(err, query.ErrNotFound):
+		respond(w, http.StatusNotFound, failure{err.Error()})
+	case errors.Is(err, query.ErrRequest):
+		respond(w, http.StatusBadRequest, failure{err.Error()})
+	case errors.Is(err, query.ErrConflict):
+		respond(w, http.StatusConflict, failure{err.Error()})
+	default:
+		a.Logger.Error("api: question failed", "error", err)
+		respond(w, http.StatusInternalServerError, failure{err.Error()})
+	}
+}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// A client that has gone away is no concern of the server's.
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func number(r *http.Request, name string) (int, error) {
+	text := strings.TrimSpace(r.URL.Query().Get(name))
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%w: %s must be a whole number, not %q", query.ErrRequest, name, text)
+	}
+	return n, nil
+}
+
+func instant(r *http.Request, name string) (time.Time, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, fmt.Errorf("%w: %s must be a time such as 2026-01-31T12:00:00Z, not %q", query.ErrRequest, name, text)
+	}
+	return t, nil
+}

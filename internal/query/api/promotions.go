@@ -1,0 +1,85 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"assay/internal/query"
+)
+
+// routePromotions adds what shows and steers promotions. Web pages of elsewhere cannot steer them through a browser.
+func (a *api) routePromotions(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/promotions", a.promotions)
+	mux.HandleFunc("GET /v1/promotions/{id}", a.promotion)
+	guard := http.NewCrossOriginProtection()
+	for pattern, steer := range map[string]http.HandlerFunc{
+		"POST /v1/promotions/retry":       a.retryRejected,
+		"POST /v1/promotions/{id}/retry":  a.retryPromotion,
+		"POST /v1/promotions/{id}/reject": a.rejectPromotion,
+	} {
+		mux.Handle(pattern, guard.Handler(steer))
+	}
+}
+
+func (a *api) promotions(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("watch") == "true" {
+		a.watchPromotions(w, r)
+		return
+	}
+	found, err := a.View.Promotions(r.Context(), r.URL.Query().Get("state"))
+	a.answer(w, found, err)
+}
+
+func (a *api) promotion(w http.ResponseWriter, r *http.Request) {
+	found, err := a.View.Promotion(r.Context(), r.PathValue("id"))
+	a.answer(w, found, err)
+}
+
+func (a *api) retryRejected(w http.ResponseWriter, r *http.Request) {
+	if state := r.URL.Query().Get("state"); state != query.StateRejected {
+		a.answer(w, nil, fmt.Errorf("%w: all of a state can be retried with ?state=rejected, not %q", query.ErrRequest, state))
+		return
+	}
+	n, err := a.View.RetryRejected(r.Context())
+	a.answer(w, query.Steered{Retried: n}, err)
+}
+
+func (a *api) retryPromotion(w http.ResponseWriter, r *http.Request) {
+	a.answer(w, query.Steered{Retried: 1}, a.View.RetryPromotion(r.Context(), r.PathValue("id")))
+}
+
+func (a *api) rejectPromotion(w http.ResponseWriter, r *http.Request) {
+	var rejection query.Rejection
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&rejection); err != nil {
+		a.answer(w, nil, fmt.Errorf("%w: send {\"reason\": \"…\"}: %w", query.ErrRequest, err))
+		return
+	}
+	a.answer(w, query.Steered{Rejected: 1}, a.View.RejectPromotion(r.Context(), r.PathValue("id"), rejection.Reason))
+}
+
+// watchPromotions writes one line of JSON for each promotion that is pending or rejected, then for each change.
+func (a *api) watchPromotions(w http.ResponseWriter, r *http.Request) {
+	out := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	_ = out.Flush() // a client that is gone is noticed at the first line
+	ctx, cancel := untilStop(r)
+	defer cancel()
+	lines := json.NewEncoder(w)
+	for changed, err := range a.View.WatchPromotions(ctx) {
+		if err == nil {
+			err = lines.Encode(changed)
+		}
+		if err == nil {
+			err = out.Flush()
+		}
+		if err != nil {
+			a.Logger.Debug("api: watch ended", "error", err)
+			return
+		}
+	}
+}

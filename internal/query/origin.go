@@ -1,0 +1,44 @@
+package query
+
+import (
+	"context"
+
+	"assay/sovereign/schema"
+)
+
+// trace tells of each hit which events its entity was made of.
+func (l *Local) trace(ctx context.Context, hits []Hit) error {
+	ids, origins := []string{}, map[string]*Origin{}
+	for i := range hits {
+		id := hits[i].EntityUUID
+		if origins[id] == nil {
+			origins[id] = &Origin{}
+			ids = append(ids, id)
+		}
+		hits[i].Origin = origins[id]
+	}
+	type row struct {
+		Entity   string `col:"entity_uuid"`
+		Position int64  `col:"position"`
+		Seq      int64  `col:"bronze_seq"`
+	}
+	rows, err := query[row](ctx, l.Store, schema.Query{
+		Table: schema.Traces, Columns: []string{"entity_uuid", "position", "bronze_seq"}, Where: schema.In("entity_uuid", ids...),
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		origins[r.Entity].add(r.Position, r.Seq)
+	}
+	return nil
+}
+
+func (o *Origin) add(position, seq int64) {
+	if o.Events == 0 {
+		*o = Origin{0, position, position, seq, seq}
+	}
+	o.Events++
+	o.FirstPosition, o.LastPosition = min(o.FirstPosition, position), max(o.LastPosition, position)
+	o.FirstBronzeSeq, o.LastBronzeSeq = min(o.FirstBronzeSeq, seq), max(o.LastBronzeSeq, seq)
+}
