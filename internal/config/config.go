@@ -67,6 +67,10 @@ type Ingest struct {
 type HTTP struct {
 	Listen string `koanf:"listen"` // host:port; empty: no API
 	Token  string `koanf:"token"`  // bearer token; required unless listen is a loopback address
+
+	// What keeps pages of other sites out, of the API and of the proxy.
+	Hosts   []string `koanf:"hosts"`   // names that clients may use for this server, besides loopback's and listen's
+	Origins []string `koanf:"origins"` // origins of other pages that may send requests
 }
 
 // Registry says where promotions go.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,5 +111,12 @@ func TestEverySettingExists(t *testing.T) {
 		if s.Usage == "" || s.Flag == "" {
 			t.Errorf("%s lacks a flag or a usage", s.Key)
 		}
+	}
+}
+
+func TestListsAreWrittenWithCommas(t *testing.T) {
+	c, err := Load(write(t, "http: {origins: ['https://a.example']}"), []string{"ASSAY_HTTP_HOSTS=one.example,two"}, nil)
+	if err != nil || !slices.Equal(c.HTTP.Hosts, []string{"one.example", "two"}) || !slices.Equal(c.HTTP.Origins, []string{"https://a.example"}) {
+		t.Errorf("%+v, %v", c.HTTP, err)
 	}
 }

@@ -30,6 +30,8 @@ var Settings = []Setting{
 	{"ingest.body_bytes", "ingest-body-bytes", "largest ingested body, decompressed, in bytes; 0 means no limit"},
 	{"http.listen", "http-listen", "host:port of the HTTP API; empty turns it off"},
 	{"http.token", "http-token", "bearer token of the HTTP API; better set ASSAY_HTTP_TOKEN"},
+	{"http.hosts", "http-hosts", "names that clients may use for the server besides localhost and http.listen, separated by commas"},
+	{"http.origins", "http-origins", "origins of other sites' pages that may send requests, such as https://dashboard.example"},
 	{"registry.url", "registry", "URL of the capability registry; without it promotions wait"},
 	{"registry.kind", "registry-kind", "kind of registry: coreason or mcp"},
 	{"registry.namespace", "registry-namespace", "namespace under which an MCP Registry lists promotions, such as com.example"},
