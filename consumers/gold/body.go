@@ -109,6 +109,17 @@ func (c *content) text() string {
 	}
 }
 
+// reasoning is what a message says of how it came about, apart from its text.
+func (c *content) reasoning() string {
+	var thought []string
+	for _, p := range c.parts {
+		if text := p.String(); text != "" && p.kind == bronze.FragmentReasoning {
+			thought = append(thought, text)
+		}
+	}
+	return cut(strings.Join(thought, "\n\n"), MaxText)
+}
+
 func (p *part) speaks() bool {
 	return p.kind == bronze.FragmentText || p.kind == bronze.FragmentRefusal
 }

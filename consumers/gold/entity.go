@@ -33,6 +33,9 @@ type entity struct {
 	closing                     closing  // greatest
 }
 
+// statusOpen is the status of an entity that was opened and has not ended.
+const statusOpen = "open"
+
 // outcome is how an entity ended, in order of precedence: an error stays one, whatever was reported besides.
 type outcome byte
 
@@ -191,7 +194,7 @@ func (e *entity) status() string {
 	case e.outcome == succeeded, !e.opened:
 		return string(bronze.StatusOK)
 	default:
-		return "open"
+		return statusOpen
 	}
 }
 

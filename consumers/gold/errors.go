@@ -18,6 +18,8 @@ var (
 	ErrBatch = errors.New("gold: malformed batch")
 	// ErrTooMany means that more events are asked for than are folded at a time.
 	ErrTooMany = errors.New("gold: too many events")
+	// ErrCursor means that a page is asked for with something else than the cursor of another.
+	ErrCursor = errors.New("gold: no such page")
 	// ErrEmbed means that the embedder failed; episodes wait for the next attempt.
 	ErrEmbed = errors.New("gold: embedding failed")
 )

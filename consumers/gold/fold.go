@@ -29,6 +29,7 @@ type folding struct {
 	traces     map[string]*TraceCount // by workflow, of this group
 	lineage    *lineage
 	ledger     *ledger
+	histories  histories
 	totals     Totals
 	progress   progress
 	now        time.Time
@@ -38,6 +39,7 @@ type folding struct {
 type folded struct {
 	*entity
 	before  call
+	was     share
 	passage passage // of this group, not stored yet
 	fresh   bool    // not stored yet
 	changed bool
@@ -47,7 +49,7 @@ func (g *Gold) newFold() *folding {
 	return &folding{
 		g: g, seeker: &seeker{db: g.state.db}, writes: g.state.db.NewBatch(), origins: map[uint64]*origin{}, identities: map[uuid.UUID]*identity{},
 		blocks: map[block]*encoder{}, entities: map[uuid.UUID]*folded{},
-		alone: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, lineage: newLineage(), ledger: newLedger(),
+		alone: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, lineage: newLineage(), ledger: newLedger(), histories: histories{},
 		totals: g.totals, progress: g.progress, now: g.opts.Now(),
 	}
 }
@@ -126,7 +128,7 @@ func (f *folding) entity(id uuid.UUID) (*folded, error) {
 	if e.fresh {
 		e.entity = newEntity(f.progress.nextOrdinal())
 	} else {
-		e.before = callOf(id, known)
+		e.before, e.was = callOf(id, known), shareOf(id, known)
 	}
 	f.entities[id] = e
 	return e, nil
@@ -208,8 +210,9 @@ func (f *folding) finish() error {
 			return err
 		}
 		f.ledger.replace(e.before, callOf(id, e.entity))
+		f.histories.replace(e.was, shareOf(id, e.entity))
 	}
-	if err := errors.Join(f.follow(), f.writeOrigins(), f.writeBlocks(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeSheds(), f.writeTraceCounts()); err != nil {
+	if err := errors.Join(f.follow(), f.writeOrigins(), f.writeBlocks(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeHistories(), f.writeSheds(), f.writeTraceCounts()); err != nil {
 		return err
 	}
 	return errors.Join(f.set([]byte{keyProgress}, f.progress.encode()), f.set([]byte{keyTotals}, f.totals.encode()))

@@ -166,6 +166,7 @@ func (f *forgetting) remake(ctx context.Context, forgotten schema.Filter) error 
 func (f *forgetting) drop(id uuid.UUID, v *victim) error {
 	f.totals.Entities--
 	f.ledger.replace(callOf(id, v.entity), call{})
+	f.histories.replace(shareOf(id, v.entity), share{})
 	all := numberKey(keyEntity, v.ordinal)
 	err := stateError("write", f.writes.DeleteRange(all, after(all), nil))
 	for _, k := range [][]byte{

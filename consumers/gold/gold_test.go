@@ -41,6 +41,7 @@ func dump(t tester, g *Gold) map[string]string {
 	all, owners := map[string]string{}, map[string]string{}
 	for _, kind := range []byte{
 		keyTotals, keyOrigin, keyOrdinal, keyIdentity, keyEntity, keyOwnID, keyMetric, keyWorkflow, keyElement, keyTime, keyShed,
+		keyHistory, keyRecent,
 	} {
 		err := scan(g.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
 			key, value := string(k), string(v)

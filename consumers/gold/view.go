@@ -22,6 +22,7 @@ type Entity struct {
 	InputTokens, OutputTokens                  int64 // -1 if unknown
 	FinishReason, Error, Request, Result, Text string
 
+	Reasoning     string    // of a message; no table has it
 	QuarantinedBy uuid.UUID // the event that took it back, or what it descends from; uuid.Nil if none did
 }
 
@@ -33,7 +34,7 @@ func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
 		StreamID: e.stream, FirstPosition: int64(e.firstPosition), LastPosition: int64(e.lastPosition),
 		Events: e.events, Bytes: e.bytes, InputTokens: e.inputTokens, OutputTokens: e.outputTokens,
 		FinishReason: e.finish.value, Error: e.failure.value,
-		Request: c.request.payload, Result: c.resultText(), Text: c.text(),
+		Request: c.request.payload, Result: c.resultText(), Text: c.text(), Reasoning: c.reasoning(),
 	}
 }
 

@@ -104,7 +104,7 @@ func (p *Pipeline) View() query.View { return p.view }
 func (p *Pipeline) openView() {
 	p.view = &query.Local{
 		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Summary,
-		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion},
+		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion}, Histories: histories{p.gold},
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		p.view.Embedder = p.embedder

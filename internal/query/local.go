@@ -33,6 +33,8 @@ type Local struct {
 	TraceCount func(workflow string) (events, lastBronzeSeq int64, err error)
 	// AsOf returns the entities of a workflow as they were at a time.
 	AsOf func(ctx context.Context, workflow string, at time.Time) ([]Entity, error)
+	// Histories lists workflows and tells conversations.
+	Histories Histories
 	// Quarantines tells whether anything was taken back at all.
 	Quarantines func() (bool, error)
 	// QuarantinedBy returns the event that took back the event or entity with an id, "" if none did.

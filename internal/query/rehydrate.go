@@ -27,6 +27,7 @@ const (
 	statusOpen   = "open"
 	statePending = "pending"
 	kindMessage  = "message"
+	kindSession  = "session"
 )
 
 // newestFirst is the order of entities; it is total, so that pages neither overlap nor leave gaps.
@@ -53,7 +54,7 @@ func (l *Local) Rehydrate(ctx context.Context, workflow string, opts RehydrateOp
 		return nil, err
 	}
 	if w.EntitiesTotal == 0 && w.Events == 0 && len(w.Promotions) == 0 {
-		return nil, fmt.Errorf("%w: workflow %q", ErrNotFound, workflow)
+		return nil, l.unknown(workflow)
 	}
 	return w, nil
 }

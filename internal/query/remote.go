@@ -44,6 +44,34 @@ func (r *Remote) Rehydrate(ctx context.Context, workflow string, opts RehydrateO
 	return &w, r.get(ctx, "/v1/workflows/"+url.PathEscape(workflow), query, &w)
 }
 
+// Workflows implements View.
+func (r *Remote) Workflows(ctx context.Context, request WorkflowsRequest) (*WorkflowList, error) {
+	query := url.Values{"limit": {strconv.Itoa(request.Limit)}, "errors": {strconv.FormatBool(request.Errors)}}
+	if !request.Since.IsZero() {
+		query.Set("since", request.Since.Format(time.RFC3339Nano))
+	}
+	for name, value := range map[string]string{"agent": request.Agent, "q": request.Words, "cursor": request.Cursor} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	var list WorkflowList
+	return &list, r.get(ctx, "/v1/workflows", query, &list)
+}
+
+// Conversation implements View.
+func (r *Remote) Conversation(ctx context.Context, workflow string, request ConversationRequest) (*Conversation, error) {
+	query := url.Values{"limit": {strconv.Itoa(request.Limit)}, "backward": {strconv.FormatBool(request.Backward)}}
+	if request.Cursor != "" {
+		query.Set("cursor", request.Cursor)
+	}
+	if !request.At.IsZero() {
+		query.Set("at", request.At.Format(time.RFC3339Nano))
+	}
+	var c Conversation
+	return &c, r.get(ctx, "/v1/workflows/"+url.PathEscape(workflow)+"/conversation", query, &c)
+}
+
 // Recall implements View.
 func (r *Remote) Recall(ctx context.Context, request RecallRequest) ([]Hit, error) {
 	body, err := json.Marshal(request)

@@ -9,6 +9,7 @@ import (
 type View interface {
 	// Rehydrate returns what is needed to resume a workflow. ErrNotFound if nothing is known of it.
 	Rehydrate(ctx context.Context, workflow string, opts RehydrateOptions) (*Workflow, error)
+	WorkflowView
 	// Recall finds episodes.
 	Recall(ctx context.Context, request RecallRequest) ([]Hit, error)
 	// Capabilities returns the metrics per capability and time bucket, ordered by capability and bucket.
@@ -133,6 +134,7 @@ type Entity struct {
 	Result        string    `col:"result" json:"result,omitempty"`
 	Text          string    `col:"text" json:"text,omitempty"`
 	QuarantinedBy string    `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
+	Reasoning     string    `json:"reasoning,omitempty"`                           // of a message; told in conversations only
 }
 
 // RecallRequest asks for episodes that match a text.
