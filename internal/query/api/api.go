@@ -3,8 +3,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"assay/internal/query"
 	"assay/internal/query/graph"
@@ -27,8 +24,10 @@ var ErrListen = errors.New("api: cannot listen")
 
 // Options configure the API.
 type Options struct {
-	Listen  string // host:port
-	Token   string // bearer token; "" asks for none, which is allowed on loopback addresses only
+	Listen  string   // host:port
+	Token   string   // bearer token; "" asks for none, which is allowed on loopback addresses only
+	Hosts   []string // further names of the server, see httpguard.Options
+	Origins []string // origins of other pages that may send requests
 	View    query.View
 	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
 	Live    http.Handler // GET /v1/live
@@ -59,13 +58,17 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	if opts.Token == "" && !loopback(opts.Listen) {
 		return nil, fmt.Errorf("%w: %s is reachable from elsewhere, so a token is needed: set http.token or ASSAY_HTTP_TOKEN", ErrListen, opts.Listen)
 	}
+	handler, err := Handler(opts)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrListen, err)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", opts.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("%w: is another assay serving? Choose another address with --http-listen: %w", ErrListen, err)
 	}
 	s := &Server{listener: listener, done: make(chan error, 1)}
 	s.http = &http.Server{
-		Handler:           Handler(opts),
+		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(opts.Logger.Handler(), slog.LevelDebug),
 	}
@@ -91,61 +94,6 @@ func (s *Server) Stop(ctx context.Context) error {
 		err = errors.Join(err, served)
 	}
 	return err
-}
-
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// Handler is the API without a listener.
-func Handler(opts Options) http.Handler {
-	a := &api{Options: opts}
-	mux := http.NewServeMux()
-	mux.Handle("POST /v1/ingest/{source}/{workflow...}", opts.Ingest)
-	mux.Handle("GET /v1/ingest/{source}/{workflow...}", opts.Ingest)
-	mux.Handle("GET /v1/live", opts.Live)
-	mux.HandleFunc("GET /v1/workflows/{id...}", a.workflow)
-	mux.HandleFunc("DELETE /v1/workflows/{id...}", a.forget)
-	mux.HandleFunc("POST /v1/recall", a.recall)
-	mux.HandleFunc("GET /v1/capabilities", a.capabilities)
-	mux.HandleFunc("GET /v1/graph", a.graph)
-	a.routePromotions(mux)
-	mux.HandleFunc("GET /v1/dead", a.dead)
-	mux.Handle("GET /v1/replay", opts.Replay)
-	mux.HandleFunc("POST /v1/audit", a.audit)
-	mux.HandleFunc("GET /v1/audit/checkpoints", a.checkpoints)
-	mux.HandleFunc("GET /v1/status", a.status)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Metrics, promhttp.HandlerOpts{}))
-	protected := bearer(opts.Token, mux)
-
-	// Health is asked by those who have no token.
-	open := http.NewServeMux()
-	open.Handle("/", protected)
-	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	open.HandleFunc("GET /readyz", a.ready)
-	return open
-}
-
-// bearer lets only requests with the token through. Digests are compared, so that neither length nor content leaks.
-func bearer(token string, next http.Handler) http.Handler {
-	if token == "" {
-		return next
-	}
-	want := sha256.Sum256([]byte("Bearer " + token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			respond(w, http.StatusUnauthorized, failure{"a bearer token is needed: send Authorization: Bearer …"})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 type api struct{ Options }
@@ -217,18 +165,6 @@ func (a *api) dead(w http.ResponseWriter, r *http.Request) {
 func (a *api) status(w http.ResponseWriter, r *http.Request) {
 	found, err := a.View.Status(r.Context())
 	a.answer(w, found, err)
-}
-
-func (a *api) ready(w http.ResponseWriter, r *http.Request) {
-	warnings, err := a.Ready(r.Context())
-	if err != nil {
-		respond(w, http.StatusServiceUnavailable, failure{err.Error()})
-		return
-	}
-	fmt.Fprintln(w, "ready")
-	for _, warning := range warnings {
-		fmt.Fprintln(w, "warning:", warning)
-	}
 }
 
 // answer writes a result or an error, with the status that the error stands for.

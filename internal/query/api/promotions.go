@@ -8,20 +8,6 @@ import (
 	"assay/internal/query"
 )
 
-// routePromotions adds what shows and steers promotions. Web pages of elsewhere cannot steer them through a browser.
-func (a *api) routePromotions(mux *http.ServeMux) {
-	mux.HandleFunc("GET /v1/promotions", a.promotions)
-	mux.HandleFunc("GET /v1/promotions/{id}", a.promotion)
-	guard := http.NewCrossOriginProtection()
-	for pattern, steer := range map[string]http.HandlerFunc{
-		"POST /v1/promotions/retry":       a.retryRejected,
-		"POST /v1/promotions/{id}/retry":  a.retryPromotion,
-		"POST /v1/promotions/{id}/reject": a.rejectPromotion,
-	} {
-		mux.Handle(pattern, guard.Handler(steer))
-	}
-}
-
 func (a *api) promotions(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("watch") == "true" {
 		a.watchPromotions(w, r)

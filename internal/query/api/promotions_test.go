@@ -78,7 +78,7 @@ func options(v query.View) Options {
 // Asked over HTTP, promotions are what they are locally, errors included.
 func TestPromotions(t *testing.T) {
 	book := newPromotionBook()
-	s := httptest.NewServer(Handler(options(book)))
+	s := httptest.NewServer(handler(t, options(book)))
 	defer s.Close()
 	defer http.DefaultClient.CloseIdleConnections()
 	remote, ctx := query.NewRemote(s.URL, ""), t.Context()
@@ -102,7 +102,7 @@ func TestPromotions(t *testing.T) {
 }
 
 func TestPromotionRequests(t *testing.T) {
-	handler := Handler(options(newPromotionBook()))
+	handler := handler(t, options(newPromotionBook()))
 	for _, c := range []struct {
 		method, target, body, origin string
 		status                       int
@@ -112,7 +112,7 @@ func TestPromotionRequests(t *testing.T) {
 		{"POST", "/v1/promotions/retry?state=pending", "", "", 400, "state=rejected"},
 		{"POST", "/v1/promotions/retry?state=rejected", "", "", 200, `{"retried":7,"rejected":0}`},
 		{"POST", "/v1/promotions/a/retry", "", "", 200, `{"retried":1,"rejected":0}`},
-		{"POST", "/v1/promotions/a/retry", "", "https://elsewhere.example", 403, "cross-origin"},
+		{"POST", "/v1/promotions/a/retry", "", "https://elsewhere.example", 403, "elsewhere.example"},
 		{"POST", "/v1/promotions/a/reject", "", "", 400, "reason"},
 		{"POST", "/v1/promotions/a/reject", `{"reasons":"x"}`, "", 400, "reasons"},
 		{"POST", "/v1/promotions/a/reject", `{"reason":"x"}`, "", 200, `{"retried":0,"rejected":1}`},
@@ -121,6 +121,7 @@ func TestPromotionRequests(t *testing.T) {
 		{"GET", "/readyz", "", "", 200, "ready\nwarning: the oldest is old\n"},
 	} {
 		request := httptest.NewRequestWithContext(t.Context(), c.method, c.target, strings.NewReader(c.body))
+		request.Host = "localhost:7070"
 		if c.origin != "" {
 			request.Header.Set("Origin", c.origin)
 		}
