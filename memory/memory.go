@@ -73,8 +73,8 @@ type settings struct {
 // WithLogger has problems that mend themselves told to logger; by default they are not told.
 func WithLogger(logger *slog.Logger) Option { return func(s *settings) { s.logger = logger } }
 
-// WithEmbeddings has texts embedded by a model behind OpenAI's /v1/embeddings at url instead of the built-in embedder, which
-// compares words. The key, if one is needed, is in the environment as ASSAY_EMBEDDINGS_KEY.
+// WithEmbeddings has texts embedded by a model behind OpenAI's /v1/embeddings at url instead of the built-in
+// one. The key, if one is needed, is in the environment as ASSAY_EMBEDDINGS_KEY.
 func WithEmbeddings(url, model string, dimensions int) Option {
 	return func(s *settings) {
 		s.config.Embeddings.URL, s.config.Embeddings.Model, s.config.Embeddings.Dimensions = url, model, dimensions

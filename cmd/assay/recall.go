@@ -40,7 +40,7 @@ func (p *program) recallCommand() *cobra.Command {
 		},
 	}
 	addPlace(cmd)
-	addSettings(cmd, "embeddings.url", "embeddings.model", "embeddings.dimensions", "embeddings.shorten", "embeddings.key_file")
+	addSettings(cmd, "embeddings.url", "embeddings.model", "embeddings.dimensions", "embeddings.model_dir", "embeddings.shorten", "embeddings.key_file")
 	flags := cmd.Flags()
 	flags.StringVar(&request.Mode, "mode", query.ModeHybrid, "hybrid, vector or text")
 	flags.IntVar(&request.Limit, "limit", query.DefaultHits, "episodes to show")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"assay/internal/embed"
 	"assay/internal/query"
 )
 
@@ -28,12 +29,20 @@ func (p *program) statusCommand() *cobra.Command {
 	return cmd
 }
 
+// knows says what a model lacks that is there only if nothing better was.
+func knows(model string) string {
+	if model == (embed.Hashing{}).Model() {
+		return ", which compares words: this program was built without a model of meaning (`make model`)"
+	}
+	return ""
+}
+
 func printStatus(w io.Writer, s *query.Summary) error {
 	return table(w, "LAYER\tCOUNTS", func(row func(string, ...any)) {
 		row("bronze\t%d frames, %d events, %d bytes", s.Bronze.Frames, s.Bronze.Events, s.Bronze.Bytes)
 		row("silver\t%d events in %d batches, %d shed, %d dead", s.Silver.Events, s.Silver.Batches, s.Silver.Shed, s.Silver.Dead)
 		row("gold\t%d traces, %d entities, %d capabilities, %d edges, %d dead", s.Gold.Traces, s.Gold.Entities, s.Gold.Capabilities, s.Gold.Edges, s.Gold.Dead)
-		row("embeddings\t%d episodes wait for vectors of %s", s.Embeddings.Pending, s.Embeddings.Model)
+		row("embeddings\t%d episodes wait for vectors of %s%s", s.Embeddings.Pending, s.Embeddings.Model, knows(s.Embeddings.Model))
 		row("promotions\t%d published, %d pending, %d rejected", s.Promotions.Published, s.Promotions.Pending, s.Promotions.Rejected)
 		for _, r := range s.Retention {
 			row("retention\t%s: %d rows dropped, those before %s", r.Table, r.Dropped, clock(r.Before))

@@ -75,9 +75,10 @@ type Pipeline struct {
 	stamp      *streams.Stamp
 	rebuilt    *rebuild.Result // by Open; nil if it had no reason to
 
-	damaged  []string      // tables that could not be read when they were opened
-	stale    string        // how the tables were derived, if the program with its settings would do otherwise
-	auditing chan struct{} // holds a token while there is an audit
+	damaged       []string      // tables that could not be read when they were opened
+	stale         string        // how the tables were derived, if the program with its settings would do otherwise
+	closeEmbedder func() error  // of a model that the settings name; nil without
+	auditing      chan struct{} // holds a token while there is an audit
 
 	stop context.CancelFunc // ends what Start started
 	done chan struct{}

@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"assay/consumers/gold"
+	"assay/internal/config"
 	"assay/internal/embed"
 )
 
@@ -18,13 +20,34 @@ type embedder interface {
 	Dimensions() int
 }
 
-// openEmbedder takes the configured endpoint, else the built-in embedder.
-func (p *Pipeline) openEmbedder(context.Context) error {
+// openEmbedder takes the configured endpoint or model, else what the program was built with.
+func (p *Pipeline) openEmbedder(context.Context) (err error) {
 	c := p.opts.Config.Embeddings
-	if c.URL == "" {
-		p.embedder = embed.Hashing{}
-		return nil
+	switch {
+	case c.URL != "":
+		return p.openEndpoint(c)
+	case c.ModelDir != "":
+		var model *embed.Static
+		if model, err = embed.OpenStatic(c.ModelDir); err == nil {
+			p.embedder, p.closeEmbedder = model, model.Close
+		}
+		return err
+	default:
+		p.embedder, err = builtIn()
+		return err
 	}
+}
+
+// builtIn is the static model that the program was built with, else feature hashing.
+func builtIn() (embedder, error) {
+	model, err := embed.BuiltIn()
+	if errors.Is(err, embed.ErrNoModel) {
+		return embed.Hashing{}, nil
+	}
+	return model, err
+}
+
+func (p *Pipeline) openEndpoint(c config.Embeddings) error {
 	endpoint, err := embed.NewEndpoint(embed.Options{
 		URL: c.URL, Model: c.Model, Dimensions: c.Dimensions, Shorten: c.Shorten, KeyFile: c.KeyFile, BatchTexts: c.Batch,
 		Rate: c.Rate, Timeout: c.Timeout, Attempts: c.Attempts, BackoffMin: embedBackoff,

@@ -142,6 +142,9 @@ func (p *Pipeline) Close(ctx context.Context) error {
 		<-p.done
 	}
 	errs = append(errs, p.closeTables())
+	if p.closeEmbedder != nil {
+		errs = append(errs, p.closeEmbedder())
+	}
 	if p.conn != nil {
 		p.conn.Close()
 	}

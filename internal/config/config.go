@@ -88,9 +88,10 @@ type Registry struct {
 
 // Embeddings say which model turns texts into vectors.
 type Embeddings struct {
-	URL        string        `koanf:"url"`        // of a server with OpenAI's /v1/embeddings; empty: the built-in embedder
+	URL        string        `koanf:"url"`        // of a server with OpenAI's /v1/embeddings; empty: the built-in model
 	Model      string        `koanf:"model"`      // as that server names it
 	Dimensions int           `koanf:"dimensions"` // length of the model's vectors
+	ModelDir   string        `koanf:"model_dir"`  // directory of a static model to use instead of the built-in one
 	Shorten    bool          `koanf:"shorten"`    // ask for vectors of that length, where the model's own are longer
 	KeyFile    string        `koanf:"key_file"`   // path of a file that holds the key
 	Batch      int           `koanf:"batch"`      // texts of one request
@@ -218,6 +219,7 @@ func (e *Embeddings) validate(check func(ok bool, key, want string)) {
 	check(e.URL == "" || isHTTP(e.URL), "embeddings.url", "an http or https URL")
 	check(e.URL == "" || e.Model != "", "embeddings.model", "the name of a model that embeddings.url serves")
 	check(e.URL == "" || e.Dimensions >= 1 && e.Dimensions <= 16_384, "embeddings.dimensions", "the length of the model's vectors, 1 to 16384")
+	check(e.URL == "" || e.ModelDir == "", "embeddings.model_dir", "empty where embeddings.url is set")
 	check(e.Batch >= 1 && e.Batch <= 2048, "embeddings.batch", "1 to 2048")
 	check(e.Rate >= 0, "embeddings.rate", "0 or a number of requests per second")
 	check(e.Timeout > 0, "embeddings.timeout", "a positive duration such as 30s")

@@ -87,6 +87,7 @@ func TestInvalidValues(t *testing.T) {
 		{"ingest: {body_bytes: -1}", "ingest.body_bytes"},
 		{"embeddings: {url: 'http://x', dimensions: 384}", "embeddings.model"},
 		{"embeddings: {url: 'http://x', model: m}", "embeddings.dimensions"},
+		{"embeddings: {url: 'http://x', model: m, dimensions: 3, model_dir: d}", "embeddings.model_dir"},
 		{"embeddings: {rate: -1}", "embeddings.rate"},
 		{"retention: {traces: {max_age: -1h}}", "retention.traces.max_age"},
 		{"retention: {episodes: {max_bytes: -1}}", "retention.episodes.max_bytes"},
