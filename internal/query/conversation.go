@@ -15,11 +15,11 @@ func (l *Local) Conversation(ctx context.Context, workflow string, request Conve
 	if !request.At.IsZero() {
 		read = l.conversationThen
 	}
-	turns, next, err := read(ctx, workflow, request, maxTurnBytes)
+	entities, next, err := read(ctx, workflow, request, maxTurnBytes)
 	if err != nil {
 		return nil, err
 	}
-	if len(turns) == 0 && request.Cursor == "" {
+	if len(entities) == 0 && request.Cursor == "" {
 		known, err := l.Histories.Known(workflow)
 		if err != nil {
 			return nil, err
@@ -27,9 +27,8 @@ func (l *Local) Conversation(ctx context.Context, workflow string, request Conve
 		if !known {
 			return nil, l.unknown(workflow)
 		}
-		turns = []Entity{}
 	}
-	return &Conversation{workflow, turns, next}, nil
+	return &Conversation{workflow, turns(entities), next}, nil
 }
 
 // conversationThen is a conversation as of another time. All of it is folded for each page, so its cursor is a number of turns.

@@ -28,6 +28,7 @@ const (
 	statePending = "pending"
 	kindMessage  = "message"
 	kindSession  = "session"
+	kindCall     = "call"
 )
 
 // newestFirst is the order of entities; it is total, so that pages neither overlap nor leave gaps.

@@ -57,9 +57,9 @@ type ConversationRequest struct {
 
 // Conversation is a page of what was said and done in a workflow: messages, calls with their answers, observations.
 type Conversation struct {
-	WorkflowID string   `json:"workflow_id"`
-	Turns      []Entity `json:"turns"`          // in the order in which they began, or from the last back
-	Next       string   `json:"next,omitempty"` // cursor of the next page, "" if there is none
+	WorkflowID string `json:"workflow_id"`
+	Turns      []Turn `json:"turns"`          // in the order in which they began, or from the last back
+	Next       string `json:"next,omitempty"` // cursor of the next page, "" if there is none
 }
 
 // Limits of lists and conversations.

@@ -30,7 +30,7 @@ func (b *workflowBook) Conversation(_ context.Context, workflow string, r query.
 	if b.told = r; workflow != odd {
 		return nil, fmt.Errorf("%w: workflow %q", query.ErrNotFound, workflow)
 	}
-	return &query.Conversation{WorkflowID: workflow, Turns: []query.Entity{{Text: "hello", Reasoning: "hm"}}}, nil
+	return &query.Conversation{WorkflowID: workflow, Turns: []query.Turn{{Entity: query.Entity{Text: "hello", Reasoning: "hm"}, Speaker: "user"}}}, nil
 }
 
 // Asked over HTTP, workflows and conversations are what they are locally, errors included.
@@ -47,7 +47,7 @@ func TestWorkflows(t *testing.T) {
 	}
 	asked := query.ConversationRequest{Limit: 3, Cursor: "d", Backward: true, At: at}
 	told, err := remote.Conversation(t.Context(), odd, asked)
-	if err != nil || book.told != asked || told.Turns[0].Text != "hello" || told.Turns[0].Reasoning != "hm" {
+	if err != nil || book.told != asked || told.Turns[0].Text != "hello" || told.Turns[0].Reasoning != "hm" || told.Turns[0].Speaker != "user" {
 		t.Errorf("%+v told %+v, error %v", book.told, told, err)
 	}
 	if _, err := remote.Conversation(t.Context(), "other", asked); !errors.Is(err, query.ErrNotFound) {
