@@ -1,14 +1,10 @@
 package streams
 
 import (
-	"fmt"
-	"net"
-	"net/url"
-	"strings"
 	"testing"
+	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
+	"assay/streams/streamstest/cluster"
 )
 
 // TestAcknowledgedFramesSurviveANode runs the cluster that deploy/nats describes, stops a node while frames are
@@ -17,18 +13,8 @@ func TestAcknowledgedFramesSurviveANode(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three servers")
 	}
-	const token = "test"
-	t.Setenv("ASSAY_NATS_TOKEN", token)
-	nodes := startCluster(t)
-	var urls []string
-	for _, n := range nodes {
-		urls = append(urls, n.ClientURL())
-	}
-	nc, err := nats.Connect(strings.Join(urls, ","), nats.Token(token), nats.MaxReconnects(-1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nodes := cluster.Start(t, nil)
+	nc := nodes.Connect(t)
 	cfg := smallConfig()
 	cfg.Replicas = 3
 	log, err := Open(testContext(t), nc, cfg)
@@ -43,7 +29,7 @@ func TestAcknowledgedFramesSurviveANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	leader := log.Bronze().CachedInfo().Cluster.Leader
-	for _, n := range nodes {
+	for _, n := range nodes.Nodes {
 		if n.Name() == leader {
 			n.Shutdown()
 		}
@@ -69,52 +55,51 @@ func TestAcknowledgedFramesSurviveANode(t *testing.T) {
 	}
 }
 
-// startCluster runs the three nodes on this machine: names, ports and folders are the test's, all else the files'.
-func startCluster(t *testing.T) []*server.Server {
-	t.Helper()
-	ports := freePorts(t, 3)
-	var routes []*url.URL
-	for _, port := range ports {
-		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
+// TestFetchFromReplicas fetches as the workers do, several at a time, until all is there. Nothing may come twice: what a fetch
+// loses on its way comes again after the ack wait only.
+func TestFetchFromReplicas(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three servers")
 	}
-	var nodes []*server.Server
-	for i, port := range ports {
-		opts, err := server.ProcessConfigFile(fmt.Sprintf("../deploy/nats/node-%d.conf", i+1))
+	nc := cluster.Start(t, nil).Connect(t)
+	ctx := testContext(t)
+	cfg := smallConfig()
+	cfg.Replicas, cfg.AckWait = 3, time.Hour
+	log, err := Open(ctx, nc, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const frames = 4000
+	p := log.NewPublisher(PublisherConfig{})
+	if _, err := p.Send(ctx, testFrames("s", frames)...).Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := log.SilverConsumer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint64]bool{}
+	for len(seen) < frames {
+		fetched, err := Fetch(ctx, consumer, 200)
 		if err != nil {
 			t.Fatal(err)
 		}
-		opts.Host, opts.Port, opts.HTTPHost, opts.HTTPPort = "127.0.0.1", server.RANDOM_PORT, "", 0
-		opts.Cluster.Host, opts.Cluster.Port, opts.Routes = "127.0.0.1", port, routes
-		opts.StoreDir, opts.NoSigs, opts.NoLog = t.TempDir(), true, true
-		node, err := server.NewServer(opts)
-		if err != nil {
-			t.Fatal(err)
+		for msg := range fetched.Messages() {
+			meta, err := msg.Metadata()
+			if err != nil || seen[meta.Sequence.Stream] {
+				t.Fatalf("%+v came twice, or %v", meta, err)
+			}
+			seen[meta.Sequence.Stream] = true
+			if err := msg.Ack(); err != nil {
+				t.Fatal(err)
+			}
 		}
-		node.Start()
-		t.Cleanup(func() {
-			node.Shutdown()
-			node.WaitForShutdown()
-		})
-		nodes = append(nodes, node)
-	}
-	for _, node := range nodes {
-		if !node.ReadyForConnections(listenTimeout) {
-			t.Fatal("a node is not ready")
+		if err := fetched.Err(); err != nil || ctx.Err() != nil {
+			t.Fatalf("%d of %d frames came: %v", len(seen), frames, err)
 		}
+		fetched.Close()
 	}
-	return nodes
-}
-
-func freePorts(t *testing.T, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }

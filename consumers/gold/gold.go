@@ -50,7 +50,7 @@ type Options struct {
 
 	MaxFetch      int           // messages folded in one commit
 	FetchBytes    int           // about how many bytes Run asks for, and so folds, at a time
-	MaxFetchBytes int           // the most that may come; no message of SILVER may be larger
+	MaxFetchBytes int           // messages are folded when there are so many bytes
 	MaxAge        time.Duration // a group is folded when it is full, or its first message has waited so long
 	CacheBytes    int64         // of the state store's memory, its memtables included
 	FlushEvery    time.Duration // how often Run brings the tables up to date

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
@@ -60,7 +59,7 @@ func (g *Gold) fold(ctx, draining context.Context, consumer jetstream.Consumer) 
 		case err == nil, ctx.Err() != nil && errors.Is(err, context.Canceled):
 		case errors.Is(err, ErrState):
 			return err
-		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrConsumerDeleted):
+		case streams.ConsumerGone(err):
 			return fmt.Errorf("gold: the consumer is gone: %w", err)
 		default:
 			g.opts.Logger.Warn("gold: will try again", "error", err)
@@ -71,45 +70,38 @@ func (g *Gold) fold(ctx, draining context.Context, consumer jetstream.Consumer) 
 }
 
 // foldFetch folds the messages of one fetch in groups, as they arrive: while one group is folded, the next gathers.
-//
-// The fetch has no deadline of its own, for what is on its way when one passes is lost until the consumer's AckWait is
-// over. That the server still knows the consumer is seen by its heartbeats.
 func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consumer, size *streams.FetchSize) error {
-	fetched, err := consumer.Fetch(size.Messages(), jetstream.FetchContext(ctx), jetstream.FetchMaxBytes(g.opts.MaxFetchBytes))
+	fetched, err := streams.Fetch(ctx, consumer, size.Messages())
 	if err != nil {
-		return ignoreEmpty(err)
+		return fmt.Errorf("gold: %w", err)
 	}
+	defer fetched.Close()
 	age := time.NewTimer(g.opts.MaxAge)
 	defer age.Stop()
 	var pending []jetstream.Msg
-	messages, bytes := 0, 0
+	messages, bytes, folded := 0, 0, 0
 	for {
 		select {
 		case msg, more := <-fetched.Messages():
 			if !more {
 				size.Got(messages, bytes)
-				return errors.Join(g.foldMessages(draining, pending), ignoreEmpty(fetched.Error()))
+				return errors.Join(g.foldMessages(draining, pending), fetched.Err())
 			}
 			if len(pending) == 0 {
 				age.Reset(g.opts.MaxAge)
 			}
 			pending = append(pending, msg)
 			messages, bytes = messages+1, bytes+len(msg.Data())
-		case <-age.C:
-			if err := g.foldMessages(draining, pending); err != nil {
-				return err
+			if bytes-folded < g.opts.MaxFetchBytes {
+				continue
 			}
-			pending = nil
+		case <-age.C:
 		}
+		if err := g.foldMessages(draining, pending); err != nil {
+			return err
+		}
+		pending, folded = nil, bytes
 	}
-}
-
-// ignoreEmpty passes over what a fetch reports when it simply brought nothing.
-func ignoreEmpty(err error) error {
-	if errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrNoMessages) || errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return err
 }
 
 // foldMessages folds a group and acknowledges it; if that fails, what was not acknowledged is delivered again.

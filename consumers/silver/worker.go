@@ -2,7 +2,6 @@ package silver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -62,7 +61,7 @@ func (w *worker) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			w.giveBack(0)
 			return ctx.Err()
-		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrConsumerDeleted):
+		case streams.ConsumerGone(err):
 			return fmt.Errorf("silver: the consumer is gone: %w", err)
 		case err != nil:
 			w.recover(ctx, err)
@@ -72,21 +71,19 @@ func (w *worker) run(ctx context.Context) error {
 
 // fetch takes the frames of one fetch as they arrive and publishes a batch whenever one is full or old enough. What is
 // neither waits for the frames of the next fetch.
-//
-// The fetch has no deadline of its own, for what is on its way when one passes is lost until AckWait is over. That the
-// server still knows the consumer is seen by its heartbeats.
 func (w *worker) fetch(ctx context.Context) error {
-	fetched, err := w.consumer.Fetch(w.size.Messages(), jetstream.FetchMaxBytes(streams.FetchBytesMax), jetstream.FetchContext(ctx))
+	fetched, err := streams.Fetch(ctx, w.consumer, w.size.Messages())
 	if err != nil {
-		return fmt.Errorf("silver: fetch: %w", err)
+		return fmt.Errorf("silver: %w", err)
 	}
+	defer fetched.Close()
 	frames, bytes := 0, 0
 	for {
 		select {
 		case msg, ok := <-fetched.Messages():
 			if !ok {
 				w.size.Got(frames, bytes)
-				return ignoreEmpty(fetched.Error())
+				return fetched.Err()
 			}
 			frames, bytes = frames+1, bytes+len(msg.Data())
 			if err := w.take(msg); err != nil {
@@ -97,25 +94,12 @@ func (w *worker) fetch(ctx context.Context) error {
 			}
 		case <-w.age.C:
 		case <-ctx.Done():
-			for msg := range fetched.Messages() {
-				w.pending = append(w.pending, msg)
-			}
 			return ctx.Err()
 		}
 		if err := w.flush(ctx); err != nil {
 			w.recover(ctx, err)
 		}
 	}
-}
-
-// ignoreEmpty passes over what a fetch reports when it simply brought nothing.
-func ignoreEmpty(err error) error {
-	for _, empty := range []error{nats.ErrTimeout, jetstream.ErrNoMessages, context.DeadlineExceeded} {
-		if errors.Is(err, empty) {
-			return nil
-		}
-	}
-	return err
 }
 
 // take decodes one frame into the batches.
