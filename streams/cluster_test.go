@@ -1,8 +1,12 @@
 package streams
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"assay/streams/streamstest/cluster"
 )
@@ -101,5 +105,37 @@ func TestFetchFromReplicas(t *testing.T) {
 			t.Fatalf("%d of %d frames came: %v", len(seen), frames, err)
 		}
 		fetched.Close()
+	}
+
+	cfg.Replicas, cfg.MaxBytes, cfg.AckWait, cfg.Reading = 1, 2*cfg.MaxBytes, time.Minute, true
+	reader, err := Open(ctx, nc, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silver, err := reader.SilverConsumer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := reader.State().Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, wait := reader.Bronze().CachedInfo().Config, silver.CachedInfo().Config.AckWait
+	if stream.Replicas != 3 || stream.MaxBytes != smallConfig().MaxBytes || wait != time.Hour || state.Config().Replicas != 3 {
+		t.Errorf("who came to read changed the log to %+v, the consumer to %v", stream, wait)
+	}
+}
+
+// A stream whose limit exceeds what the servers have room for is refused at once, and by name.
+func TestNoRoomInTheCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three servers")
+	}
+	nc := cluster.Start(t, func(o *server.Options) { o.JetStreamMaxStore = 2 << 30 }).Connect(t)
+	cfg := smallConfig()
+	cfg.Replicas, cfg.MaxBytes = 3, 32<<30
+	_, err := Open(testContext(t), nc, cfg)
+	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), StreamBronze) || !strings.Contains(err.Error(), "max_file_store") {
+		t.Fatalf("%v", err)
 	}
 }

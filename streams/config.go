@@ -20,8 +20,8 @@ type Config struct {
 	Replicas int   // copies of every message: 1, 3 or 5; more than 1 needs as many servers
 	MaxBytes int64 // size limit of BRONZE
 	MaxAge   time.Duration
-	// KeepLimits leaves the limits of streams that exist as they are: for those who only come to read.
-	KeepLimits bool
+	// Reading leaves streams, consumers and buckets that exist as they are: for those who only come to read.
+	Reading bool
 	// Ring makes BRONZE forget its oldest frames when full. Otherwise it refuses new ones (ErrFull).
 	Ring bool
 	// Compress stores closed blocks of BRONZE compressed (S2): less disk, more work, and one rewrite of every block.

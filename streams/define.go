@@ -28,6 +28,7 @@ func (l *Log) streams() []streamDefinition {
 		{&l.bronze, StreamBronze, func(s *jetstream.StreamConfig) {
 			s.Subjects = []string{"bronze.>"}
 			s.MaxBytes, s.MaxAge = l.cfg.MaxBytes, l.cfg.MaxAge
+			s.MaxMsgSize = frameBytesMax
 			s.AllowAtomicPublish = true
 			if l.cfg.Ring {
 				s.Discard = jetstream.DiscardOld
@@ -69,9 +70,6 @@ func (l *Log) openStreams(ctx context.Context) error {
 			s.AllowDirect = true
 			s.PersistMode = jetstream.DefaultPersistMode // async would override sync_interval
 			def.apply(s)
-			if l.cfg.KeepLimits && was.MaxBytes != 0 {
-				s.MaxBytes, s.MaxAge, s.Discard, s.Compression = was.MaxBytes, was.MaxAge, was.Discard, was.Compression
-			}
 		})
 		if err != nil {
 			return err
@@ -92,7 +90,7 @@ func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.Str
 		cfg := jetstream.StreamConfig{Name: name}
 		apply(&cfg)
 		stream, err = l.js.CreateStream(ctx, cfg)
-	} else if err == nil {
+	} else if err == nil && !l.cfg.Reading {
 		was := stream.CachedInfo().Config
 		cfg := was
 		apply(&cfg)
@@ -133,6 +131,14 @@ func (l *Log) openConsumers(ctx context.Context) error {
 		{l.silver, ConsumerGold},
 		{l.promotion, ConsumerPromotion},
 	} {
+		if l.cfg.Reading {
+			if _, err := def.stream.Consumer(ctx, def.name); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+				if err != nil {
+					return refused("consumer "+def.name, err)
+				}
+				continue
+			}
+		}
 		_, err := def.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable:       def.name,
 			AckPolicy:     jetstream.AckExplicitPolicy,
@@ -159,19 +165,29 @@ func (l *Log) openBuckets(ctx context.Context) error {
 		{&l.state, BucketState, stateBytesMax},
 		{&l.tombstones, BucketForgotten, forgottenBytesMax},
 	} {
-		kv, err := l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:   def.name,
-			History:  1,
-			MaxBytes: def.maxBytes,
-			Storage:  jetstream.FileStorage,
-			Replicas: l.cfg.Replicas,
-
-			LimitMarkerTTL: markerTTL,
-		})
+		kv, err := l.openBucket(ctx, def.name, def.maxBytes)
 		if err != nil {
 			return refused("bucket "+def.name, err)
 		}
 		*def.into = kv
 	}
 	return nil
+}
+
+func (l *Log) openBucket(ctx context.Context, name string, maxBytes int64) (jetstream.KeyValue, error) {
+	if l.cfg.Reading {
+		kv, err := l.js.KeyValue(ctx, name)
+		if !errors.Is(err, jetstream.ErrBucketNotFound) {
+			return kv, err
+		}
+	}
+	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket:   name,
+		History:  1,
+		MaxBytes: maxBytes,
+		Storage:  jetstream.FileStorage,
+		Replicas: l.cfg.Replicas,
+
+		LimitMarkerTTL: markerTTL,
+	})
 }

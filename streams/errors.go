@@ -56,7 +56,8 @@ func publishError(err error) error {
 	switch code := errorCode(err); {
 	case err == nil:
 		return nil
-	case code == jetstream.JSErrCodeStreamMessageExceedsMaximum || errors.Is(err, nats.ErrMaxPayload):
+	case code == jetstream.JSErrCodeStreamMessageExceedsMaximum || errors.Is(err, nats.ErrMaxPayload) ||
+		code == codeStoreFailed && strings.Contains(err.Error(), "too large"):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case code == codeStoreFailed && strings.Contains(err.Error(), "maximum"):
 		return fmt.Errorf("%w: raise its size limit, lower its age limit or make it a ring: %w", ErrFull, err)
@@ -72,6 +73,9 @@ func publishError(err error) error {
 // transient reports whether the same request may succeed a moment later. After such an error it is unknown whether the
 // log stored what was published.
 func transient(err error) bool {
+	if noRoom(err) {
+		return false
+	}
 	switch errorCode(err) {
 	case codeNoPeers, codeUnavailable, codeDuplicateInProcess, codeTooManyRequests, codeBatchIncomplete,
 		codeTooManyBatches:
@@ -85,6 +89,18 @@ func transient(err error) bool {
 		if errors.Is(err, e) {
 			return true
 		}
+	}
+	return false
+}
+
+// noRoom reports whether no server, or not enough of a cluster's, has room for a stream's limit. A cluster says so under the code
+// that it also has for servers that are not up yet.
+func noRoom(err error) bool {
+	switch errorCode(err) {
+	case codeAccountResources, codeServerResources, codeStorageResources:
+		return true
+	case codeNoPeers:
+		return strings.Contains(err.Error(), "insufficient storage")
 	}
 	return false
 }

@@ -30,6 +30,10 @@ const (
 // so that none blocks the consumer, and below what the server lets wait for one client (max_pending).
 const FetchBytesMax = 32 << 20
 
+// frameBytesMax is the largest message that BRONZE takes, whoever publishes it, headers included. One that did not fit into a
+// fetch would hold its consumer up for ever.
+const frameBytesMax = FetchBytesMax - 64<<10
+
 const (
 	// requestTimeout limits a request to the log's API where the caller's context sets no earlier end.
 	requestTimeout = 10 * time.Second
@@ -124,8 +128,8 @@ func (l *Log) PromotionConsumer(ctx context.Context) (jetstream.Consumer, error)
 	return consumer(ctx, l.promotion, ConsumerPromotion)
 }
 
-// MessageBytesMax is the size of the largest message that the log takes, headers included.
-func (l *Log) MessageBytesMax() int { return int(l.nc.MaxPayload()) }
+// MessageBytesMax is the size of the largest frame that the log takes, headers included.
+func (l *Log) MessageBytesMax() int { return int(min(l.nc.MaxPayload(), frameBytesMax)) }
 
 func consumer(ctx context.Context, stream jetstream.Stream, name string) (jetstream.Consumer, error) {
 	c, err := stream.Consumer(ctx, name)
@@ -138,9 +142,8 @@ func consumer(ctx context.Context, stream jetstream.Stream, name string) (jetstr
 // refused marks what the server answered as a configuration that it will not have; other errors pass as they are.
 func refused(what string, err error) error {
 	if api := (jetstream.JetStreamError)(nil); errors.As(err, &api) && api.APIError() != nil {
-		switch api.APIError().ErrorCode {
-		case codeStorageResources, codeServerResources, codeAccountResources:
-			return fmt.Errorf("%w: no room for %s: raise max_file_store or lower the log's limits: %w", ErrConfig, what, err)
+		if noRoom(err) {
+			return fmt.Errorf("%w: no room for %s: raise max_file_store of the NATS servers or lower log.max_bytes: %w", ErrConfig, what, err)
 		}
 		if transient(err) {
 			return fmt.Errorf("%w: %s: %w", ErrUnavailable, what, err)

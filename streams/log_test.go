@@ -102,7 +102,7 @@ func TestLimitsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	reading := smallConfig()
-	reading.MaxBytes, reading.Ring, reading.KeepLimits = 50_000, true, true
+	reading.MaxBytes, reading.Ring, reading.Reading = 50_000, true, true
 	reader, err := Open(ctx, n.nc, reading)
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +118,33 @@ func TestLimitsAreKept(t *testing.T) {
 	lower.Ring = true // then it is asked for
 	if _, err := Open(ctx, n.nc, lower); err != nil {
 		t.Error(err)
+	}
+}
+
+// A message that no fetch could bring is refused, whoever publishes it, lest it hold up all that comes after it.
+func TestOversizedMessagesAreRefused(t *testing.T) {
+	n := startNode(t, t.TempDir(), smallConfig())
+	ctx := testContext(t)
+	publish := func(bytes int) error {
+		return n.PublishMsgs(ctx, &nats.Msg{Subject: "bronze.event.w", Header: nats.Header{}, Data: make([]byte, bytes)})
+	}
+	if err := publish(FetchBytesMax); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a message as large as a fetch: %v", err)
+	}
+	if err := publish(n.MessageBytesMax() - 1<<10); err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := n.SilverConsumer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetched, err := Fetch(ctx, consumer, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fetched.Close()
+	if msg, ok := <-fetched.Messages(); !ok || len(msg.Data()) != n.MessageBytesMax()-1<<10 {
+		t.Errorf("the largest message does not come: %v", fetched.Err())
 	}
 }
 

@@ -22,7 +22,7 @@ func auditParts(t *testing.T, dir string, parts int) *audit.Report {
 	defer interrupt()
 	settings := config.Default()
 	settings.Data, settings.Silver.MaxBytes = dir, 1
-	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), app.Options{KeepLimits: true})
+	opened, err := openPipeline(ctx, settings, slog.New(slog.DiscardHandler), app.Options{Reading: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func (p *program) withOptions(
 	if err := existing(settings); err != nil {
 		return err
 	}
-	options.KeepLimits = true
+	options.Reading = true
 	opened, err := openPipeline(cmd.Context(), settings, slog.New(slog.DiscardHandler), options)
 	if errors.Is(err, streams.ErrLocked) {
 		remedy := "needs the directory to itself: stop the server first"

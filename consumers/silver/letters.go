@@ -26,8 +26,8 @@ const SubjectDeadBatch = "dead.silver"
 // Limits of a letter, in bytes.
 const (
 	reasonBytesMax = 1 << 10
-	// letterBytesMax bounds the body. BRONZE has the whole.
-	letterBytesMax = 32 << 20
+	// letterBytesMax bounds the body, so that a letter with its headers fits into one fetch. BRONZE has the whole.
+	letterBytesMax = streams.FetchBytesMax - 1<<20
 )
 
 // HeaderEventUUID is the header of a message on PROMOTION that carries its identity; its body is the event's JSON.

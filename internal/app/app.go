@@ -43,8 +43,8 @@ type Options struct {
 	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet, and
 	// within its shares of the memory. It is called once the data directory is locked.
 	OpenStore func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (Store, error)
-	// KeepLimits leaves the limits of an existing log as they are, whatever Config says: for those who come to read.
-	KeepLimits bool
+	// Reading leaves an existing log's definition as it is, whatever Config says: for those who come to read.
+	Reading bool
 	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
 	// version's, and is told how many frames of how many are done.
 	Rebuilding func(done, total uint64)

@@ -40,7 +40,7 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	c := p.opts.Config
 	cfg := streams.DefaultConfig()
 	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Ring, c.Log.Replicas
-	cfg.KeepLimits, cfg.AckWait = p.opts.KeepLimits, c.Log.AckWait
+	cfg.Reading, cfg.AckWait = p.opts.Reading, c.Log.AckWait
 	if c.NATS.URL == "" {
 		p.server, err = streams.StartServer(ctx, streams.ServerConfig{
 			DataDir: c.Data, Config: p.opts.NATSConfig, ConfigFile: c.NATS.Config, Listen: c.NATS.Listen,
