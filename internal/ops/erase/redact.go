@@ -190,28 +190,55 @@ func (f *forgetting) allTaken(ctx context.Context) (bool, error) {
 	return taken, nil
 }
 
-// markTaken marks frames as processed that say nothing new. Elsewhere the consumers find that out by themselves.
+// markTaken marks frames as processed that say nothing new, so that a data directory in which nothing runs has nothing left to
+// do. Frames of others that come with them are given back. What does not come in time is found out by the consumers.
 func (f *forgetting) markTaken(ctx context.Context, sequences []uint64) error {
 	consumer, err := f.Log.SilverConsumer(ctx)
 	if err != nil {
 		return err
 	}
+	written := make(map[uint64]bool, len(sequences))
+	for _, seq := range sequences {
+		written[seq] = true
+	}
 	waiting, cancel := context.WithTimeout(ctx, takenWait)
 	defer cancel()
-	for left := len(sequences); left > 0; {
-		batch, err := consumer.Fetch(left, jetstream.FetchMaxBytes(streams.FetchBytesMax), jetstream.FetchContext(waiting))
-		if err != nil {
-			return fmt.Errorf("forget: fetch what was written again: %w", err)
+	var others []jetstream.Msg // kept until the end, lest they come again and again
+	defer func() {
+		for _, msg := range others {
+			_ = msg.Nak() // without it they come back when their wait is over
 		}
-		for msg := range batch.Messages() {
-			left--
-			if err := msg.DoubleAck(ctx); err != nil {
-				return fmt.Errorf("forget: acknowledge what was written again: %w", err)
-			}
-		}
-		if waiting.Err() != nil {
-			return fmt.Errorf("forget: %d frames that were written again are not there yet: %w", left, context.Cause(waiting))
+	}()
+	for len(written) > 0 && waiting.Err() == nil {
+		if others, err = f.markFetched(waiting, consumer, written, others); err != nil && waiting.Err() == nil {
+			return fmt.Errorf("forget: mark what was written again: %w", err)
 		}
 	}
-	return nil
+	return context.Cause(ctx)
+}
+
+// markFetched acknowledges those of one fetch that were written, and adds the rest to others.
+func (f *forgetting) markFetched(
+	ctx context.Context, consumer jetstream.Consumer, written map[uint64]bool, others []jetstream.Msg,
+) ([]jetstream.Msg, error) {
+	fetched, err := streams.Fetch(ctx, consumer, len(written))
+	if err != nil {
+		return others, err
+	}
+	defer fetched.Close()
+	for msg := range fetched.Messages() {
+		meta, err := msg.Metadata()
+		if err != nil {
+			return others, err
+		}
+		if !written[meta.Sequence.Stream] {
+			others = append(others, msg)
+			continue
+		}
+		if err := msg.DoubleAck(ctx); err != nil {
+			return others, err
+		}
+		delete(written, meta.Sequence.Stream)
+	}
+	return others, fetched.Err()
 }
