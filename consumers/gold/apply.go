@@ -22,6 +22,9 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
 		}
 		g.unsure = false
 	}
+	if err := g.makeRoom(ctx); err != nil {
+		return err
+	}
 	f := g.newFold()
 	defer f.close()
 	a, err := f.admit(batches)
@@ -87,6 +90,10 @@ func (g *Gold) commit(f *folding) error {
 		return err
 	}
 	g.progress, g.totals = f.progress, f.totals
+	if f.held != nil && len(f.held.ids) > 0 {
+		g.keepHeld(f.held)
+		f.held = nil
+	}
 	g.opts.Logger.Debug("gold: committed", "applied", g.progress.applied, "events", g.totals.Events)
 	return nil
 }

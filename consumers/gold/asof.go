@@ -70,6 +70,7 @@ func (g *Gold) foldRecord(b Batch, traces arrow.Record) (err error) {
 	}
 	defer b.Record.Release()
 	f := g.newFold()
+	f.markAll()
 	defer f.close()
 	a, err := f.admit([]Batch{b})
 	if err != nil {

@@ -56,7 +56,7 @@ func (p *part) String() string {
 
 // assembly puts fragments together that come in the order of their places.
 type assembly struct {
-	parser        fastjson.Parser
+	parser        *fastjson.Parser
 	waiting       pieces
 	parts         map[string]*part
 	order         []*part

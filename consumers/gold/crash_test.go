@@ -111,7 +111,7 @@ func crashAt(point FaultPoint, n int) func(FaultPoint) error {
 }
 
 func TestCrashesLoseAndDoubleNothing(t *testing.T) {
-	points := []FaultPoint{BeforeAppend, AfterAppend, AfterCommit, BeforeIntent, AfterIntent, AfterWrite}
+	points := []FaultPoint{BeforeAppend, AfterAppend, AfterCommit, BeforeIntent, AfterIntent, AfterWrite, AfterHeld}
 	crashes := map[FaultPoint]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		groups := drawDelivery(t, drawCaptures(t))

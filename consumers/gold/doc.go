@@ -3,7 +3,7 @@
 //	SILVER ──► decode ──► identity index ──► new events ──┬─► append to traces ─┐
 //	  ▲                     │                             │                     ├─► one synced commit ─► acknowledge ─┐
 //	  │                     └─► met before: where, when ──┴─► entities ─► calls ┘        │                            │
-//	  │                                                        metrics, graph       marks of rows                     │
+//	  │                                                        metrics, graph    held rows, marks of rows             │
 //	  └───────────────────────────────────────────────────────────────────────────────────┼───────────────────────────┘
 //	                                                                                       ▼
 //	                                    flush: entities, episodes, capability_metrics, usage_graph, shed
@@ -50,6 +50,7 @@
 //
 // # The tables
 //
-// The derived tables are views that follow the state; see flush.go. They are complete after FlushAll, which Run does
-// when it is told to stop; Unsettled returns what of a workflow they still lack.
+// The derived tables are views that follow the state; see flush.go and, for the rows that are appended without being read
+// back, held.go. They are complete after FlushAll, which Run does when it is told to stop; Unsettled returns what of a
+// workflow they still lack.
 package gold

@@ -31,6 +31,7 @@ type entity struct {
 	startTS, startCaptured      int64    // least over the events that do not close it
 	request                     stamp    // first of those that open it; the zero stamp if none
 	closing                     closing  // greatest
+	rows                        uint64   // 1 and its episodes, if rows of it were held when it was first met: see held.go; 0 if not
 }
 
 // statusOpen is the status of an entity that was opened and has not ended.
@@ -260,6 +261,7 @@ func (e *entity) encode() []byte {
 	w.stamp(e.closing.at)
 	w.int(e.closing.ts)
 	w.int(e.closing.captured)
+	w.uint(e.rows)
 	return w
 }
 
@@ -271,7 +273,7 @@ func decodeEntity(record []byte) (*entity, error) {
 		inputTokens: d.int(), outputTokens: d.int(),
 		agent: d.register(), capability: d.register(), provider: d.register(), finish: d.register(), failure: d.register(),
 		opened: d.bool(), outcome: outcome(d.byte()), startTS: d.int(), startCaptured: d.int(), request: d.stamp(),
-		closing: closing{d.bool(), d.stamp(), d.int(), d.int()},
+		closing: closing{d.bool(), d.stamp(), d.int(), d.int()}, rows: d.uint(),
 	}
 	return e, d.end()
 }

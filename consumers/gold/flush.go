@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -17,7 +19,8 @@ import (
 //
 //	mark (in the commit) ─► intent (synced) ─► append or merge ─► mark taken away
 //
-// A crash before the intent repeats the whole, one after it merges what may have been appended.
+// A crash before the intent repeats the whole, one after it merges what may have been appended. Rows that are held (see
+// held.go) go first and need no mark.
 
 // Limits of one write to a table.
 const (
@@ -34,11 +37,17 @@ func (g *Gold) Flush(ctx context.Context) error {
 func (g *Gold) FlushAll(ctx context.Context) error { return g.flush(ctx, time.Time{}) }
 
 // flush writes what is marked, and of open entities those that have not changed since quietSince (zero: all of them).
-func (g *Gold) flush(ctx context.Context, quietSince time.Time) error {
+func (g *Gold) flush(ctx context.Context, quietSince time.Time) (failed error) {
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
 	defer g.told.clear()
-	open := func(m *mark) bool { return quietSince.IsZero() || !m.setAt().After(quietSince) }
+	if err := g.writeHeld(ctx); errors.Is(err, ErrState) {
+		return err
+	} else if err != nil {
+		defer func() { failed = errors.Join(err, failed) }()
+	}
+	ready := func(m *mark) bool { return !g.holds(m.id) }
+	open := func(m *mark) bool { return (quietSince.IsZero() || !m.setAt().After(quietSince)) && ready(m) }
 	// A table that fails does not keep the others from being written. Those of entities wait for each other, since an entity's
 	// episodes are marked when its row is written; the sums go beside them.
 	var sums errgroup.Group
@@ -50,9 +59,9 @@ func (g *Gold) flush(ctx context.Context, quietSince time.Time) error {
 		)
 	})
 	return errors.Join(
-		g.sweep(ctx, dirtyReady, everyMark, g.writeEntities),
+		g.sweep(ctx, dirtyReady, ready, g.writeEntities),
 		g.sweep(ctx, dirtyOpen, open, g.writeEntities),
-		g.sweep(ctx, dirtyEpisode, everyMark, g.writeEpisodes),
+		g.sweep(ctx, dirtyEpisode, ready, g.writeEpisodes),
 		sums.Wait(),
 	)
 }
@@ -78,9 +87,7 @@ func (g *Gold) sweep(ctx context.Context, table byte, due func(*mark) bool,
 func (g *Gold) sweepSome(ctx context.Context, table byte, last []byte, due func(*mark) bool,
 	write func(context.Context, *pebble.Snapshot, []mark) (int, error),
 ) (reached []byte, more bool, err error) {
-	snapshot := g.state.db.NewSnapshot()
-	defer snapshot.Close()
-	found, err := marks(snapshot, table, last, flushRows)
+	found, err := marks(g.state.db, table, last, flushRows)
 	if err != nil || len(found) == 0 {
 		return nil, false, err
 	}
@@ -92,7 +99,7 @@ func (g *Gold) sweepSome(ctx context.Context, table byte, last []byte, due func(
 		}
 	}
 	for len(dues) > 0 {
-		n, err := write(ctx, snapshot, dues)
+		n, err := g.withSnapshot(ctx, dues, write)
 		if err != nil {
 			return nil, false, err
 		}
@@ -101,17 +108,47 @@ func (g *Gold) sweepSome(ctx context.Context, table byte, last []byte, due func(
 	return reached, true, nil
 }
 
-// write appends or merges the rows built, if any.
-func (g *Gold) write(ctx context.Context, r *rows, merge bool) error {
-	if r.count == 0 {
-		return nil
+// withSnapshot gives each write a view of the state of its own: that of an earlier one lacks which rows this has written
+// meanwhile, and an entity may have several marks.
+func (g *Gold) withSnapshot(ctx context.Context, due []mark,
+	write func(context.Context, *pebble.Snapshot, []mark) (int, error),
+) (taken int, err error) {
+	snapshot := g.state.db.NewSnapshot()
+	defer snapshot.Close()
+	return write(ctx, snapshot, due)
+}
+
+// write appends or merges the rows of a table that were built, if any.
+func (g *Gold) write(ctx context.Context, merge bool, parts ...*rows) error {
+	record, err := g.record(ctx, parts)
+	if record == nil || err != nil {
+		return err
 	}
-	record := r.NewRecord()
 	defer record.Release()
+	table := parts[0].table
 	if merge {
-		return storeError("merge into", r.table, g.opts.Store.Merge(ctx, r.table, record))
+		return storeError("merge into", table, g.opts.Store.Merge(ctx, table, record))
 	}
-	return storeError("append to", r.table, g.opts.Store.Append(ctx, r.table, record))
+	return storeError("append to", table, g.opts.Store.Append(ctx, table, record))
+}
+
+// record joins rows of a table that were built apart, and gives episodes their vectors; nil if there are none. The caller
+// releases it.
+func (g *Gold) record(ctx context.Context, parts []*rows) (arrow.Record, error) {
+	columns, count, err := joinRows(parts)
+	if err != nil {
+		return nil, err
+	}
+	defer release(columns)
+	if count == 0 {
+		return nil, nil
+	}
+	if parts[0].table == schema.Episodes {
+		if err := g.addVectors(ctx, parts[0].Schema(), columns); err != nil {
+			return nil, err
+		}
+	}
+	return array.NewRecord(parts[0].Schema(), columns, int64(count)), nil
 }
 
 // remove deletes rows by key.

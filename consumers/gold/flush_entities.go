@@ -79,10 +79,10 @@ func (g *Gold) writeViews(ctx context.Context, plans []plan, fresh, known *rows)
 	if err := g.intend(plans); err != nil {
 		return err
 	}
-	if err := g.write(ctx, fresh, false); err != nil {
+	if err := g.write(ctx, false, fresh); err != nil {
 		return err
 	}
-	if err := g.write(ctx, known, true); err != nil {
+	if err := g.write(ctx, true, known); err != nil {
 		return err
 	}
 	return g.fault(AfterWrite)

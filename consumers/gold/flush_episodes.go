@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
@@ -33,10 +35,7 @@ func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due
 		told = append(told, t)
 		count += len(t.episodes)
 	}
-	fresh, known, err := g.episodeRows(ctx, told)
-	if err != nil {
-		return 0, err
-	}
+	fresh, known := g.episodeRows(told)
 	defer fresh.Release()
 	defer known.Release()
 
@@ -122,18 +121,8 @@ func (k *tellings) take(id uuid.UUID) (t retelling, ok bool) {
 
 func (k *tellings) clear() { *k = tellings{} }
 
-// episodeRows embeds the episodes and builds the rows: those that the table cannot have, and those that it may have.
-func (g *Gold) episodeRows(ctx context.Context, told []retelling) (fresh, known *rows, err error) {
-	var texts []string
-	for _, t := range told {
-		for _, e := range t.episodes {
-			texts = append(texts, e.text)
-		}
-	}
-	vectors, err := g.embed(ctx, texts)
-	if err != nil {
-		return nil, nil, err
-	}
+// episodeRows builds the rows: those that the table cannot have, and those that it may have.
+func (g *Gold) episodeRows(told []retelling) (fresh, known *rows) {
 	dimensions := g.opts.Embedder.Dimensions()
 	fresh, known = newEpisodeRows(dimensions), newEpisodeRows(dimensions)
 	for _, t := range told {
@@ -142,11 +131,52 @@ func (g *Gold) episodeRows(ctx context.Context, told []retelling) (fresh, known 
 			if uint64(i) < t.was {
 				r = known
 			}
-			g.appendEpisode(r, t.entity, e, vectors[0])
-			vectors = vectors[1:]
+			g.appendEpisode(r, t.entity, e)
 		}
 	}
-	return fresh, known, nil
+	return fresh, known
+}
+
+// addVectors embeds the texts of episodes, and puts the columns that this gives in the place of empty ones.
+func (g *Gold) addVectors(ctx context.Context, schema *arrow.Schema, columns []arrow.Array) error {
+	column := func(name string) *arrow.Array { return &columns[schema.FieldIndices(name)[0]] }
+	texts := (*column("text")).(*array.String)
+	vectors := newRowsOf("", arrow.NewSchema([]arrow.Field{
+		schema.Field(schema.FieldIndices("vector")[0]), schema.Field(schema.FieldIndices("model")[0]),
+		schema.Field(schema.FieldIndices("dimensions")[0]),
+	}, nil))
+	defer vectors.Release()
+	vectors.Reserve(texts.Len())
+	batch := make([]string, 0, embedRows)
+	for row := 0; row < texts.Len(); row += len(batch) {
+		batch = batch[:0]
+		for i := row; i < min(row+embedRows, texts.Len()); i++ {
+			batch = append(batch, texts.Value(i))
+		}
+		embedded, err := g.embed(ctx, batch)
+		if err != nil {
+			return err
+		}
+		for _, v := range embedded {
+			g.appendVector(vectors, v)
+		}
+	}
+	for i, name := range []string{"vector", "model", "dimensions"} {
+		(*column(name)).Release()
+		*column(name) = vectors.Field(i).NewArray()
+	}
+	return nil
+}
+
+func (g *Gold) appendVector(r *rows, vector []float32) {
+	r.vectorOrNull(vector)
+	if len(vector) == 0 {
+		r.textOrNull("")
+		r.integerOrNull(-1)
+		return
+	}
+	r.text(g.opts.Embedder.Model())
+	r.integer(int64(len(vector)))
 }
 
 func (g *Gold) embed(ctx context.Context, texts []string) ([][]float32, error) {
@@ -168,7 +198,8 @@ func (g *Gold) embed(ctx context.Context, texts []string) ([][]float32, error) {
 	return vectors, nil
 }
 
-func (g *Gold) appendEpisode(r *rows, of *Entity, e episode, vector []float32) {
+// appendEpisode appends all of an episode but what addVectors adds.
+func (g *Gold) appendEpisode(r *rows, of *Entity, e episode) {
 	r.text(episodeID(g.opts.Namespace, of.UUID, e.chunk).String())
 	r.text(of.UUID.String())
 	r.text(of.WorkflowID)
@@ -180,14 +211,7 @@ func (g *Gold) appendEpisode(r *rows, of *Entity, e episode, vector []float32) {
 	r.integer(of.position(e.kind))
 	r.integer(e.chunk)
 	r.text(e.text)
-	r.vectorOrNull(vector)
-	if len(vector) == 0 {
-		r.textOrNull("")
-		r.integerOrNull(-1)
-	} else {
-		r.text(g.opts.Embedder.Model())
-		r.integer(int64(len(vector)))
-	}
+	r.skip(3) // vector, model, dimensions
 	r.idOrNull(of.QuarantinedBy)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
+	"github.com/valyala/fastjson"
 )
 
 // Batch is one record of SILVER and the sequence of the message that brought it.
@@ -24,6 +25,9 @@ type folding struct {
 	identities map[uuid.UUID]*identity
 	blocks     map[block]*encoder // what this group adds
 	entities   map[uuid.UUID]*folded
+	order      []uuid.UUID // of entities, as they were met
+	held       *holding    // rows to be appended once this is committed; nil: all are marked instead
+	parser     fastjson.Parser
 	alone      map[uuid.UUID][]byte // the pieces of this group's events that have ids of their own
 	sheds      map[shedKey]*shedCount
 	traces     map[string]*TraceCount // by workflow, of this group
@@ -40,9 +44,14 @@ type folded struct {
 	*entity
 	before  call
 	was     share
-	passage passage // of this group, not stored yet
-	fresh   bool    // not stored yet
+	fresh   bool // not stored yet
 	changed bool
+
+	// Of this group, not stored yet; they alias its records.
+	passage         passage
+	request, result *body
+	pieces          []piece // of a fresh one: all its text
+	moved           bool    // some of it is no longer where pieces has it
 }
 
 func (g *Gold) newFold() *folding {
@@ -50,7 +59,7 @@ func (g *Gold) newFold() *folding {
 		g: g, seeker: &seeker{db: g.state.db}, writes: g.state.db.NewBatch(), origins: map[uint64]*origin{}, identities: map[uuid.UUID]*identity{},
 		blocks: map[block]*encoder{}, entities: map[uuid.UUID]*folded{},
 		alone: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, lineage: newLineage(), ledger: newLedger(), histories: histories{},
-		totals: g.totals, progress: g.progress, now: g.opts.Now(),
+		held: newHolding(g.opts.Embedder.Dimensions()), totals: g.totals, progress: g.progress, now: g.opts.Now(),
 	}
 }
 
@@ -58,6 +67,9 @@ func (g *Gold) newFold() *folding {
 func (f *folding) close() {
 	f.seeker.close()
 	_ = f.writes.Close()
+	if f.held != nil {
+		f.held.release()
+	}
 }
 
 // fold folds what was admitted and adds to the writes what follows from it.
@@ -105,12 +117,10 @@ func (f *folding) join(ev *event, known *identity) error {
 		return nil // a message is its fragments; what else its stream says is in the entity
 	}
 	if changed.request {
-		if err := f.set(entityKey(e.ordinal, slotRequest), newBody(ev).encode()); err != nil {
-			return err
-		}
+		e.request = newBody(ev)
 	}
 	if changed.result {
-		return f.set(entityKey(e.ordinal, slotResult), newBody(ev).encode())
+		e.result = newBody(ev)
 	}
 	return nil
 }
@@ -131,10 +141,14 @@ func (f *folding) entity(id uuid.UUID) (*folded, error) {
 		e.before, e.was = callOf(id, known), shareOf(id, known)
 	}
 	f.entities[id] = e
+	f.order = append(f.order, id)
 	return e, nil
 }
 
 func (f *folding) keepFragments(e *folded, ev *event, known *identity) error {
+	if e.fresh {
+		e.pieces = append(e.pieces, piece{ev.place, []byte(ev.fragments)})
+	}
 	if known.placed {
 		var alone passage
 		alone.add(ev)
@@ -172,7 +186,7 @@ func (f *folding) again(ev *event, known *identity) error {
 	if !known.placed || !ev.place.before(known.place) {
 		return nil
 	}
-	e.changed = true
+	e.changed, e.moved = true, true
 	return f.move(e, ev, known)
 }
 
@@ -202,20 +216,36 @@ func (f *folding) move(e *folded, ev *event, known *identity) error {
 // finish adds to the writes what follows from the changed entities.
 func (f *folding) finish() error {
 	f.progress.generation++
-	for id, e := range f.entities {
-		if !e.changed {
-			continue
-		}
-		if err := errors.Join(f.writeEntity(id, e), f.markEntity(id, e)); err != nil {
-			return err
-		}
-		f.ledger.replace(e.before, callOf(id, e.entity))
-		f.histories.replace(e.was, shareOf(id, e.entity))
+	if err := f.guard(); err != nil {
+		return err
 	}
-	if err := errors.Join(f.follow(), f.writeOrigins(), f.writeBlocks(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeHistories(), f.writeSheds(), f.writeTraceCounts()); err != nil {
+	for _, id := range f.order {
+		if e := f.entities[id]; e.changed {
+			if err := f.finishEntity(id, e); err != nil {
+				return err
+			}
+		}
+	}
+	if err := errors.Join(f.writeHeld(), f.follow(), f.writeOrigins(), f.writeBlocks(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeHistories(), f.writeSheds(), f.writeTraceCounts()); err != nil {
 		return err
 	}
 	return errors.Join(f.set([]byte{keyProgress}, f.progress.encode()), f.set([]byte{keyTotals}, f.totals.encode()))
+}
+
+// finishEntity stores a changed entity, and sees to it that its rows get written.
+func (f *folding) finishEntity(id uuid.UUID, e *folded) error {
+	held, err := f.hold(id, e)
+	if err != nil {
+		return err
+	}
+	if !held {
+		if err := f.markEntity(id, e); err != nil {
+			return err
+		}
+	}
+	f.ledger.replace(e.before, callOf(id, e.entity))
+	f.histories.replace(e.was, shareOf(id, e.entity))
+	return f.writeEntity(id, e)
 }
 
 func (f *folding) set(key, value []byte) error {

@@ -67,6 +67,9 @@ func (g *Gold) Forget(
 	if err != nil {
 		return nil, err
 	}
+	if err := g.writeHeld(ctx); err != nil {
+		return nil, err
+	}
 	f := newForgetting(g)
 	defer f.release()
 	if err := f.takeAll(ctx, burial.Rows); err != nil {
@@ -119,8 +122,10 @@ type victim struct {
 }
 
 func newForgetting(g *Gold) *forgetting {
+	f := g.newFold()
+	f.markAll()
 	return &forgetting{
-		folding: g.newFold(), gone: map[uuid.UUID]bool{}, recalled: map[block]bool{}, victims: map[uuid.UUID]*victim{},
+		folding: f, gone: map[uuid.UUID]bool{}, recalled: map[block]bool{}, victims: map[uuid.UUID]*victim{},
 		counts: map[string]int64{},
 	}
 }
@@ -149,6 +154,7 @@ func (f *forgetting) remake(ctx context.Context, forgotten schema.Filter) error 
 		if v.left > 0 {
 			shared = append(shared, id)
 			f.entities[id] = &folded{entity: newEntity(f.progress.nextOrdinal()), fresh: true}
+			f.order = append(f.order, id)
 		} else if err := f.disinherit(id, v); err != nil {
 			return err
 		}

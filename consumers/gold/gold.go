@@ -2,6 +2,7 @@ package gold
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -53,6 +54,7 @@ type Options struct {
 	MaxFetchBytes int           // messages are folded when there are so many bytes
 	MaxAge        time.Duration // a group is folded when it is full, or its first message has waited so long
 	CacheBytes    int64         // of the state store's memory, its memtables included
+	HoldBytes     int           // about how much text of rows is held for one write; twice that is the most
 	FlushEvery    time.Duration // how often Run brings the tables up to date
 	QuietAfter    time.Duration // an entity that has not ended is written once it has not changed for so long
 	StopWithin    time.Duration // what the last flush may take when Run is told to stop
@@ -70,7 +72,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Namespace: uuid.MustParse("91e8f5f8-3e28-592a-ab23-5295dcf92dd7"),
-		MaxFetch:  64, FetchBytes: 8 << 20, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 64 << 20,
+		MaxFetch:  64, FetchBytes: 8 << 20, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 64 << 20, HoldBytes: 8 << 20,
 		FlushEvery: time.Second, QuietAfter: 10 * time.Second, StopWithin: 30 * time.Second,
 		FS: vfs.Default, Now: time.Now,
 	}
@@ -82,7 +84,7 @@ func (o *Options) validate() error {
 		return fmt.Errorf("%w: Dir, Store, Embedder and Logger are needed", ErrOptions)
 	case o.Embedder.Dimensions() < 1:
 		return fmt.Errorf("%w: the embedder's vectors have no dimension", ErrOptions)
-	case o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1,
+	case o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1, o.HoldBytes < 1,
 		o.MaxAge <= 0, o.FlushEvery <= 0, o.QuietAfter <= 0, o.StopWithin <= 0:
 		return fmt.Errorf("%w: every limit must be positive", ErrOptions)
 	}
@@ -106,6 +108,7 @@ const (
 	BeforeIntent FaultPoint = "before intent" // rows are to be written to a table
 	AfterIntent  FaultPoint = "after intent"  // the state says that the table may have them
 	AfterWrite   FaultPoint = "after write"   // the table has them, their marks still stand
+	AfterHeld    FaultPoint = "after held"    // the tables have rows that the state says are held
 )
 
 // Gold folds SILVER. Its methods may be called from several goroutines.
@@ -113,15 +116,18 @@ type Gold struct {
 	opts  Options
 	state *state
 
-	folding  sync.Mutex // one group at a time
-	flushing sync.Mutex // one flush at a time
-	told     tellings   // of the flush under way
+	folding  sync.Mutex    // one group at a time
+	flushing sync.Mutex    // one flush at a time
+	told     tellings      // of the flush under way
+	enough   chan struct{} // signals that what is held makes up a write
 	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
 	// renewed is lost. It guards what follows.
 	committing sync.Mutex
 	progress   progress
 	totals     Totals
 	unsure     bool // an append may have reached traces without its commit
+	held       held
+	writing    *held // what is being appended of it
 }
 
 // Open opens the state store and reconciles traces with it: rows of a group that was appended but never committed are
@@ -134,7 +140,7 @@ func Open(ctx context.Context, opts Options) (*Gold, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gold{opts: opts, state: st}
+	g := &Gold{opts: opts, state: st, enough: make(chan struct{}, 1)}
 	if err := g.resume(ctx); err != nil {
 		_ = st.close() // the first error says more
 		return nil, err
@@ -148,6 +154,7 @@ func (g *Gold) Close() error {
 	defer g.folding.Unlock()
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
+	g.held.release()
 	return g.state.close()
 }
 
@@ -195,7 +202,7 @@ func (g *Gold) resume(ctx context.Context) error {
 	if err := g.reconcile(ctx); err != nil {
 		return err
 	}
-	if err := g.spread(); err != nil {
+	if err := errors.Join(g.recallHeld(), g.spread()); err != nil {
 		return err
 	}
 	return g.enterEpoch()

@@ -40,6 +40,7 @@ const (
 
 	// What the tables still lack; see flush.go.
 	keyDirty   = 'd' // table, row → mark
+	keyHeld    = 'u' // commit → the entities whose rows it holds: see held.go
 	keyWritten = 'v' // small table, row → that the table may have the row
 )
 
@@ -50,7 +51,7 @@ const (
 	slotResult    = 'r' // the event that closed it, or the last that did neither
 	slotState     = 's' // the entity
 
-	// How many rows of it the tables may have.
+	// How many rows of it the tables may have, where it differs from what the entity tells.
 	slotInEntities = 'v'
 	slotInEpisodes = 'w'
 )

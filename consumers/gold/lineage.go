@@ -100,13 +100,15 @@ func (f *folding) intended(intent, workflow string) uuid.UUID {
 		kernels.JoinStrings(kernels.NormaliseString(intent, false), kernels.NormaliseString(workflow, false)))
 }
 
+// guard finds out whether anything is quarantined.
+func (f *folding) guard() (err error) {
+	f.lineage.guarded, err = f.g.Quarantines()
+	return err
+}
+
 // writeLineage stores what the group says about descent. Nodes that become quarantined by it are left to spread.
 func (f *folding) writeLineage() error {
 	l := f.lineage
-	var err error
-	if l.guarded, err = f.g.Quarantines(); err != nil {
-		return err
-	}
 	for link := range l.links {
 		if err := f.writeLink(link[0], link[1]); err != nil {
 			return err

@@ -45,6 +45,11 @@ func entityMark(table byte, workflow string, id uuid.UUID) []byte {
 	return append(workflowMarks(table, workflow), id[:]...)
 }
 
+// readyMark is the mark of an entity that has ended, by the hash of its workflow.
+func readyMark(workflow uint64, id uuid.UUID) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{keyDirty, dirtyReady}, workflow), id[:]...)
+}
+
 // markedID is the last part of every mark's key.
 func markedID(key []byte) uuid.UUID { return uuid.UUID(key[len(key)-16:]) }
 

@@ -39,6 +39,13 @@ func (r *rows) next() array.Builder {
 	return b
 }
 
+// skip leaves columns empty, which others fill.
+func (r *rows) skip(columns int) {
+	for range columns {
+		r.next()
+	}
+}
+
 func (r *rows) text(v string) { r.next().(*array.StringBuilder).Append(v) }
 
 func (r *rows) textOrNull(v string) {

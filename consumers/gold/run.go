@@ -174,14 +174,20 @@ func decodeMessage(msg jetstream.Msg) (Batch, error) {
 	return Batch{Seq: meta.Sequence.Stream, Record: record}, nil
 }
 
-// flushRegularly brings the tables up to date every Options.FlushEvery. What fails is tried again the next time.
+// flushRegularly brings the tables up to date every Options.FlushEvery, and writes what is held when it makes up a write. What fails is tried again the next time.
 func (g *Gold) flushRegularly(ctx, draining context.Context) error {
+	tick := time.NewTicker(g.opts.FlushEvery)
+	defer tick.Stop()
 	for {
-		wait(ctx, g.opts.FlushEvery)
-		if ctx.Err() != nil {
+		flush := g.Flush
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-tick.C:
+		case <-g.enough:
+			flush = g.flushHeld
 		}
-		switch err := g.Flush(draining); {
+		switch err := flush(draining); {
 		case errors.Is(err, ErrState):
 			return err
 		case err != nil:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
+	"github.com/valyala/fastjson"
 
 	"assay/consumers/bronze"
 )
@@ -54,7 +55,7 @@ func loadWhole(from pebble.Reader, id uuid.UUID) (*whole, error) {
 		return nil, err
 	}
 	w := &whole{id: id}
-	a := assembly{parts: map[string]*part{}}
+	a := assembly{parser: &fastjson.Parser{}, parts: map[string]*part{}}
 	err = scan(from, numberKey(keyEntity, ordinal), func(k, value []byte) (bool, error) {
 		err := w.take(k[numberKeyLen], k[numberKeyLen+1:], value, &a)
 		return err == nil, err
@@ -83,7 +84,9 @@ func (w *whole) take(slot byte, at, record []byte, text *assembly) (err error) {
 	case slotResult:
 		w.content.result, err = d.body(), d.end()
 	case slotState:
-		w.entity, err = decodeEntity(record)
+		if w.entity, err = decodeEntity(record); err == nil && w.rows > 0 {
+			w.inEntities, w.inEpisodes = 1, w.rows-1
+		}
 	case slotInEntities:
 		w.inEntities, err = d.uint(), d.end()
 	case slotInEpisodes:
@@ -124,6 +127,12 @@ func (a *assembly) addAll(fragments []byte) error {
 // writeEntity stores the state of an entity of the group.
 func (f *folding) writeEntity(id uuid.UUID, e *folded) error {
 	err := errors.Join(f.set(entityKey(e.ordinal, slotState), e.encode()), f.writePassage(e.ordinal, &e.passage))
+	if e.request != nil {
+		err = errors.Join(err, f.set(entityKey(e.ordinal, slotRequest), e.request.encode()))
+	}
+	if e.result != nil {
+		err = errors.Join(err, f.set(entityKey(e.ordinal, slotResult), e.result.encode()))
+	}
 	if e.fresh {
 		err = errors.Join(err, f.set(key(keyOrdinal, id), binary.AppendUvarint(nil, e.ordinal)))
 	}

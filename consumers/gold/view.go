@@ -2,6 +2,7 @@ package gold
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -72,22 +73,30 @@ const MaxUnsettled = 10_000
 // Unsettled returns the entities of a workflow that the table does not show yet, or shows in an older state: what a
 // rehydration adds to the table.
 func (g *Gold) Unsettled(ctx context.Context, workflow string) ([]*Entity, error) {
+	held := g.heldOf(hashOf(workflow))
 	snapshot := g.state.db.NewSnapshot()
 	defer snapshot.Close()
 	var found []*Entity
 	known := map[uuid.UUID]bool{}
+	add := func(id uuid.UUID) (more bool, err error) {
+		if known[id] {
+			return true, nil
+		}
+		known[id] = true
+		e, err := loadView(snapshot, id)
+		if err == nil && e != nil && e.WorkflowID == workflow {
+			found = append(found, e)
+		}
+		return err == nil && len(found) < MaxUnsettled && ctx.Err() == nil, err
+	}
+	for _, id := range held {
+		if more, err := add(id); !more {
+			return found, errors.Join(err, ctx.Err())
+		}
+	}
 	for _, table := range []byte{dirtyReady, dirtyOpen} {
 		err := scan(snapshot, workflowMarks(table, workflow), func(k, _ []byte) (bool, error) {
-			id := markedID(k)
-			if known[id] {
-				return true, nil
-			}
-			known[id] = true
-			e, err := loadView(snapshot, id)
-			if err == nil && e != nil && e.WorkflowID == workflow {
-				found = append(found, e)
-			}
-			return err == nil && len(found) < MaxUnsettled && ctx.Err() == nil, err
+			return add(markedID(k))
 		})
 		if err != nil {
 			return nil, err

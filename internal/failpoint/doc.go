@@ -14,6 +14,7 @@ var Points = []string{
 	"gold: before intent",
 	"gold: after intent",
 	"gold: after write",
+	"gold: after held",
 	"promotion: row, no entry",
 	"promotion: entry, not acknowledged",
 	"promotion: leased, not sent",

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/binary"
+	"regexp"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -16,7 +17,7 @@ import (
 )
 
 // expected is the store into which the fresh Gold writes. Of traces it notes which events are new; of the rows of the
-// other tables it keeps the signatures. Gold writes those at the end, when all is folded, and so never takes one back.
+// other tables it keeps the signatures, by id, so that a row which changes replaces itself.
 type expected struct {
 	*scratch
 	workflow string // whose rows are kept; "": all
@@ -42,8 +43,23 @@ func (e *expected) Merge(ctx context.Context, table string, rows arrow.Record) e
 	return e.Append(ctx, table, rows)
 }
 
-// Delete implements gold.Store. Gold deletes rows that it has written before, of which there are none.
-func (e *expected) Delete(context.Context, string, schema.Filter) error { return nil }
+// idsIn finds the ids that a filter names.
+var idsIn = regexp.MustCompile(`'([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'`)
+
+// Delete implements gold.Store. Gold deletes rows by their ids; of traces, which it would reconcile, nothing is kept.
+func (e *expected) Delete(_ context.Context, table string, where schema.Filter) error {
+	if table == schema.Traces {
+		return nil
+	}
+	writes := e.db.NewBatch()
+	defer writes.Close()
+	for _, id := range idsIn.FindAllStringSubmatch(where.SQL(), -1) {
+		if err := writes.Delete(expectedKey(table, uuid.MustParse(id[1])), nil); err != nil {
+			return stateError(err)
+		}
+	}
+	return stateError(writes.Commit(pebble.Sync))
+}
 
 // Count implements gold.Store: when Gold opens, there is nothing that it does not know.
 func (e *expected) Count(context.Context, string, schema.Filter) (int64, error) { return 0, nil }
