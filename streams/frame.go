@@ -22,10 +22,21 @@ const (
 	SourceSSE     Source = "sse"     // Server-Sent Events
 	SourceJSONRPC Source = "jsonrpc" // JSON-RPC 2.0 messages, one a line
 	SourceEvent   Source = "event"   // state events and CloudEvents, one a line
+	SourceOTLP    Source = "otlp"    // exports of OpenTelemetry, traces and logs
+	SourceHTTP    Source = "http"    // what a proxy knows of an exchange, one object each
 )
 
+// SourceNames lists the sources for people.
+const SourceNames = "sse, jsonrpc, event, otlp or http"
+
 // Valid reports whether s is one of the sources.
-func (s Source) Valid() bool { return s == SourceSSE || s == SourceJSONRPC || s == SourceEvent }
+func (s Source) Valid() bool {
+	switch s {
+	case SourceSSE, SourceJSONRPC, SourceEvent, SourceOTLP, SourceHTTP:
+		return true
+	}
+	return false
+}
 
 // Content types of frames.
 const (
@@ -52,6 +63,7 @@ const (
 	HeaderTime        = "Assay-Time"
 	HeaderShed        = "Assay-Shed"
 	HeaderSide        = "Assay-Side"
+	HeaderExchange    = "Assay-Exchange"
 )
 
 // Frame is one message of BRONZE: one or more consecutive events of one source stream, as the bytes came.
@@ -65,6 +77,7 @@ type Frame struct {
 	Captured    time.Time // when the bytes were captured, read back in UTC
 	Shed        float64   // threshold of the load gate in force at capture, 0 to 1
 	Side        Side      // JSON-RPC only; "" where the capture does not know it
+	Exchange    string    // the HTTP exchange that the frame belongs to, "" if it came otherwise
 	Body        []byte
 }
 
@@ -75,17 +88,21 @@ const (
 	SubjectBytesMax = 2 << 10
 	// StreamBytesMax limits the id of the source stream.
 	StreamBytesMax = 4 << 10
+	// ExchangeBytesMax limits the id of the HTTP exchange.
+	ExchangeBytesMax = 256
 )
 
 // validate reports what would keep the log from storing the frame or a reader from reading it back. Errors wrap ErrFrame.
 func (f *Frame) validate() error {
 	switch {
 	case !f.Source.Valid():
-		return fmt.Errorf("%w: source %q is not sse, jsonrpc or event", ErrFrame, f.Source)
+		return fmt.Errorf("%w: source %q is not %s", ErrFrame, f.Source, SourceNames)
 	case f.ContentType == "" || strings.ContainsFunc(f.ContentType, unicode.IsControl):
 		return fmt.Errorf("%w: content type %q", ErrFrame, f.ContentType)
 	case len(f.Stream) > StreamBytesMax:
 		return fmt.Errorf("%w: stream id has %d bytes, the limit is %d", ErrFrame, len(f.Stream), StreamBytesMax)
+	case len(f.Exchange) > ExchangeBytesMax:
+		return fmt.Errorf("%w: exchange id has %d bytes, the limit is %d", ErrFrame, len(f.Exchange), ExchangeBytesMax)
 	case f.Position > math.MaxInt64:
 		return fmt.Errorf("%w: position %d is beyond 2^63-1", ErrFrame, f.Position)
 	case f.Count < 0 || f.Count > math.MaxInt32:
@@ -122,6 +139,9 @@ func (f *Frame) Msg() *nats.Msg {
 	h.Set(HeaderShed, strconv.FormatFloat(f.Shed, 'g', -1, 64))
 	if f.Side != "" {
 		h.Set(HeaderSide, string(f.Side))
+	}
+	if f.Exchange != "" {
+		h.Set(HeaderExchange, EscapeHeader(f.Exchange))
 	}
 	h.Set(nats.MsgIdHdr, EscapeHeader(f.ID()))
 	return &nats.Msg{Subject: f.Subject(), Header: h, Data: f.Body}
@@ -162,6 +182,7 @@ func ParseFrame(subject string, h nats.Header, body []byte, seq uint64, stored t
 	parse(HeaderTime, func(v string) (e error) { f.Captured, e = time.Parse(time.RFC3339Nano, v); return })
 	parse(HeaderShed, func(v string) (e error) { f.Shed, e = parseThreshold(v); return })
 	parse(HeaderSide, func(v string) (e error) { f.Side, e = parseSide(v); return })
+	parse(HeaderExchange, func(v string) (e error) { f.Exchange, e = parseExchange(v); return })
 	f.Captured = f.Captured.UTC()
 	return f, err
 }
@@ -187,6 +208,14 @@ func parseSide(v string) (Side, error) {
 	return side, nil
 }
 
+func parseExchange(v string) (string, error) {
+	id := UnescapeHeader(v)
+	if len(id) > ExchangeBytesMax {
+		return "", fmt.Errorf("longer than %d bytes", ExchangeBytesMax)
+	}
+	return id, nil
+}
+
 // Subject returns bronze.<source>.<workflow>, the workflow escaped to one legal token.
 func Subject(source Source, workflow string) string {
 	return "bronze." + string(source) + "." + EscapeToken(workflow)
@@ -196,7 +225,7 @@ func Subject(source Source, workflow string) string {
 func ParseSubject(subject string) (Source, string, error) {
 	parts := strings.Split(subject, ".")
 	if len(parts) != 3 || parts[0] != "bronze" || !Source(parts[1]).Valid() {
-		return "", "", fmt.Errorf("%w: subject %q is not bronze.<sse|jsonrpc|event>.<workflow>", ErrFrame, subject)
+		return "", "", fmt.Errorf("%w: subject %q is not bronze.<sse|jsonrpc|event|otlp|http>.<workflow>", ErrFrame, subject)
 	}
 	workflow, err := UnescapeToken(parts[2])
 	if err != nil {

@@ -156,7 +156,7 @@ func anyString() *rapid.Generator[string] {
 func anyFrame() *rapid.Generator[*Frame] {
 	return rapid.Custom(func(t *rapid.T) *Frame {
 		return &Frame{
-			Source:      rapid.SampledFrom([]Source{SourceSSE, SourceJSONRPC, SourceEvent}).Draw(t, "source"),
+			Source:      rapid.SampledFrom([]Source{SourceSSE, SourceJSONRPC, SourceEvent, SourceOTLP, SourceHTTP}).Draw(t, "source"),
 			Workflow:    anyString().Draw(t, "workflow"),
 			ContentType: rapid.SampledFrom([]string{ContentSSE, ContentNDJSON, ContentJSON}).Draw(t, "type"),
 			Stream:      anyString().Draw(t, "stream"),
@@ -165,6 +165,7 @@ func anyFrame() *rapid.Generator[*Frame] {
 			Captured:    time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "seconds"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns")).UTC(),
 			Shed:        rapid.Float64Range(0, 1).Draw(t, "shed"),
 			Side:        rapid.SampledFrom([]Side{"", SideClient, SideServer}).Draw(t, "side"),
+			Exchange:    rapid.StringN(-1, -1, ExchangeBytesMax).Draw(t, "exchange"),
 			Body:        rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
 		}
 	})

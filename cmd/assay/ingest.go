@@ -43,7 +43,7 @@ func (p *program) ingestCommand() *cobra.Command {
 	addPlace(cmd)
 	addSettings(cmd, limitKeys...)
 	f := cmd.Flags()
-	f.StringVar(&flags.source, "source", "", "what the input is: sse, jsonrpc or event (default recognised)")
+	f.StringVar(&flags.source, "source", "", "what the input is: sse, jsonrpc, event, otlp or http (default recognised)")
 	f.StringVar(&flags.stream, "stream", "", "source stream (default the path or URL)")
 	f.StringVar(&flags.workflow, "workflow", "", "workflow of events that name none (default the path or URL)")
 	f.BoolVar(&flags.follow, "follow", false, "go on with what is appended to the file, and with the file that replaces it, until interrupted")
@@ -53,7 +53,7 @@ func (p *program) ingestCommand() *cobra.Command {
 // checkSource refuses a --source that is none; "" leaves it to be recognised.
 func checkSource(source string) error {
 	if source != "" && !streams.Source(source).Valid() {
-		return fmt.Errorf("--source %q is none of sse, jsonrpc, event", source)
+		return fmt.Errorf("--source %q is none of sse, jsonrpc, event, otlp, http", source)
 	}
 	return nil
 }

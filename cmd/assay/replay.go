@@ -64,7 +64,7 @@ func (p *program) replayCommand() *cobra.Command {
 	addSettings(cmd, "data", "http.token", "nats.url", "nats.credentials")
 	f := cmd.Flags()
 	f.StringVar(&flags.workflow, "workflow", "", "only this workflow")
-	f.StringVar(&flags.source, "source", "", "only this source: sse, jsonrpc or event")
+	f.StringVar(&flags.source, "source", "", "only this source: sse, jsonrpc, event, otlp or http")
 	f.StringVar(&flags.stream, "stream", "", "only this source stream")
 	f.StringArrayVar(&flags.subjects, "subject", nil, "only subjects that match, such as bronze.sse.>")
 	f.Uint64Var(&flags.fromSeq, "from-seq", 0, "first sequence")

@@ -58,7 +58,7 @@ func (p *program) runCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&flags.ingest, "ingest", nil, "files and directories to ingest; more may follow as arguments")
 	cmd.Flags().StringVar(&flags.stream, "stream", "", "source stream of the ingested file (default its path)")
 	cmd.Flags().StringVar(&flags.workflow, "workflow", "", "workflow of ingested events that name none (default their file's path)")
-	cmd.Flags().StringVar(&flags.source, "source", "", "what the ingested files are: sse, jsonrpc or event (default recognised)")
+	cmd.Flags().StringVar(&flags.source, "source", "", "what the ingested files are: sse, jsonrpc, event, otlp or http (default recognised)")
 	cmd.Flags().BoolVar(&flags.sample, "sample", false, "play a generated sample session")
 	cmd.Flags().BoolVar(&flags.untilIdle, "until-idle", false, "stop when nothing is left to do and print a summary")
 	return cmd

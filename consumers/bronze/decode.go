@@ -24,8 +24,9 @@ type Option func(*decoder)
 // observations are kept as they are.
 func WithContract(c kernels.Contract) Option { return func(d *decoder) { d.contract = &c } }
 
-// Decode returns the events of the frame that the log stored at sequence seq: exactly one for each, at consecutive
-// positions, none of them shed yet. It never fails: an event that cannot be decoded is dead, with a reason.
+// Decode returns the events of the frame that the log stored at sequence seq, none of them shed yet: one or more for each
+// record, which stand at consecutive positions. Those of one record follow each other, told apart by their part. It never
+// fails: a record that cannot be decoded is one dead event, with a reason.
 //
 // A frame that cannot be split at all, or whose count is not that of its bytes, is one dead event.
 //
@@ -80,7 +81,9 @@ type decoder struct {
 	seq      uint64
 	contract *kernels.Contract
 	parser   *fastjson.Parser
-	events   []Event
+	records  uint64  // begun
+	events   []Event // of all records
+	parts    []Event // further ones of the record at hand
 }
 
 func (d *decoder) deadFrame(reason string) []Event {
@@ -88,24 +91,54 @@ func (d *decoder) deadFrame(reason string) []Event {
 	return d.events
 }
 
-// add appends the next event, whose raw bytes are given, and returns it to be filled in.
+// add begins the next record, whose raw bytes are given, and returns its first event to be filled in.
 func (d *decoder) add(raw []byte) *Event {
 	d.events = append(d.events, Event{
 		Source:     string(d.frame.Source),
 		StreamID:   valid(d.frame.Stream),
-		Position:   d.frame.Position + uint64(len(d.events)),
+		Position:   d.frame.Position + d.records,
 		WorkflowID: valid(d.frame.Workflow),
 		CapturedAt: d.frame.Captured,
 		BronzeSeq:  d.seq,
 		Bytes:      len(raw),
 		Digest:     sha1.Sum(raw),
 
-		InputTokens:  -1,
-		OutputTokens: -1,
-		Disposition:  Kept,
-		Raw:          raw,
+		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, CostUSD: -1,
+		Disposition: Kept,
+		Raw:         raw,
 	})
+	d.records++
 	return &d.events[len(d.events)-1]
+}
+
+// part returns a further event of e's record, to be filled in before the next one is asked for. It is e's neighbour: of the
+// same workflow, agent, provider and time. One beyond PartsMax is not kept.
+func (d *decoder) part(e *Event) *Event {
+	p := Event{
+		Source: e.Source, StreamID: e.StreamID, Position: e.Position, Part: len(d.parts) + 1, WorkflowID: e.WorkflowID,
+		CapturedAt: e.CapturedAt, BronzeSeq: e.BronzeSeq, Digest: e.Digest, AgentID: e.AgentID, Provider: e.Provider, Time: e.Time,
+		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, CostUSD: -1,
+		Disposition: Kept,
+		Raw:         e.Raw,
+	}
+	if len(d.parts) == PartsMax {
+		return &p
+	}
+	d.parts = append(d.parts, p)
+	return &d.parts[len(d.parts)-1]
+}
+
+// PartsMax bounds the further events of one record.
+const PartsMax = 1 << 14
+
+// finish ends the record that e begins: what may be spared, and its further events.
+func (d *decoder) finish(e *Event) {
+	e.Sheddable = sheddable(e)
+	if e.Disposition == Kept {
+		d.events = append(d.events, d.parts...)
+	}
+	clear(d.parts)
+	d.parts = d.parts[:0]
 }
 
 // Kill makes e a dead event, of which only where it came from and the reason remain.
@@ -128,7 +161,7 @@ func (d *decoder) text(raw []byte) {
 	default:
 		e.Payload = string(raw)
 		d.object(e, v, "")
-		e.Sheddable = sheddable(e)
+		d.finish(e)
 	}
 }
 
@@ -155,7 +188,7 @@ func (d *decoder) block(b framing.Block) {
 		e.Payload = quote(b.Data)
 		decodePlain(e, string(b.Data), name)
 	}
-	e.Sheddable = sheddable(e)
+	d.finish(e)
 }
 
 // parse returns what raw, valid UTF-8, says as JSON, nil if it is none. It is strict, because the payload is handed on to

@@ -7,7 +7,7 @@
 //	                                                                        │   Gemini, Cohere, …
 //	                                                                        └─► generic
 //	                                                                              │
-//	                              []Event, one for each event of the frame ◄──────┘
+//	                              []Event, at least one for each record ◄──────┘
 //	                                      │
 //	                                  LoadGate ──► []Event with dispositions: kept, shed, dead
 //

@@ -25,10 +25,18 @@ const (
 	StatusCancelled Status = "cancelled"
 )
 
+// Roles of messages.
+const (
+	RoleUser      = "user"
+	RoleSystem    = "system" // developer's messages, too
+	RoleAssistant = "assistant"
+	RoleTool      = "tool"
+)
+
 // Disposition is what became of an event of the log.
 type Disposition string
 
-// Every event of a frame gets exactly one disposition.
+// Every event gets exactly one disposition. Of a record that is dead there is one event only, its part 0.
 const (
 	Kept Disposition = "kept"
 	Shed Disposition = "shed"
@@ -57,43 +65,49 @@ type Fragment struct {
 	Whole bool         `json:"whole,omitempty"` // Text is the whole part and replaces the pieces
 }
 
-// Event is one decoded event of a frame: a row of Silver before its identities are computed.
+// Event is one decoded event: a row of Silver before its identities are computed.
 //
-// Strings are valid UTF-8; "" means absent. Token counts are -1 where the event reports none.
+// Strings are valid UTF-8; "" means absent. Token counts and the cost are -1 where the event reports none.
 type Event struct {
 	// Where it came from.
 	Source     string
 	StreamID   string
-	Position   uint64
+	Position   uint64    // of the record that it is part of
+	Part       int       // which of the record's events it is, from 0
 	WorkflowID string    // the event's own, else the frame's
 	CapturedAt time.Time // of the frame
 	BronzeSeq  uint64
-	Bytes      int      // length of the event's raw bytes
-	Digest     [20]byte // SHA-1 of the event's raw bytes
+	Bytes      int      // length of the record's raw bytes; 0 for parts other than the first, so that sums are right
+	Digest     [20]byte // SHA-1 of the record's raw bytes
 
 	// What it says.
-	EventID      string // the event's own id (event_cid; CloudEvents source and id joined), "" if it has none
-	Kind         string
-	IntentID     string
-	AgentID      string
-	Capability   string // tool, method or model
-	Provider     string // openai, anthropic, gemini, cohere, mistral, mcp, …
-	Phase        Phase
-	Status       Status
-	Time         time.Time // the event's own time; zero if it has none
-	Text         string    // what a reader would want to find: delta, message, result, observation
-	Fragments    []Fragment
-	Payload      string // the event's JSON, or its text as a JSON string
-	FinishReason string
-	Error        string // message of an error
-	InputTokens  int64
-	OutputTokens int64
-	ParentID     string // own id of the event that caused this one (triggering_invocation_cid), "" if unknown
-	Removed      int    // tokens that the token gate took out of Payload
+	EventID         string // the event's own id (event_cid; CloudEvents source and id joined), "" if it has none
+	Kind            string
+	IntentID        string
+	AgentID         string
+	Role            string // of a message: RoleUser, RoleSystem, RoleAssistant or RoleTool
+	Title           string // of the workflow, where an event tells it
+	Capability      string // tool, method or model
+	Provider        string // openai, anthropic, gemini, cohere, mistral, mcp, …
+	Phase           Phase
+	Status          Status
+	Time            time.Time // the event's own time; zero if it has none
+	Text            string    // what a reader would want to find: delta, message, result, observation
+	Fragments       []Fragment
+	Payload         string // the event's JSON, or its text as a JSON string
+	FinishReason    string
+	Error           string  // message of an error
+	InputTokens     int64   // those read from a cache included
+	OutputTokens    int64   // those of reasoning included
+	CachedTokens    int64   // of the input: read from a cache
+	ReasoningTokens int64   // of the output: spent on reasoning
+	CostUSD         float64 // as the source tells it
+	ParentID        string  // own id of the event that caused this one (triggering_invocation_cid), "" if unknown
+	Removed         int     // tokens that the token gate took out of Payload
 
 	// What becomes of it.
 	Sheddable   bool // may be spared under load
 	Disposition Disposition
 	Reason      string // why it is dead
-	Raw         []byte // the raw bytes; aliases the frame's body
+	Raw         []byte // the record's raw bytes; aliases the frame's body
 }

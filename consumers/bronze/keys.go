@@ -22,7 +22,8 @@ type Key struct {
 //	epistemic_promotion                event_id | workflow_id
 //	rpc_notification, rpc_progress     stream_id | workflow_id: the session
 //	any                                event_id, exact: the event itself
-//	any                                stream_id | position | digest, exact: the event itself
+//	any                                stream_id | position | digest, exact: the event itself; a part of a record other
+//	                                   than the first has stream_id | position | part | digest
 //
 // An event gets the first key for its kind of which it has all components; its workflow counts as there even if it is
 // empty. Events of model streams always have an intent, the stream's id.
@@ -45,7 +46,13 @@ var components = map[string]func(e *Event) string{
 	"source":      func(e *Event) string { return e.Source },
 	"stream_id":   func(e *Event) string { return e.StreamID },
 	"position":    func(e *Event) string { return strconv.FormatUint(e.Position, 10) },
-	"digest":      func(e *Event) string { return hex.EncodeToString(e.Digest[:]) },
+	"part": func(e *Event) string { // the first has none
+		if e.Part == 0 {
+			return ""
+		}
+		return strconv.Itoa(e.Part)
+	},
+	"digest": func(e *Event) string { return hex.EncodeToString(e.Digest[:]) },
 }
 
 var (
@@ -53,11 +60,12 @@ var (
 	keyOwn     = Key{Components: []string{"event_id", "workflow_id"}}
 	keySession = Key{Components: []string{"stream_id", "workflow_id"}}
 	keyEvent   = Key{Components: []string{"event_id"}, Exact: true}
+	keyPart    = Key{Components: []string{"stream_id", "position", "part", "digest"}, Exact: true}
 	keyPlace   = Key{Components: []string{"stream_id", "position", "digest"}, Exact: true}
 
-	keysOfAny  = []Key{keyIntent, keyEvent, keyPlace}
+	keysOfAny  = []Key{keyIntent, keyEvent, keyPart, keyPlace}
 	keysOfKind = map[string][]Key{
-		KindPromotion:       {keyIntent, keyOwn, keyPlace},
+		KindPromotion:       {keyIntent, keyOwn, keyPart, keyPlace},
 		KindRPCNotification: {keyIntent, keySession},
 		KindRPCProgress:     {keyIntent, keySession},
 	}
@@ -103,7 +111,7 @@ func (k *Keys) Components(dst []string, e *Event) (values []string, exact bool) 
 func (k *Keys) AcrossWorkflows(e *Event) bool {
 	for _, key := range k.For(e.Kind) {
 		if _, ok := key.values(nil, e); ok {
-			return !slices.Contains(key.Components, "workflow_id") && !slices.Equal(key.Components, keyPlace.Components)
+			return !slices.Contains(key.Components, "workflow_id") && !slices.Contains(key.Components, "position")
 		}
 	}
 	return false

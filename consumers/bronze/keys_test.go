@@ -60,6 +60,7 @@ func TestKeysFor(t *testing.T) {
 		{Components: []string{"capability"}, Exact: true},
 		{Components: []string{"intent_id", "workflow_id"}},
 		{Components: []string{"event_id"}, Exact: true},
+		{Components: []string{"stream_id", "position", "part", "digest"}, Exact: true},
 		{Components: []string{"stream_id", "position", "digest"}, Exact: true},
 	}
 	if !reflect.DeepEqual(got, want) {

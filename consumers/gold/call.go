@@ -25,10 +25,6 @@ func callOf(id uuid.UUID, e *entity) (c call) {
 	if e.capability.value == "" || e.kind == KindSession {
 		return c
 	}
-	start := e.started()
-	if start == never {
-		start = e.ended()
-	}
 	kind := NodeCapability
 	if e.kind == KindMessage {
 		kind = NodeModel
@@ -36,7 +32,7 @@ func callOf(id uuid.UUID, e *entity) (c call) {
 	return call{
 		use: use{
 			workflow: e.workflow, agent: e.agent.value, capability: node{kind, e.capability.value},
-			moment: moment{start, e.firstPosition, id}, ended: e.ended(), failed: e.outcome == failed,
+			moment: moment{e.started(), e.firstPosition, id}, ended: e.ended(), failed: e.outcome == failed,
 		},
 		provider: e.provider.value, latency: e.latency(), bytes: e.bytes,
 		inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0),

@@ -3,6 +3,7 @@ package gold
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/google/uuid"
 )
@@ -14,6 +15,7 @@ type encoder []byte
 func (e *encoder) byte(b byte)     { *e = append(*e, b) }
 func (e *encoder) uint(v uint64)   { *e = binary.AppendUvarint(*e, v) }
 func (e *encoder) int(v int64)     { *e = binary.AppendVarint(*e, v) }
+func (e *encoder) real(v float64)  { *e = binary.BigEndian.AppendUint64(*e, math.Float64bits(v)) }
 func (e *encoder) id(id uuid.UUID) { *e = append(*e, id[:]...) }
 
 func (e *encoder) bool(b bool) {
@@ -32,6 +34,7 @@ func (e *encoder) string(s string) {
 func (e *encoder) stamp(s stamp) {
 	e.int(s.ts)
 	e.uint(s.position)
+	e.uint(uint64(s.part))
 	e.id(s.id)
 }
 
@@ -71,6 +74,15 @@ func (d *decoder) fixed() (v uint64) {
 	return v
 }
 
+func (d *decoder) fixed32() (v uint32) {
+	if b := d.take(4); b != nil {
+		v = binary.BigEndian.Uint32(b)
+	}
+	return v
+}
+
+func (d *decoder) real() float64 { return math.Float64frombits(d.fixed()) }
+
 func (d *decoder) int() int64 {
 	v, n := binary.Varint(d.rest)
 	d.skip(n)
@@ -85,7 +97,7 @@ func (d *decoder) id() (id uuid.UUID) {
 func (d *decoder) string() string { return string(d.take(d.uint())) }
 
 func (d *decoder) stamp() stamp {
-	return stamp{ts: d.int(), position: d.uint(), id: d.id()}
+	return stamp{ts: d.int(), position: d.uint(), part: uint32(d.uint()), id: d.id()}
 }
 
 func (d *decoder) register() (r register) {

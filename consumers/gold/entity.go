@@ -22,9 +22,14 @@ type entity struct {
 	kind                        string // least by rank
 	workflow, intent, stream    string // least; they differ only in what the identity normalises away
 	firstPosition, lastPosition uint64
+	firstPart                   uint32 // of the record at firstPosition
 	events, bytes               int64
 	inputTokens, outputTokens   int64    // greatest, since usage is reported cumulatively; -1 if never
+	cachedTokens                int64    // of the input, greatest
+	reasoningTokens             int64    // of the output, greatest
+	cost                        float64  // in US dollars, greatest; -1 if never told
 	agent, capability, provider register // first
+	role                        register // first
 	finish, failure             register // last
 	opened                      bool     // some event opened or continued it
 	outcome                     outcome  // greatest
@@ -58,7 +63,8 @@ type closing struct {
 
 func newEntity(ordinal uint64) *entity {
 	return &entity{
-		ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, startTS: never, startCaptured: never,
+		ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, cachedTokens: -1, reasoningTokens: -1, cost: -1,
+		startTS: never, startCaptured: never,
 	}
 }
 
@@ -76,10 +82,14 @@ func (e *entity) fold(ev *event) changes {
 	e.agent.keepFirst(at, ev.agent)
 	e.capability.keepFirst(at, ev.capability)
 	e.provider.keepFirst(at, ev.provider)
+	e.role.keepFirst(at, ev.role)
 	e.finish.keepLast(at, ev.finish)
 	e.failure.keepLast(at, ev.failure)
 	e.inputTokens = max(e.inputTokens, ev.inputTokens)
 	e.outputTokens = max(e.outputTokens, ev.outputTokens)
+	e.cachedTokens = max(e.cachedTokens, ev.cachedTokens)
+	e.reasoningTokens = max(e.reasoningTokens, ev.reasoningTokens)
+	e.cost = max(e.cost, ev.cost)
 	e.outcome = max(e.outcome, outcomeOf(ev))
 	e.events++
 	e.bytes += ev.bytes
@@ -106,7 +116,9 @@ func (e *entity) fold(ev *event) changes {
 func (e *entity) meet(ev *event) (changed bool) {
 	before := *e
 	keepLeast(&e.stream, ev.stream)
-	e.firstPosition = min(e.firstPosition, ev.position)
+	if ev.position < e.firstPosition || ev.position == e.firstPosition && ev.part < e.firstPart {
+		e.firstPosition, e.firstPart = ev.position, ev.part
+	}
 	e.lastPosition = max(e.lastPosition, ev.position)
 	if outcomeOf(ev) == unsettled {
 		e.startCaptured = min(e.startCaptured, ev.captured)
@@ -202,12 +214,32 @@ func (e *entity) status() string {
 // settled tells whether the entity has ended. More may still come.
 func (e *entity) settled() bool { return e.outcome != unsettled }
 
-// started is when the entity began, never if only its end is known.
+// started is when the entity began or, where only its end is known, when it ended.
 func (e *entity) started() int64 {
-	if e.startTS != never {
+	switch {
+	case e.startTS != never:
 		return e.startTS
+	case e.startCaptured != never:
+		return e.startCaptured
+	default:
+		return e.ended()
 	}
-	return e.startCaptured
+}
+
+// Clocks by which an entity's times are told.
+const (
+	ClockOwn     = "own"     // the events'
+	ClockCapture = "capture" // that of whoever captured them, for one of the times at least
+)
+
+// clock says by which clock started and ended are told.
+func (e *entity) clock() string {
+	startOwn := e.startTS != never || e.startCaptured == never
+	endOwn := !e.closing.closes || e.closing.ts != never
+	if startOwn && endOwn {
+		return ClockOwn
+	}
+	return ClockCapture
 }
 
 // ended is when the entity ended, never if it has not.
@@ -243,13 +275,18 @@ func (e *entity) encode() []byte {
 	w.string(e.stream)
 	w.uint(e.firstPosition)
 	w.uint(e.lastPosition)
+	w.uint(uint64(e.firstPart))
 	w.int(e.events)
 	w.int(e.bytes)
 	w.int(e.inputTokens)
 	w.int(e.outputTokens)
+	w.int(e.cachedTokens)
+	w.int(e.reasoningTokens)
+	w.real(e.cost)
 	w.register(e.agent)
 	w.register(e.capability)
 	w.register(e.provider)
+	w.register(e.role)
 	w.register(e.finish)
 	w.register(e.failure)
 	w.bool(e.opened)
@@ -269,9 +306,9 @@ func decodeEntity(record []byte) (*entity, error) {
 	d := decoder{rest: record}
 	e := &entity{
 		kind: d.string(), workflow: d.string(), intent: d.string(), stream: d.string(),
-		firstPosition: d.uint(), lastPosition: d.uint(), events: d.int(), bytes: d.int(),
-		inputTokens: d.int(), outputTokens: d.int(),
-		agent: d.register(), capability: d.register(), provider: d.register(), finish: d.register(), failure: d.register(),
+		firstPosition: d.uint(), lastPosition: d.uint(), firstPart: uint32(d.uint()), events: d.int(), bytes: d.int(),
+		inputTokens: d.int(), outputTokens: d.int(), cachedTokens: d.int(), reasoningTokens: d.int(), cost: d.real(),
+		agent: d.register(), capability: d.register(), provider: d.register(), role: d.register(), finish: d.register(), failure: d.register(),
 		opened: d.bool(), outcome: outcome(d.byte()), startTS: d.int(), startCaptured: d.int(), request: d.stamp(),
 		closing: closing{d.bool(), d.stamp(), d.int(), d.int()}, rows: d.uint(),
 	}

@@ -23,11 +23,15 @@ type event struct {
 	captured                              int64
 	stream                                string
 	position                              uint64
+	part                                  uint32
 	place                                 place
+	role                                  string
 	parent                                string // own id or UUID of what caused it
 	ownID                                 bool   // the event brought its id along, so it may be met at several places
 	text, fragments, payload              string
 	inputTokens, outputTokens, bytes      int64 // tokens -1 if not reported
+	cachedTokens, reasoningTokens         int64 //
+	cost                                  float64
 }
 
 func (ev *event) stamp() stamp {
@@ -36,7 +40,7 @@ func (ev *event) stamp() stamp {
 		s.ts = ev.ts
 	}
 	if !ev.ownID {
-		s.position = ev.position
+		s.position, s.part = ev.position, ev.part
 	}
 	return s
 }
@@ -49,7 +53,10 @@ type columns struct {
 	payload, finish, failure, disposition, parent       *array.String
 	ts, captured                                        *array.Timestamp
 	position, inputTokens, outputTokens, bytes          *array.Int64
-	bronzeSeq                                           *array.Int64
+	bronzeSeq, cachedTokens, reasoningTokens            *array.Int64
+	role                                                *array.String
+	part                                                *array.Int32
+	cost                                                *array.Float64
 
 	lastStream     string // whose hash is known, since neighbouring rows mostly share their stream
 	lastStreamHash uint64
@@ -87,6 +94,12 @@ func newColumns(r arrow.Record) (c columns, err error) {
 		outputTokens: column[*array.Int64](r, silver.ColOutputTokens),
 		bytes:        column[*array.Int64](r, silver.ColBytes),
 		bronzeSeq:    column[*array.Int64](r, silver.ColBronzeSeq),
+		part:         column[*array.Int32](r, silver.ColPart),
+		role:         column[*array.String](r, silver.ColRole),
+		cost:         column[*array.Float64](r, silver.ColCostUSD),
+
+		cachedTokens:    column[*array.Int64](r, silver.ColCachedTokens),
+		reasoningTokens: column[*array.Int64](r, silver.ColReasoningTokens),
 	}, nil
 }
 
@@ -110,11 +123,11 @@ func column[C arrow.Array](r arrow.Record, name string) C {
 // identify fills ev with what the event in a row is known by.
 func (c *columns) identify(row int, ev *event) {
 	ev.id, ev.ownID = uuid.UUID(c.id.Value(row)), value(c.ownID, row) != ""
-	ev.stream, ev.position = value(c.stream, row), uint64(c.position.Value(row))
+	ev.stream, ev.position, ev.part = value(c.stream, row), uint64(c.position.Value(row)), uint32(c.part.Value(row))
 	if ev.stream != c.lastStream || row == 0 {
 		c.lastStream, c.lastStreamHash = ev.stream, hashOf(ev.stream)
 	}
-	ev.place = place{c.lastStreamHash, ev.position}
+	ev.place = place{c.lastStreamHash, ev.position, ev.part}
 }
 
 // read fills ev with a row.
@@ -129,6 +142,10 @@ func (c *columns) read(row int, ev *event) {
 		ts:          never, captured: int64(c.captured.Value(row)),
 		parent: value(c.parent, row), text: value(c.text, row), fragments: value(c.fragments, row), payload: value(c.payload, row),
 		inputTokens: count(c.inputTokens, row), outputTokens: count(c.outputTokens, row), bytes: c.bytes.Value(row),
+		role: value(c.role, row), cachedTokens: count(c.cachedTokens, row), reasoningTokens: count(c.reasoningTokens, row), cost: -1,
+	}
+	if c.cost.IsValid(row) {
+		ev.cost = c.cost.Value(row)
 	}
 	if c.ts.IsValid(row) {
 		ev.ts = int64(c.ts.Value(row))

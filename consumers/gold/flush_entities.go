@@ -113,4 +113,10 @@ func (e *Entity) appendTo(r *rows) {
 	r.textOrNull(e.Result)
 	r.textOrNull(e.Text)
 	r.idOrNull(e.QuarantinedBy)
+	r.textOrNull(e.Role)
+	r.integerOrNull(e.CachedTokens)
+	r.integerOrNull(e.ReasoningTokens)
+	r.realOrNull(e.CostUSD)
+	r.text(e.Clock)
+	r.integer(e.FirstPart)
 }

@@ -38,13 +38,14 @@ const (
 type turn struct {
 	at       int64
 	position uint64
+	part     uint32 // of the record there
 	entity   uuid.UUID
 }
 
-const turnLen = 8 + 8 + 16
+const turnLen = 8 + 8 + 4 + 16
 
 func (t turn) compare(u turn) int {
-	return cmp.Or(cmp.Compare(t.at, u.at), cmp.Compare(t.position, u.position), bytes.Compare(t.entity[:], u.entity[:]))
+	return cmp.Or(cmp.Compare(t.at, u.at), cmp.Compare(t.position, u.position), cmp.Compare(t.part, u.part), bytes.Compare(t.entity[:], u.entity[:]))
 }
 
 // historyID names the history of a workflow.
@@ -60,6 +61,7 @@ func turnKey(history uuid.UUID, slot byte, t turn) []byte {
 	k := historyKey(history, slot)
 	k = binary.BigEndian.AppendUint64(k, uint64(t.at)^1<<63) // so that times before 1970 sort first
 	k = binary.BigEndian.AppendUint64(k, t.position)
+	k = binary.BigEndian.AppendUint32(k, t.part)
 	return append(k, t.entity[:]...)
 }
 
@@ -67,7 +69,8 @@ func parseTurn(turnKey []byte) (t turn) {
 	k := turnKey[historyKeyLen:]
 	t.at = int64(binary.BigEndian.Uint64(k) ^ 1<<63)
 	t.position = binary.BigEndian.Uint64(k[8:])
-	copy(t.entity[:], k[16:])
+	t.part = binary.BigEndian.Uint32(k[16:])
+	copy(t.entity[:], k[20:])
 	return t
 }
 
@@ -120,12 +123,8 @@ func shareOf(id uuid.UUID, e *entity) share {
 		return share{}
 	}
 	c := callOf(id, e)
-	start := e.started()
-	if start == never {
-		start = e.ended()
-	}
 	s := share{
-		workflow: e.workflow, turn: turn{start, e.firstPosition, id}, speaker: speakerOf(e), agent: e.agent.value,
+		workflow: e.workflow, turn: turn{e.started(), e.firstPosition, e.firstPart, id}, speaker: speakerOf(e), agent: e.agent.value,
 		counts: counts{entities: 1, inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0)},
 	}
 	if e.kind == KindMessage {
@@ -209,6 +208,7 @@ func (s *summary) encode() []byte {
 	}
 	w.int(s.last.at)
 	w.uint(s.last.position)
+	w.uint(uint64(s.last.part))
 	w.id(s.last.entity)
 	return w
 }
@@ -219,7 +219,7 @@ func decodeSummary(record []byte) (*summary, error) {
 	for _, n := range s.counts.all() {
 		*n = d.int()
 	}
-	s.last = turn{d.int(), d.uint(), d.id()}
+	s.last = turn{d.int(), d.uint(), uint32(d.uint()), d.id()}
 	return s, d.end()
 }
 

@@ -64,6 +64,7 @@ func (e *encoder) identity(known *identity) {
 		e.id(known.entity)
 		e.uint(known.place.stream)
 		e.uint(known.place.position)
+		e.uint(uint64(known.place.part))
 	case known.entity != uuid.Nil:
 		e.byte(codeOwned)
 		e.id(known.entity)
@@ -86,7 +87,7 @@ func decodeIdentity(record []byte) (*identity, error) {
 func (d *decoder) identity() *identity {
 	switch code := d.byte(); {
 	case code == codePlaced:
-		return &identity{disposition: bronze.Kept, entity: d.id(), placed: true, place: place{d.uint(), d.uint()}}
+		return &identity{disposition: bronze.Kept, entity: d.id(), placed: true, place: place{d.uint(), d.uint(), uint32(d.uint())}}
 	case code == codeOwned:
 		return &identity{disposition: bronze.Kept, entity: d.id()}
 	case int(code) >= len(dispositionCodes):

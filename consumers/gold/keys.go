@@ -1,6 +1,7 @@
 package gold
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math"
 
@@ -71,10 +72,12 @@ func entityKey(ordinal uint64, slot byte) []byte {
 	return append(numberKey(keyEntity, ordinal), slot)
 }
 
-// place is where an event stands: its stream, by hash because the order among streams does not matter, and position.
+// place is where an event stands: its stream, by hash because the order among streams does not matter, position, and part of
+// the record there.
 type place struct {
 	stream   uint64
 	position uint64
+	part     uint32
 }
 
 // hashOf is FNV-1a. Names that share a hash only lie closer together.
@@ -86,9 +89,11 @@ func hashOf(name string) uint64 {
 	return hash
 }
 
-func (p place) before(q place) bool {
-	return p.stream < q.stream || p.stream == q.stream && p.position < q.position
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.stream, q.stream), cmp.Compare(p.position, q.position), cmp.Compare(p.part, q.part))
 }
+
+func (p place) before(q place) bool { return p.compare(q) < 0 }
 
 // moment is the place of a call among the calls of a workflow or any other element of the graph: by time; calls of one
 // time, as those of one frame are, by position.

@@ -19,6 +19,7 @@ type told struct {
 	capture
 	streams   []string
 	positions []uint64
+	parts     []uint32
 }
 
 // tell brings captures together by event, and the kept events together by entity, in the total order of events.
@@ -33,6 +34,7 @@ func tell(captures []capture) (events map[uuid.UUID]*told, entities map[uuid.UUI
 		if c.disposition == e.disposition {
 			e.captured = min(e.captured, c.captured)
 			e.streams, e.positions = append(e.streams, c.stream), append(e.positions, c.position)
+			e.parts = append(e.parts, c.part)
 		}
 	}
 	for _, e := range events {
@@ -80,7 +82,8 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 		}
 		return ""
 	}
-	var bytes, in, out int64 = 0, -1, -1
+	var bytes, in, out, cached int64 = 0, -1, -1, -1
+	cost := -1.0
 	started, startCaptured := int64(never), int64(never)
 	var closing *told
 	var firstPosition uint64 = math.MaxUint64
@@ -88,6 +91,7 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 	for _, ev := range of {
 		bytes += ev.bytes
 		in, out = max(in, ev.inputTokens), max(out, ev.outputTokens)
+		cached, cost = max(cached, ev.cachedTokens), max(cost, ev.cost)
 		firstPosition = min(firstPosition, slices.Min(ev.positions))
 		if ev.closes() {
 			closing = ev
@@ -96,7 +100,8 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 			started, startCaptured = min(started, ev.ts), min(startCaptured, ev.captured)
 		}
 	}
-	if started == never {
+	byCapture := started == never && startCaptured != never
+	if byCapture {
 		started = startCaptured
 	}
 	status := "ok"
@@ -115,9 +120,17 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 			ended = closing.captured
 		}
 	}
-	want := fmt.Sprint(first(func(e *told) string { return e.capability }), first(func(e *told) string { return e.agent }),
+	clock := ClockOwn
+	if byCapture || closing != nil && closing.ts == never {
+		clock = ClockCapture
+	}
+	if started == never {
+		started = ended
+	}
+	want := fmt.Sprint(first(func(e *told) string { return e.capability }), first(func(e *told) string { return e.role }),
+		clock, cached, cost, first(func(e *told) string { return e.agent }),
 		status, timeOf(started), timeOf(ended), len(of), bytes, in, out, firstPosition)
-	got := fmt.Sprint(e.Capability, e.AgentID, e.Status, e.StartedAt, e.EndedAt, e.Events, e.Bytes, e.InputTokens, e.OutputTokens,
+	got := fmt.Sprint(e.Capability, e.Role, e.Clock, e.CachedTokens, e.CostUSD, e.AgentID, e.Status, e.StartedAt, e.EndedAt, e.Events, e.Bytes, e.InputTokens, e.OutputTokens,
 		e.FirstPosition)
 	if got != want {
 		t.Fatalf("entity is\n%s, its events tell\n%s", got, want)
@@ -135,17 +148,16 @@ func tellText(of []*told) string {
 	}
 	var pieces []piece
 	for _, ev := range of {
-		p := piece{place: place{math.MaxUint64, math.MaxUint64}, told: ev}
+		p := piece{place: beyond, told: ev}
 		for i := range ev.streams {
-			if at := (place{hashOf(ev.streams[i]), ev.positions[i]}); at.before(p.place) {
+			if at := (place{hashOf(ev.streams[i]), ev.positions[i], ev.parts[i]}); at.before(p.place) {
 				p.place = at
 			}
 		}
 		pieces = append(pieces, p)
 	}
 	slices.SortFunc(pieces, func(a, b piece) int {
-		return cmp.Or(cmp.Compare(a.place.stream, b.place.stream), cmp.Compare(a.place.position, b.place.position),
-			cmp.Compare(encodeFragments(a.fragments), encodeFragments(b.fragments)))
+		return cmp.Or(a.place.compare(b.place), cmp.Compare(encodeFragments(a.fragments), encodeFragments(b.fragments)))
 	})
 	text, whole := "", ""
 	for _, p := range pieces {

@@ -19,9 +19,7 @@ type piece struct {
 
 // compare orders the pieces of a text. What else tells events of one place apart makes no difference to it.
 func (p piece) compare(q piece) int {
-	return cmp.Or(
-		cmp.Compare(p.at.stream, q.at.stream), cmp.Compare(p.at.position, q.at.position), bytes.Compare(p.fragments, q.fragments),
-	)
+	return cmp.Or(p.at.compare(q.at), bytes.Compare(p.fragments, q.fragments))
 }
 
 // passage is pieces of one stream that are stored as one record, none of them before the first, whose place is in the key.
@@ -41,16 +39,37 @@ func (p *passage) add(ev *event) bool {
 	switch {
 	case p.record == nil:
 		p.at, p.event = ev.place, ev.id
-	case ev.place.stream != p.at.stream, ev.place.position < p.at.position:
+	case ev.place.stream != p.at.stream, ev.place.before(p.at):
 		return false
 	default:
-		p.record.uint(ev.place.position - p.at.position)
+		p.record.step(p.at, ev.place)
 	}
 	shared := commonPrefix(p.last, ev.fragments)
 	p.record.uint(uint64(shared))
 	p.record.string(ev.fragments[shared:])
 	p.last = ev.fragments
 	return true
+}
+
+// step appends how far a piece lies behind the first: positions, doubled, and odd if it is a later part of its record, which
+// then follows. Few are.
+func (e *encoder) step(first, at place) {
+	positions := (at.position - first.position) << 1
+	if at.part == 0 {
+		e.uint(positions)
+		return
+	}
+	e.uint(positions | 1)
+	e.uint(uint64(at.part))
+}
+
+func (d *decoder) step(first place) place {
+	n := d.uint()
+	at := place{stream: first.stream, position: first.position + n>>1}
+	if n&1 != 0 {
+		at.part = uint32(d.uint())
+	}
+	return at
 }
 
 func commonPrefix(a, b string) int {
@@ -67,20 +86,21 @@ func passageKey(ordinal uint64, at place, event uuid.UUID) []byte {
 	k := entityKey(ordinal, slotFragments)
 	k = binary.BigEndian.AppendUint64(k, at.stream)
 	k = binary.BigEndian.AppendUint64(k, at.position)
+	k = binary.BigEndian.AppendUint32(k, at.part)
 	return append(k, event[:]...)
 }
 
 // decodePassage returns the pieces of a passage in order, given the end of its key, after the slot.
 func decodePassage(at, record []byte) (pieces []piece, err error) {
 	k, d := decoder{rest: at}, decoder{rest: record}
-	next := piece{at: place{k.fixed(), k.fixed()}}
-	for first := next.at.position; ; {
+	next := piece{at: place{k.fixed(), k.fixed(), k.fixed32()}}
+	for first := next.at; ; {
 		next.fragments = d.after(next.fragments)
 		pieces = append(pieces, next)
 		if len(d.rest) == 0 {
 			break
 		}
-		next.at.position = first + d.uint()
+		next.at = d.step(first)
 	}
 	if !slices.IsSortedFunc(pieces, piece.compare) {
 		slices.SortFunc(pieces, piece.compare)
@@ -118,7 +138,7 @@ func (p *pieces) takeBefore(at place, use func(fragments []byte) error) error {
 }
 
 // beyond is after all places: positions end at 2^63-1.
-var beyond = place{math.MaxUint64, math.MaxUint64}
+var beyond = place{math.MaxUint64, math.MaxUint64, math.MaxUint32}
 
 // Len, Less, Swap, Push and Pop implement heap.Interface.
 func (p pieces) Len() int           { return len(p) }

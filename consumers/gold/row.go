@@ -76,6 +76,16 @@ func (r *rows) integerOrNull(v int64) {
 	r.integer(v)
 }
 
+// realOrNull appends null for a negative number.
+func (r *rows) realOrNull(v float64) {
+	b := r.next().(*array.Float64Builder)
+	if v < 0 {
+		b.AppendNull()
+		return
+	}
+	b.Append(v)
+}
+
 func (r *rows) instant(t time.Time) {
 	r.next().(*array.TimestampBuilder).Append(arrow.Timestamp(t.UnixMicro()))
 }

@@ -69,6 +69,7 @@ func record(captures []capture) arrow.Record {
 			c.id, c.entity, c.kind, c.workflow, c.intent, c.agent, c.capability, c.provider, string(c.phase), string(c.status),
 			arrow.Timestamp(c.ts), c.stream, int64(c.position), arrow.Timestamp(c.captured), int64(1), "event", c.eventID, c.parent,
 			text, fragments, payload, c.finish, c.failure, c.inputTokens, c.outputTokens, c.bytes, int32(0), string(c.disposition),
+			int32(c.part), c.role, "", c.cachedTokens, c.reasoningTokens, c.cost,
 		} {
 			appendValue(b.Field(i), silver.Schema.Field(i).Nullable, v)
 		}
@@ -111,6 +112,12 @@ func appendValue(b array.Builder, nullable bool, v any) {
 		}
 	case int32:
 		b.(*array.Int32Builder).Append(v)
+	case float64:
+		if v < 0 {
+			b.AppendNull()
+		} else {
+			b.(*array.Float64Builder).Append(v)
+		}
 	}
 }
 
@@ -135,6 +142,7 @@ func drawRecaptures(t *rapid.T, c capture) []capture {
 		if c.eventID != "" {
 			again.stream = rapid.SampledFrom([]string{"s0", "s1", "s2"}).Draw(t, "other stream")
 			again.position = rapid.Uint64Range(0, 9).Draw(t, "other position")
+			again.part = rapid.Uint32Range(0, 2).Draw(t, "other part")
 		}
 		if c.disposition == bronze.Kept && c.phase == bronze.PhaseDelta && rapid.Bool().Draw(t, "shed once") {
 			again.disposition = bronze.Shed
@@ -181,12 +189,16 @@ func drawMessage(t *rapid.T) (all []capture) {
 	workflow, stream, from := drawPlace(t)
 	ownIDs := rapid.Bool().Draw(t, "own ids")
 	streams := rapid.SampledFrom([][]string{{stream}, {stream}, {stream, "s3"}}).Draw(t, "streams")
+	parts := rapid.Uint64Range(1, 3).Draw(t, "events a record")
 	for i := range uint64(rapid.IntRange(1, 6).Draw(t, "deltas")) {
 		c := capture{event: event{
-			kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: workflow, intent: stream, position: from + i,
+			kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: workflow, intent: stream, position: from + i/parts,
+			part:   uint32(i % parts),
 			stream: rapid.SampledFrom(streams).Draw(t, "stream of delta"), capability: "gpt",
 			provider: rapid.SampledFrom([]string{"", "openai"}).Draw(t, "provider"), ts: never,
 			inputTokens: rapid.Int64Range(-1, 9).Draw(t, "in"), outputTokens: int64(i), text: fmt.Sprintf("piece %d ", from+i),
+			cachedTokens: rapid.Int64Range(-1, 9).Draw(t, "cached"), reasoningTokens: -1,
+			cost: rapid.SampledFrom([]float64{-1, 0, 0.25}).Draw(t, "cost"), role: bronze.RoleAssistant,
 		}}
 		c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: c.text}}
 		switch rapid.IntRange(0, 9).Draw(t, "delta") {

@@ -20,7 +20,12 @@ type Entity struct {
 	LatencyUS                                  int64     // -1 if unknown
 	StreamID                                   string
 	FirstPosition, LastPosition, Events, Bytes int64
-	InputTokens, OutputTokens                  int64 // -1 if unknown
+	InputTokens, OutputTokens                  int64   // -1 if unknown
+	CachedTokens, ReasoningTokens              int64   // of these; -1 if unknown
+	CostUSD                                    float64 // -1 if unknown
+	Role                                       string
+	Clock                                      string // ClockOwn or ClockCapture: which tells StartedAt and EndedAt
+	FirstPart                                  int64  // of the record at FirstPosition
 	FinishReason, Error, Request, Result, Text string
 
 	Reasoning     string    // of a message; no table has it
@@ -34,7 +39,8 @@ func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
 		StartedAt: timeOf(e.started()), EndedAt: timeOf(e.ended()), LatencyUS: e.latency(),
 		StreamID: e.stream, FirstPosition: int64(e.firstPosition), LastPosition: int64(e.lastPosition),
 		Events: e.events, Bytes: e.bytes, InputTokens: e.inputTokens, OutputTokens: e.outputTokens,
-		FinishReason: e.finish.value, Error: e.failure.value,
+		CachedTokens: e.cachedTokens, ReasoningTokens: e.reasoningTokens, CostUSD: e.cost, Role: e.role.value, Clock: e.clock(),
+		FirstPart: int64(e.firstPart), FinishReason: e.finish.value, Error: e.failure.value,
 		Request: c.request.payload, Result: c.resultText(), Text: c.text(), Reasoning: c.reasoning(),
 	}
 }

@@ -81,6 +81,12 @@ func (b *Batch) Append(e *bronze.Event) {
 	c.bytes.Append(int64(e.Bytes))
 	c.removed.Append(int32(e.Removed))
 	c.disposition.Append(string(e.Disposition))
+	c.part.Append(int32(e.Part))
+	appendText(c.role, e.Role)
+	appendText(c.title, e.Title)
+	appendCount(c.cachedTokens, e.CachedTokens)
+	appendCount(c.reasoningTokens, e.ReasoningTokens)
+	appendCost(c.costUSD, e.CostUSD)
 	b.appendContent(e)
 	b.appendNames(e)
 	b.bytes += rowBytes(e)
@@ -115,8 +121,8 @@ func (b *Batch) appendNames(e *bronze.Event) {
 	b.entities.append(b.mem, components, exact)
 }
 
-// appendEventName appends what identifies an event: its own id, else where it stands and what it says, joined as the
-// components of a key are. These parts are opaque, so they are taken as they are.
+// appendEventName appends what identifies an event: its own id, else where it stands, which part of its record it is unless
+// that is the first, and what it says, joined as the components of a key are. These are opaque, so they are taken as they are.
 func appendEventName(dst []byte, e *bronze.Event) []byte {
 	if e.EventID != "" {
 		return append(dst, e.EventID...)
@@ -125,6 +131,10 @@ func appendEventName(dst []byte, e *bronze.Event) []byte {
 	dst = append(dst, '|')
 	dst = strconv.AppendUint(dst, e.Position, 10)
 	dst = append(dst, '|')
+	if e.Part > 0 {
+		dst = strconv.AppendInt(dst, int64(e.Part), 10)
+		dst = append(dst, '|')
+	}
 	return hex.AppendEncode(dst, e.Digest[:])
 }
 
@@ -174,4 +184,12 @@ func appendCount(b *array.Int64Builder, n int64) {
 		return
 	}
 	b.Append(n)
+}
+
+func appendCost(b *array.Float64Builder, usd float64) {
+	if usd < 0 {
+		b.AppendNull()
+		return
+	}
+	b.Append(usd)
 }

@@ -12,7 +12,10 @@ type columns struct {
 	ts, capturedAt                                  *array.TimestampBuilder
 	position, bronzeSeq, inputTokens, outputTokens  *array.Int64Builder
 	bytes                                           *array.Int64Builder
-	removed                                         *array.Int32Builder
+	removed, part                                   *array.Int32Builder
+	role, title                                     *array.StringBuilder
+	cachedTokens, reasoningTokens                   *array.Int64Builder
+	costUSD                                         *array.Float64Builder
 }
 
 func bindColumns(rows *array.RecordBuilder) columns {
@@ -45,6 +48,13 @@ func bindColumns(rows *array.RecordBuilder) columns {
 		bytes:        builder[*array.Int64Builder](rows, ColBytes),
 		removed:      builder[*array.Int32Builder](rows, ColRemoved),
 		disposition:  builder[*array.StringBuilder](rows, ColDisposition),
+
+		part:            builder[*array.Int32Builder](rows, ColPart),
+		role:            builder[*array.StringBuilder](rows, ColRole),
+		title:           builder[*array.StringBuilder](rows, ColTitle),
+		cachedTokens:    builder[*array.Int64Builder](rows, ColCachedTokens),
+		reasoningTokens: builder[*array.Int64Builder](rows, ColReasoningTokens),
+		costUSD:         builder[*array.Float64Builder](rows, ColCostUSD),
 	}
 }
 

@@ -20,8 +20,8 @@ const (
 )
 
 // Events returns the events of a message of BRONZE of which Run makes rows. It is pure, so whoever has the log can find
-// out what the rows must be. A message that is no frame is itself a dead event, and an event of which no row can be made is
-// dead.
+// out what the rows must be. A message that is no frame is itself a dead event, and so is a record that holds an
+// event of which no row can be made.
 func (o *Options) Events(m streams.Message) []bronze.Event {
 	events := o.decode(m)
 	if o.Forgotten == nil {
@@ -38,13 +38,31 @@ func (o *Options) decode(m streams.Message) []bronze.Event {
 	if err != nil {
 		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}
 	}
-	events := o.Decode(frame, m.Seq)
+	return buryUnfit(frame, o.Decode(frame, m.Seq))
+}
+
+// buryUnfit makes one dead event of each record that has an event of which no row can be made.
+func buryUnfit(frame *streams.Frame, events []bronze.Event) []bronze.Event {
+	first, incomplete := 0, false
 	for i := range events {
-		if reason := unfit(&events[i]); reason != "" {
-			bury(&events[i], frame, reason)
+		if events[i].Part == 0 {
+			first = i
+		}
+		if reason := unfit(&events[i]); reason != "" && events[first].Disposition != bronze.Dead {
+			bury(&events[first], frame, reason)
+			incomplete = true
 		}
 	}
-	return events
+	if !incomplete {
+		return events
+	}
+	dead := false
+	return slices.DeleteFunc(events, func(e bronze.Event) bool {
+		if e.Part == 0 {
+			dead = e.Disposition == bronze.Dead
+		}
+		return dead && e.Part > 0
+	})
 }
 
 // NewBatch returns an empty batch as Run fills them. The caller releases it.
@@ -69,7 +87,7 @@ func bury(e *bronze.Event, frame *streams.Frame, reason string) {
 	*e = bronze.Event{
 		Source: e.Source, StreamID: e.StreamID, Position: e.Position, WorkflowID: frame.Workflow,
 		CapturedAt: e.CapturedAt, BronzeSeq: e.BronzeSeq, Bytes: e.Bytes, Digest: e.Digest,
-		InputTokens: -1, OutputTokens: -1, Raw: e.Raw,
+		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, CostUSD: -1, Raw: e.Raw,
 	}
 	e.Kill(reason)
 }
@@ -78,7 +96,7 @@ func bury(e *bronze.Event, frame *streams.Frame, reason string) {
 func rowBytes(e *bronze.Event) int {
 	const fixed = 192
 	n := fixed + len(e.Kind) + len(e.WorkflowID) + len(e.IntentID) + len(e.AgentID) + len(e.Capability) +
-		len(e.StreamID) + len(e.EventID) + len(e.ParentID) + len(e.FinishReason) + len(e.Error)
+		len(e.StreamID) + len(e.Role) + len(e.Title) + len(e.EventID) + len(e.ParentID) + len(e.FinishReason) + len(e.Error)
 	if e.Disposition != bronze.Kept {
 		return n
 	}

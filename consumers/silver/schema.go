@@ -32,6 +32,13 @@ const (
 	ColBytes        = "bytes"
 	ColRemoved      = "removed"
 	ColDisposition  = "disposition"
+
+	ColPart            = "part"
+	ColRole            = "role"
+	ColTitle           = "title"
+	ColCachedTokens    = "cached_tokens"
+	ColReasoningTokens = "reasoning_tokens"
+	ColCostUSD         = "cost_usd"
 )
 
 // uuidType is 16 bytes, marked with the canonical extension name in the field's metadata rather than as an extension
@@ -73,4 +80,10 @@ var Schema = arrow.NewSchema([]arrow.Field{
 	{Name: ColBytes, Type: arrow.PrimitiveTypes.Int64},
 	{Name: ColRemoved, Type: arrow.PrimitiveTypes.Int32},
 	{Name: ColDisposition, Type: arrow.BinaryTypes.String},
+	{Name: ColPart, Type: arrow.PrimitiveTypes.Int32},
+	{Name: ColRole, Type: arrow.BinaryTypes.String, Nullable: true},
+	{Name: ColTitle, Type: arrow.BinaryTypes.String, Nullable: true},
+	{Name: ColCachedTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+	{Name: ColReasoningTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+	{Name: ColCostUSD, Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 }, nil)

@@ -51,7 +51,7 @@ func (h *Handler) found(r *http.Request) (map[string]Frames, error) {
 	names := r.URL.Query()["stream"]
 	switch {
 	case !source.Valid():
-		return nil, fmt.Errorf("%w: source %q is not sse, jsonrpc or event", ErrRequest, source)
+		return nil, fmt.Errorf("%w: source %q is not %s", ErrRequest, source, streams.SourceNames)
 	case workflow == "":
 		return nil, fmt.Errorf("%w: the path names no workflow", ErrRequest)
 	case len(names) == 0:

@@ -32,7 +32,7 @@ func (h *Handler) options(ctx context.Context, r *http.Request) (Options, error)
 		opts.Live = true // the body comes piece by piece; else the same body is always cut the same way
 	}
 	if !opts.Source.Valid() {
-		return opts, fmt.Errorf("%w: source %q is not sse, jsonrpc or event", ErrRequest, opts.Source)
+		return opts, fmt.Errorf("%w: source %q is not %s", ErrRequest, opts.Source, streams.SourceNames)
 	}
 	if opts.Workflow == "" || len(opts.Workflow) > idBytesMax {
 		return opts, fmt.Errorf("%w: the workflow in the path has %d bytes, not 1 to %d", ErrRequest, len(opts.Workflow), idBytesMax)

@@ -59,6 +59,10 @@ func integerOrNull(name string) arrow.Field {
 	return arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64, Nullable: true}
 }
 
+func realOrNull(name string) arrow.Field {
+	return arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Float64, Nullable: true}
+}
+
 func instant(name string) arrow.Field { return arrow.Field{Name: name, Type: timeType} }
 
 func instantOrNull(name string) arrow.Field {
@@ -77,7 +81,8 @@ var All = []Table{
 			integer("bronze_seq"), text("source"), textOrNull("event_id"), textOrNull("parent_id"), textOrNull("text"),
 			textOrNull("fragments"), textOrNull("payload"), textOrNull("finish_reason"), textOrNull("error"),
 			integerOrNull("input_tokens"), integerOrNull("output_tokens"), integer("bytes"), integer("removed"),
-			integer("silver_seq"),
+			integer("silver_seq"), integerOrNull("part"), textOrNull("role"), textOrNull("title"), integerOrNull("cached_tokens"),
+			integerOrNull("reasoning_tokens"), realOrNull("cost_usd"),
 		}, nil),
 		Indexes: []Index{{"workflow_id", BTree}, {"entity_uuid", BTree}},
 	},
@@ -90,7 +95,9 @@ var All = []Table{
 			text("stream_id"), integer("first_position"), integer("last_position"), integer("events"), integer("bytes"),
 			integerOrNull("input_tokens"), integerOrNull("output_tokens"), textOrNull("finish_reason"),
 			textOrNull("error"), textOrNull("request"), textOrNull("result"), textOrNull("text"),
-			textOrNull("quarantined_by"),
+			textOrNull("quarantined_by"), textOrNull("role"), integerOrNull("cached_tokens"), integerOrNull("reasoning_tokens"),
+			realOrNull("cost_usd"), textOrNull("clock"), // own, capture: which tells started_at and ended_at
+			integerOrNull("first_part"), // of the record at first_position
 		}, nil),
 		Indexes: []Index{{"entity_uuid", BTree}, {"workflow_id", BTree}},
 	},

@@ -119,7 +119,10 @@ func (s *signer) sign(dst []uint64, row int) []uint64 {
 
 func wordOf(column arrow.Array) func(row int) (uint64, bool) {
 	word := valueOf(column)
-	if word == nil || column.NullN() == 0 {
+	if word == nil {
+		return nil
+	}
+	if column.NullN() == 0 {
 		return func(row int) (uint64, bool) { return word(row), true }
 	}
 	return func(row int) (uint64, bool) {
@@ -142,6 +145,8 @@ func valueOf(column arrow.Array) func(row int) uint64 {
 		return func(row int) uint64 { return uint64(c.Value(row)) }
 	case *array.Int32:
 		return func(row int) uint64 { return uint64(int64(c.Value(row))) }
+	case *array.Float64:
+		return func(row int) uint64 { return math.Float64bits(c.Value(row)) }
 	case *array.Timestamp:
 		return func(row int) uint64 { return uint64(c.Value(row)) }
 	case *array.FixedSizeList:

@@ -95,12 +95,13 @@ func splitFrame(frame *streams.Frame, events []bronze.Event, goes func(*bronze.E
 		return nil, false
 	}
 	splitter, at := framing.NewSplitter(format, len(frame.Body)), 0
+	records := byRecord(events)
 	var open *streams.Frame
 	take := func(u framing.Unit) bool {
-		if at+u.Events > len(events) {
+		if at+u.Events > len(records) {
 			return false
 		}
-		own := events[at : at+u.Events]
+		own := slices.Concat(records[at : at+u.Events]...)
 		stays := slices.IndexFunc(own, func(e bronze.Event) bool { return !goes(&e) })
 		switch {
 		case len(own) > 0 && stays < 0:
@@ -123,8 +124,21 @@ func splitFrame(frame *streams.Frame, events []bronze.Event, goes func(*bronze.E
 			return nil, false
 		}
 	}
-	ok = take(splitter.Tail()) && at == len(events)
+	ok = take(splitter.Tail()) && at == len(records)
 	return parts, ok
+}
+
+// byRecord cuts the events of a frame into those of each record.
+func byRecord(events []bronze.Event) (records [][]bronze.Event) {
+	for i := range events {
+		if events[i].Part == 0 {
+			records = append(records, events[i:i+1:i+1])
+			continue
+		}
+		last := &records[len(records)-1]
+		*last = append(*last, events[i])
+	}
+	return records
 }
 
 // move tells which frame holds some positions of a stream now.
