@@ -49,11 +49,24 @@ type link struct {
 // across reports whether the link is a call; those within a column tell what follows what.
 func (l *link) across() bool { return l.from.caller() != l.to.caller() }
 
-func newPicture(g *query.Graph) *picture {
+// Workflows says how many boxes workflows have, once there are many.
+type Workflows int
+
+// Where there are more than callersAloneMax:
+const (
+	Fewest   Workflows = iota // those that call the same share a box; all do if that leaves too many
+	Together                  // all share one
+	Apart                     // those that call the same share one
+)
+
+func newPicture(g *query.Graph, workflows Workflows) *picture {
 	p := &picture{}
 	p.add(g)
-	if p.count(true) > callersAloneMax {
+	if p.count(true) > callersAloneMax && workflows != Together {
 		p.group(alike(p.links))
+	}
+	if p.count(true) > callersAloneMax && workflows != Apart {
+		p.group(p.together())
 	}
 	p.group(p.overflow(true, callersMax, "more callers"))
 	p.group(p.overflow(false, calleesMax, "more capabilities"))
@@ -120,6 +133,17 @@ func alike(links []*link) map[*box]*box {
 			groups[signature] = &box{kind: caller.kind}
 		}
 		into[caller] = groups[signature]
+	}
+	return into
+}
+
+// together puts all workflows into one group.
+func (p *picture) together() map[*box]*box {
+	all, into := &box{kind: "workflow"}, map[*box]*box{}
+	for _, b := range p.boxes {
+		if b.kind == all.kind {
+			into[b] = all
+		}
 	}
 	return into
 }

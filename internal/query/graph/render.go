@@ -25,9 +25,9 @@ func Render(g *query.Graph, format string) (text []byte, contentType string, err
 	case FormatDOT:
 		return dot(g), "text/vnd.graphviz", nil
 	case FormatMermaid:
-		return mermaid(newPicture(g)), "text/vnd.mermaid", nil
+		return mermaid(newPicture(g, Fewest)), "text/vnd.mermaid", nil
 	case FormatSVG:
-		return svg(newPicture(g)), "image/svg+xml", nil
+		return svg(newPicture(g, Fewest)), "image/svg+xml", nil
 	default:
 		return nil, "", fmt.Errorf("format %q is none of json, dot, mermaid, svg", format)
 	}

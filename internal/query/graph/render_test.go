@@ -179,7 +179,7 @@ func TestSVG(t *testing.T) {
 func TestPictureIsBounded(t *testing.T) {
 	for _, size := range [][2]int{{0, 0}, {1, 1}, {30, 5}, {300, 50}, {3000, 700}} {
 		g := large(size[0], size[1])
-		p := newPicture(g)
+		p := newPicture(g, Apart)
 		if p.count(true) > callersMax || p.count(false) > calleesMax || len(p.links) > linksMax {
 			t.Errorf("%v: %d callers, %d callees, %d links", size, p.count(true), p.count(false), len(p.links))
 		}
@@ -240,7 +240,7 @@ func TestCallersAlike(t *testing.T) {
 		g.Nodes = append(g.Nodes, node("workflow", name, 2, 1))
 		g.Edges = append(g.Edges, edge("workflow:"+name, fmt.Sprintf("model:m-%d", min(i, 1)), "calls", 2, 1))
 	}
-	p := newPicture(g)
+	p := newPicture(g, Apart)
 	var got []string
 	for _, l := range p.links {
 		got = append(got, fmt.Sprintf("%s→%s %d/%d", l.from.label, l.to.label, l.errors, l.count))

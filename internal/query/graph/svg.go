@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"assay/internal/query"
 )
 
 // Measures of the picture, in pixels.
@@ -19,20 +21,47 @@ const (
 	boxWidth   = 280.0
 	callsWidth = 330.0 // between the columns
 	arcDepth   = 250.0 // of the widest arc within a column
-	labelMax   = 30    // characters; the tooltip has the rest
-	labelMin   = 24    // beside a count of errors
+	lettersMax = 37    // of name and counts of a box together; the tooltip has the rest
 )
 
-const style = `<style>text{font:12px system-ui,"Segoe UI","DejaVu Sans",sans-serif;fill:#27303a}.n{fill:#6b7785}.e{fill:#c02828}` +
-	`.l{fill:none;stroke-opacity:.5;stroke-linecap:round}.l:hover{stroke-opacity:1}</style>`
+// style is that of a picture on its own. A page that a picture is part of has its own for the same classes.
+const style = `<style>text{font:12px system-ui,"Segoe UI","DejaVu Sans",sans-serif;fill:#27303a}.n{fill:#5d6875}.e{fill:#c02828}` +
+	`.paper{fill:#fbfbfa}.box{fill:#fff}.l{fill:none;stroke-opacity:.5;stroke-linecap:round}.l:hover{stroke-opacity:1}` +
+	`@media(prefers-color-scheme:dark){text{fill:#dde3ea}.n{fill:#9aa5b1}.e{fill:#ff8a80}.paper{fill:#14181d}.box{fill:#1d232a}}</style>`
 
 // svg draws callers in a column on the left, what they call on the right, calls between them, and what follows what as arcs
 // beside the columns.
 func svg(p *picture) []byte {
 	d := newDrawing(p)
+	d.open()
+	fmt.Fprintf(d, "%s\n<rect class=\"paper\" width=\"100%%\" height=\"100%%\"/>\n", style)
+	d.draw(p)
+	return d.Bytes()
+}
+
+// Links are where the boxes of a picture lead to.
+type Links struct {
+	Node  func(kind, name string) string
+	Group string // of a box that stands for several
+}
+
+// Inline draws a part of a graph for being put into a page, without style and with links.
+func Inline(g *query.Graph, workflows Workflows, links Links) []byte {
+	p := newPicture(g, workflows)
+	d := newDrawing(p)
+	d.links = &links
+	d.open()
+	d.draw(p)
+	return d.Bytes()
+}
+
+func (d *drawing) open() {
 	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %[1]g %[2]g" role="img">`+"\n",
 		d.width, d.height)
-	fmt.Fprintf(d, "<title>Usage graph</title>\n%s\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fbfbfa\"/>\n", style)
+	d.WriteString("<title>Usage graph</title>\n")
+}
+
+func (d *drawing) draw(p *picture) {
 	d.legend(p.omitted)
 	for _, l := range p.links {
 		if l.across() {
@@ -45,7 +74,6 @@ func svg(p *picture) []byte {
 		d.box(b)
 	}
 	d.WriteString("</svg>\n")
-	return d.Bytes()
 }
 
 // drawing is an SVG under construction.
@@ -53,6 +81,7 @@ type drawing struct {
 	bytes.Buffer
 	width, height float64
 	left, right   float64 // left edges of the columns
+	links         *Links  // nil: boxes lead nowhere
 }
 
 func newDrawing(p *picture) *drawing {
@@ -138,15 +167,24 @@ func (d *drawing) line(l *link, path, relation string) {
 
 func (d *drawing) box(b *box) {
 	x, y := d.x(b), d.y(b)
-	fmt.Fprintf(d, `<g><title>%s</title><rect x="%.1f" y="%.1f" width="%g" height="%g" rx="5" fill="white" stroke="%s"/>`,
-		escapeXML(b.describe()), x, y-boxHeight/2, boxWidth, boxHeight, fill(b.kind))
-	fmt.Fprintf(d, `<rect x="%.1f" y="%.1f" width="7" height="%g" rx="3" fill="%s"/>`, x, y-boxHeight/2, boxHeight, fill(b.kind))
-	label, counts, class := shorten(b.label, labelMax), strconv.FormatInt(b.count, 10), "n"
-	if b.errors > 0 {
-		label, counts, class = shorten(b.label, labelMin), fmt.Sprintf("%d of %d failed", b.errors, b.count), "e"
+	open, end := "<g>", "</g>"
+	if d.links != nil {
+		to := d.links.Group
+		if len(b.names) == 1 {
+			to = d.links.Node(b.kind, b.names[0])
+		}
+		open, end = `<a href="`+escapeXML(to)+`">`, "</a>"
 	}
+	fmt.Fprintf(d, `%s<title>%s</title><rect class="box" x="%.1f" y="%.1f" width="%g" height="%g" rx="5" stroke="%s"/>`,
+		open, escapeXML(b.describe()), x, y-boxHeight/2, boxWidth, boxHeight, fill(b.kind))
+	fmt.Fprintf(d, `<rect x="%.1f" y="%.1f" width="7" height="%g" rx="3" fill="%s"/>`, x, y-boxHeight/2, boxHeight, fill(b.kind))
+	counts, class := strconv.FormatInt(b.count, 10), "n"
+	if b.errors > 0 {
+		counts, class = fmt.Sprintf("%d of %d failed", b.errors, b.count), "e"
+	}
+	label := shorten(b.label, lettersMax-len(counts))
 	fmt.Fprintf(d, `<text x="%.1f" y="%.1f">%s</text>`, x+14, y+4, escapeXML(label))
-	fmt.Fprintf(d, `<text x="%.1f" y="%.1f" text-anchor="end" class="%s">%s</text></g>`+"\n", x+boxWidth-8, y+4, class, counts)
+	fmt.Fprintf(d, `<text x="%.1f" y="%.1f" text-anchor="end" class="%s">%s</text>%s`+"\n", x+boxWidth-8, y+4, class, counts, end)
 }
 
 // describe is what a box tells when pointed at.

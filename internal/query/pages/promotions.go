@@ -1,0 +1,79 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"assay/internal/query"
+)
+
+type promotionList struct {
+	State      string            `json:"-"`
+	States     []string          `json:"-"`
+	Promotions []query.Promotion `json:"promotions"` // newest first
+	More       int               `json:"more,omitempty"`
+	Rejected   bool              `json:"-"` // there are some on the page
+}
+
+// promotionsShown is how many promotions a page has.
+const promotionsShown = 200
+
+func (s *site) promotions(r *http.Request) (*page, error) {
+	p := promotionList{
+		State: r.URL.Query().Get("state"), States: []string{query.StatePending, query.StateRejected, query.StatePublished},
+		Promotions: []query.Promotion{},
+	}
+	found, err := s.View.Promotions(r.Context(), p.State)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(found) - 1; i >= 0 && len(p.Promotions) < promotionsShown; i-- {
+		p.Promotions = append(p.Promotions, found[i])
+		p.Rejected = p.Rejected || found[i].State == query.StateRejected
+	}
+	p.More = len(found) - len(p.Promotions)
+	return &page{Template: "promotions", Title: "Promotions", Section: "promotions", Live: "*", Data: p}, nil
+}
+
+func (s *site) promotion(r *http.Request) (*page, error) {
+	found, err := s.View.Promotion(r.Context(), r.URL.Query().Get("id"))
+	if err != nil {
+		return nil, err
+	}
+	return &page{Template: "promotion", Title: "Promotion " + found.EventCID, Section: "promotions", Live: "*", Data: found}, nil
+}
+
+// retry makes one promotion due, or all that are rejected, and shows what became of them.
+func (s *site) retry(w http.ResponseWriter, r *http.Request) {
+	s.steer(w, r, func(id string) error {
+		if id != "" {
+			return s.View.RetryPromotion(r.Context(), id)
+		}
+		if r.PostForm.Get("state") != query.StateRejected {
+			return fmt.Errorf("%w: name a promotion", query.ErrRequest)
+		}
+		_, err := s.View.RetryRejected(r.Context())
+		return err
+	})
+}
+
+func (s *site) reject(w http.ResponseWriter, r *http.Request) {
+	s.steer(w, r, func(id string) error { return s.View.RejectPromotion(r.Context(), id, r.PostForm.Get("reason")) })
+}
+
+func (s *site) steer(w http.ResponseWriter, r *http.Request, act func(id string) error) {
+	if !s.form(w, r) {
+		return
+	}
+	id := r.PostForm.Get("id")
+	if err := act(id); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	to := "/promotions"
+	if id != "" {
+		to = "/promotion?" + url.Values{"id": {id}}.Encode()
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
