@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"assay/internal/httpguard"
+	"assay/internal/query/pages"
 )
 
 // route is a method and path, as net/http matches them, and what answers there.
@@ -58,6 +59,13 @@ func Handler(opts Options) (http.Handler, error) {
 	for _, r := range a.routes() {
 		protected.Handle(r.pattern, r.handler)
 	}
+	closed, open := a.pages()
+	for _, page := range closed {
+		protected.Handle(page.Pattern, page.Handler)
+	}
+	for _, page := range open {
+		all.Handle(page.Pattern, page.Handler)
+	}
 	all.Handle("/", a.bearer(protected))
 	all.HandleFunc("GET "+healthPath, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	all.HandleFunc("GET "+readyPath, a.ready)
@@ -66,10 +74,19 @@ func Handler(opts Options) (http.Handler, error) {
 	})
 }
 
-// bearer lets only requests with the token through.
+// pages are for people. Those in open are for people who have not signed in.
+func (a *api) pages() (closed, open []pages.Route) {
+	return pages.Routes(pages.Options{View: a.View, Audit: a.Audit, Token: a.Token, Logger: a.Logger})
+}
+
+// bearer lets only requests with the token through, and those of browsers that signed in with it. A browser that has not is
+// asked to.
 func (a *api) bearer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.hasToken(r) {
+		if !a.hasToken(r) && !pages.SignedIn(r, a.Token) {
+			if pages.AskToSignIn(w, r) {
+				return
+			}
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			respond(w, http.StatusUnauthorized, failure{wrongToken(r)})
 			return

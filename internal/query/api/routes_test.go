@@ -31,6 +31,10 @@ func everyRoute(t *testing.T, opts Options) (requests []*http.Request) {
 	for _, r := range (&api{Options: opts}).routes() {
 		patterns = append(patterns, r.pattern)
 	}
+	closed, _ := (&api{Options: opts}).pages()
+	for _, page := range closed {
+		patterns = append(patterns, page.Pattern)
+	}
 	for _, pattern := range patterns {
 		method, path, _ := strings.Cut(pattern, " ")
 		if path == "" {

@@ -59,7 +59,7 @@ func (s *site) runAudit(w http.ResponseWriter, r *http.Request) {
 			shown = time.Now()
 		}
 	}
-	show("head", &page{Template: "audited", Title: "Audit", Section: "audit", SignedIn: s.Token != "", Data: p})
+	show("head", &page{Template: "audited", Title: "Audit", Section: "audit", SignOut: s.Token != "", Data: p})
 	var err error
 	if r.PostForm.Has("chain") {
 		p.Chain, err = s.Audit.VerifyChain(ctx, nil, tell)

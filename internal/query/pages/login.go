@@ -16,15 +16,10 @@ import (
 // cookieName is that of the cookie that stands for the token.
 const cookieName = "assay_session"
 
-// Authorised reports whether a request comes from a browser that signed in with token.
-func Authorised(r *http.Request, token string) bool {
+// SignedIn reports whether a request comes from a browser that signed in with token.
+func SignedIn(r *http.Request, token string) bool {
 	cookie, err := r.Cookie(cookieName)
 	return err == nil && hmac.Equal([]byte(cookie.Value), []byte(session(token)))
-}
-
-// Open reports whether a request is one that has to be answered before signing in: for the form, or what the form is drawn with.
-func Open(r *http.Request) bool {
-	return r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/assets/")
 }
 
 // AskToSignIn sends a browser that wants a page to the form, and reports whether it did. Programs get their error.

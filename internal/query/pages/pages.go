@@ -55,44 +55,51 @@ type page struct {
 	Live     string // the workflow whose events make the page worth fetching again, "*" for any, "" for none
 	Data     any    // for the template, and as JSON
 
-	SignedIn bool // with a token, so that one can sign out
-	Status   int  // 0: 200
+	SignOut bool // there is a token, so one can sign out
+	Status  int  // 0: 200
 }
 
 type handler func(r *http.Request) (*page, error)
 
-// Route adds the pages to mux. Whether a request is allowed is for the caller to know: see Authorised and Open.
-func Route(mux *http.ServeMux, opts Options) {
+// Route is a method and path, as net/http matches them, and what answers there.
+type Route struct {
+	Pattern string
+	Handler http.Handler
+}
+
+// Routes returns the pages. Those in open are for everybody: the form to sign in with, and what it is drawn with; whether a
+// request for one of the others is allowed is for the caller to know, with the help of SignedIn.
+func Routes(opts Options) (protected, open []Route) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
 	s := &site{Options: opts, templates: parse()}
-	for pattern, show := range map[string]handler{
-		"GET /{$}":          s.overview,
-		"GET /workflows":    s.workflows,
-		"GET /workflow":     s.workflow,
-		"GET /recall":       s.recall,
-		"GET /capabilities": s.capabilities,
-		"GET /graph":        s.graph,
-		"GET /promotions":   s.promotions,
-		"GET /promotion":    s.promotion,
-		"GET /dead":         s.dead,
-		"GET /audit":        s.audit,
-		"GET /login":        s.login,
-	} {
-		mux.Handle(pattern, guarded(s.serve(show)))
+	act := func(pattern string, do http.HandlerFunc) Route {
+		return Route{"POST " + pattern, guarded(http.NewCrossOriginProtection().Handler(do))}
 	}
-	sameOrigin := http.NewCrossOriginProtection()
-	for pattern, act := range map[string]http.HandlerFunc{
-		"POST /promotions/retry":  s.retry,
-		"POST /promotions/reject": s.reject,
-		"POST /audit":             s.runAudit,
-		"POST /login":             s.signIn,
-		"POST /logout":            s.signOut,
-	} {
-		mux.Handle(pattern, guarded(sameOrigin.Handler(act)))
+	show := func(pattern string, made handler) Route { return Route{"GET " + pattern, guarded(s.serve(made))} }
+	protected = []Route{
+		show("/{$}", s.overview),
+		show("/workflows", s.workflows),
+		show("/workflow", s.workflow),
+		show("/recall", s.recall),
+		show("/capabilities", s.capabilities),
+		show("/graph", s.graph),
+		show("/promotions", s.promotions),
+		show("/promotion", s.promotion),
+		act("/promotions/retry", s.retry),
+		act("/promotions/reject", s.reject),
+		show("/dead", s.dead),
+		show("/audit", s.audit),
+		act("/audit", s.runAudit),
 	}
-	mux.Handle("GET /assets/", guarded(assets()))
+	open = []Route{
+		show("/login", s.login),
+		act("/login", s.signIn),
+		act("/logout", s.signOut),
+		{"GET /assets/", guarded(assets())},
+	}
+	return protected, open
 }
 
 // policy lets a page use what this server serves and nothing else: no inline code or style, no frames.
@@ -104,7 +111,7 @@ func guarded(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", "same-origin") // none at all would make the origin of the pages' own forms null
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
@@ -150,7 +157,7 @@ func (s *site) serve(show handler) http.Handler {
 			s.writeJSON(w, made)
 			return
 		}
-		made.SignedIn = s.Token != "" && made.Section != ""
+		made.SignOut = s.Token != "" && made.Section != ""
 		var body bytes.Buffer
 		if err := s.templates[made.Template].ExecuteTemplate(&body, "layout.html", made); err != nil {
 			s.Logger.Error("page failed", "page", made.Template, "error", err)

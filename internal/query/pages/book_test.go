@@ -1,0 +1,194 @@
+package pages
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"assay/internal/ops/audit"
+	"assay/internal/query"
+	"assay/streams"
+)
+
+// now is when the pages of the tests are looked at.
+var now = time.Date(2026, 3, 2, 15, 4, 5, 0, time.UTC)
+
+// book is a View of a small memory, in which every text is what its word makes of it.
+type book struct {
+	query.View
+	word   func(field string) string // what agents wrote, by field
+	acted  []string                  // what was asked to be done
+	turns  int                       // items of the workflow
+	status query.Summary
+}
+
+func plain(field string) string { return field }
+
+func newBook() *book {
+	return &book{word: plain, turns: 8, status: query.Summary{
+		Bronze:     query.BronzeSummary{Frames: 120, Events: 48_210, Bytes: 12_400_000},
+		Silver:     query.SilverSummary{Events: 48_190, Batches: 40, Shed: 17, Dead: 2},
+		Gold:       query.GoldSummary{Traces: 48_173, Entities: 912, Capabilities: 9, Edges: 40},
+		Promotions: query.PromotionSummary{Published: 3, Pending: 1, Rejected: 1},
+		Embeddings: query.EmbeddingSummary{Model: "hash-256"},
+	}}
+}
+
+func (b *book) Status(context.Context) (*query.Summary, error) {
+	s := b.status
+	s.Warnings = append(s.Warnings, b.word("the log is nearly full"))
+	return &s, nil
+}
+
+func (b *book) Capabilities(context.Context) (all []query.Capability, err error) {
+	for hour := range 20 {
+		for i, name := range []string{"read_file", "run_build", "model-1"} {
+			calls := int64((hour*7+i*5)%11) * int64(3-i)
+			all = append(all, query.Capability{
+				Capability: b.word(name), Provider: b.word("provider"), Bucket: now.Truncate(time.Hour).Add(-time.Duration(hour) * time.Hour), Calls: calls,
+				Errors: calls * int64(i%2) / 4, LatencyP50: 1_240 * int64(1+i*400), LatencyP95: 9_300 * int64(1+i*300), LatencyP99: 41_000 * int64(1+i*300),
+				Bytes: 1_000 * calls, InputTokens: calls * 900 * int64(i/2), OutputTokens: calls * 120 * int64(i/2), Workflows: 2,
+			})
+		}
+	}
+	return all, nil
+}
+
+func (b *book) Graph(context.Context) (*query.Graph, error) {
+	g := &query.Graph{}
+	w, agent, tool, model := b.word("wf-1"), b.word("planner"), b.word("read_file"), b.word("model-1")
+	for i, n := range [][2]string{{"workflow", w}, {"agent", agent}, {"capability", tool}, {"model", model}} {
+		g.Nodes = append(g.Nodes, query.Element{
+			ID: n[0], SourceType: n[0], Source: n[1], Count: int64(10 - i), Errors: int64(i % 2), FirstAt: now.Add(-time.Hour), LastAt: now,
+		})
+	}
+	for _, e := range [][4]string{{"workflow", w, "capability", tool}, {"agent", agent, "capability", tool}, {"workflow", w, "model", model}} {
+		g.Edges = append(g.Edges, query.Element{
+			ID: e[1] + e[3], SourceType: e[0], Source: e[1], TargetType: e[2], Target: e[3], Relation: "calls", Count: 5, Errors: 1,
+		})
+	}
+	return g, nil
+}
+
+func (b *book) Rehydrate(_ context.Context, workflow string, _ query.RehydrateOptions) (*query.Workflow, error) {
+	if workflow == "none" {
+		return nil, fmt.Errorf("%w: workflow %q", query.ErrNotFound, workflow)
+	}
+	w := &query.Workflow{WorkflowID: workflow, Events: int64(b.turns) * 3, EntitiesTotal: int64(b.turns), LastBronzeSeq: 120}
+	for i := range b.turns {
+		at := now.Add(time.Duration(i-b.turns) * 3 * time.Second)
+		e := query.Entity{
+			EntityUUID: fmt.Sprintf("00000000-0000-5000-8000-%012d", i), WorkflowID: workflow, StartedAt: at, EndedAt: at.Add(1400 * time.Millisecond),
+			LatencyUS: 1_400_000, Status: "ok", StreamID: b.word("stream"), Events: 3, Bytes: 512, AgentID: b.word("planner"),
+		}
+		switch i % 4 {
+		case 0:
+			e.Kind, e.Text = "message", b.word("Why does the build fail?")
+		case 1:
+			e.Kind, e.Capability, e.InputTokens, e.OutputTokens = "message", b.word("model-1"), 1200, 85
+			e.Result = fmt.Sprintf(`[{"id":"c1","name":%q,"arguments":%q}]`, b.word("read_file"), `{"path":"`+b.word("Makefile")+`"}`)
+		case 2:
+			e.Kind, e.Capability, e.Request = "call", b.word("read_file"), `{"path":"Makefile","why":"`+b.word("look")+`"}`
+			e.Text, e.Result = b.word("no such file"), `{"content":"no such file"}`
+			e.Status, e.Error = "error", b.word("no such file")
+		default:
+			e.Kind, e.Capability, e.Text, e.FinishReason = "message", b.word("model-1"), b.word("The path is relative.\n\nUse an absolute path."), "stop"
+		}
+		w.Entities = append([]query.Entity{e}, w.Entities...)
+	}
+	w.Promotions, _ = b.Promotions(nil, "")
+	return w, nil
+}
+
+func (b *book) Recall(_ context.Context, r query.RecallRequest) ([]query.Hit, error) {
+	if r.Query == "nothing" {
+		return nil, nil
+	}
+	return []query.Hit{{
+		EpisodeUUID: "e1", EntityUUID: "00000000-0000-5000-8000-000000000003", WorkflowID: b.word("wf-1"), AgentID: b.word("planner"), Kind: "message", TS: now,
+		StreamID: b.word("stream"), Text: b.word("Use an absolute path."), Score: 0.03, VectorRank: 1, Similarity: 0.71, TextRank: 2, BM25: 4.2,
+		Origin: &query.Origin{Events: 3, FirstPosition: 1, LastPosition: 3, FirstBronzeSeq: 7, LastBronzeSeq: 8},
+	}}, nil
+}
+
+func (b *book) Promotions(context.Context, string) ([]query.Promotion, error) {
+	var all []query.Promotion
+	for i, state := range []string{query.StatePublished, query.StateRejected, query.StatePending} {
+		all = append(all, query.Promotion{
+			EventUUID: fmt.Sprintf("p%d", i), EventCID: b.word("promotion-" + state), WorkflowID: b.word("wf-1"), State: state, Attempts: int64(i),
+			Reason: b.word("refused: no such node"), TS: now.Add(-time.Hour),
+		})
+	}
+	return all, nil
+}
+
+func (b *book) Promotion(ctx context.Context, id string) (*query.PromotionDetail, error) {
+	all, _ := b.Promotions(ctx, "")
+	for _, p := range all {
+		if p.EventUUID == id {
+			return &query.PromotionDetail{Promotion: p, Event: []byte(fmt.Sprintf(`{"event_cid":%q}`, b.word("promotion")))}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: promotion %q", query.ErrNotFound, id)
+}
+
+func (b *book) RetryPromotion(_ context.Context, id string) error {
+	b.acted = append(b.acted, "retry "+id)
+	if id == "p0" {
+		return fmt.Errorf("%w: it is published", query.ErrConflict)
+	}
+	return nil
+}
+
+func (b *book) RetryRejected(context.Context) (int, error) {
+	b.acted = append(b.acted, "retry rejected")
+	return 1, nil
+}
+
+func (b *book) RejectPromotion(_ context.Context, id, reason string) error {
+	b.acted = append(b.acted, "reject "+id+" for "+reason)
+	return nil
+}
+
+func (b *book) WatchPromotions(context.Context) iter.Seq2[*query.PromotionDetail, error] { return nil }
+
+func (b *book) Dead(context.Context, int) ([]query.Dead, error) {
+	return []query.Dead{{
+		Sequence: 1, BronzeSeq: 9, StreamID: b.word("stream"), Position: 4, WorkflowID: b.word("wf-1"), Reason: b.word("not JSON"), Bytes: 12, At: now,
+		Raw: []byte(b.word("hello") + "\x00\xff\x1b[31m"),
+	}}, nil
+}
+
+// auditor is an Auditor that finds one difference.
+type auditor struct{ word func(string) string }
+
+func (a auditor) Audit(_ context.Context, workflow string, _ int, progress func(done, total uint64)) (*audit.Report, error) {
+	progress(60, 120)
+	return &audit.Report{
+		Workflow: workflow, AsOf: now, FirstSeq: 1, LastSeq: 120, Frames: 120, Events: 48_210,
+		Tables:      []audit.Tally{{Table: "traces", Expected: 48_173, Stored: 48_172, Missing: 1}},
+		Differences: []audit.Difference{{Table: "traces", Key: a.word("key"), Finding: audit.Missing, BronzeSeq: 7}},
+	}, nil
+}
+
+func (auditor) VerifyChain(_ context.Context, _ []streams.Anchor, progress func(done, total uint64)) (*streams.ChainReport, error) {
+	progress(120, 120)
+	return &streams.ChainReport{FirstSeq: 1, LastSeq: 120, Verified: 120, Checkpoints: 1, Head: streams.Checkpoint{Seq: 120}}, nil
+}
+
+func (auditor) Checkpoints(context.Context) ([]streams.Checkpoint, error) {
+	return []streams.Checkpoint{{Seq: 100, Frames: 100, Events: 40_000, At: now}}, nil
+}
+
+// serveBook is the pages over a book.
+func serveBook(b *book) http.Handler {
+	mux := http.NewServeMux()
+	protected, open := Routes(Options{View: b, Audit: auditor{b.word}, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	for _, r := range append(protected, open...) {
+		mux.Handle(r.Pattern, r.Handler)
+	}
+	return mux
+}
