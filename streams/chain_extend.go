@@ -1,10 +1,12 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,7 +28,7 @@ func (l *Log) ExtendChain(ctx context.Context) (Checkpoint, error) {
 	if err != nil {
 		return head, err
 	}
-	was, due := head.Seq, l.checkpointDue()
+	was, due, kept := head.Seq, l.checkpointDue(), false
 	for m, err := range Scan(ctx, l.bronze, ReplayOptions{FromSeq: head.Seq + 1}) {
 		if err != nil {
 			return head, err
@@ -38,6 +40,7 @@ func (l *Log) ExtendChain(ctx context.Context) (Checkpoint, error) {
 		if err := l.keepCheckpoint(ctx, head); err != nil {
 			return head, err
 		}
+		kept = true
 	}
 	if head.Seq > was {
 		if err := l.saveChainHead(ctx, head, revision); err != nil {
@@ -46,6 +49,11 @@ func (l *Log) ExtendChain(ctx context.Context) (Checkpoint, error) {
 	}
 	if err := l.noteLeft(ctx); err != nil {
 		return head, err
+	}
+	if kept {
+		if err := l.thinChain(ctx, checkpointsMax); err != nil {
+			return head, err
+		}
 	}
 	return head, l.noteLetters(ctx)
 }
@@ -57,11 +65,16 @@ const chainParts = 64
 // checkpointDue returns which checkpoints are kept, given each and the one before: every ChainEvery frames, and as the log's
 // limits demand.
 func (l *Log) checkpointDue() func(before, now Checkpoint) bool {
+	begins := l.partBegins()
+	return func(before, now Checkpoint) bool { return now.Frames%ChainEvery == 0 || begins(before, now) }
+}
+
+// partBegins returns whether one of chainParts parts of the log, by size or by age, begins between two checkpoints.
+func (l *Log) partBegins() func(before, now Checkpoint) bool {
 	cfg := l.bronze.CachedInfo().Config
 	bytes, age := uint64(max(0, cfg.MaxBytes))/chainParts, cfg.MaxAge/chainParts
 	return func(before, now Checkpoint) bool {
-		return now.Frames%ChainEvery == 0 ||
-			bytes > 0 && now.Bytes/bytes != before.Bytes/bytes ||
+		return bytes > 0 && now.Bytes/bytes != before.Bytes/bytes ||
 			age > 0 && now.At.Truncate(age) != before.At.Truncate(age)
 	}
 }
@@ -123,29 +136,22 @@ func (l *Log) Checkpoints(ctx context.Context) ([]Checkpoint, error) {
 	if err != nil || revision == 0 {
 		return nil, err
 	}
-	watch, err := l.state.Watch(ctx, chainPrefix+">", jetstream.IgnoreDeletes())
+	found, err := entries(ctx, l.state, chainPrefix+">")
 	if err != nil {
 		return nil, fmt.Errorf("streams: chain: %w", err)
 	}
-	defer func() { _ = watch.Stop() }() // the server forgets it anyway
 	var kept []Checkpoint
-	for {
-		select {
-		case entry := <-watch.Updates():
-			if entry == nil { // that was all
-				return append(kept, head), nil
-			}
-			c, err := parseCheckpoint(entry)
-			if err != nil {
-				return nil, err
-			}
-			if c.Seq < head.Seq { // else it was written for a head that is still to come
-				kept = append(kept, c)
-			}
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+	for _, entry := range found {
+		c, err := parseCheckpoint(entry)
+		if err != nil {
+			return nil, err
+		}
+		if c.Seq < head.Seq { // else it was written for a head that is still to come
+			kept = append(kept, c)
 		}
 	}
+	slices.SortFunc(kept, func(a, b Checkpoint) int { return cmp.Compare(a.Seq, b.Seq) })
+	return append(kept, head), nil
 }
 
 func parseCheckpoint(entry jetstream.KeyValueEntry) (c Checkpoint, err error) {

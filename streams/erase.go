@@ -13,6 +13,9 @@ import (
 // duplicateWindowMin is the shortest that the server takes.
 const duplicateWindowMin = 100 * time.Millisecond
 
+// forgetIDsTimeout limits three changes of a stream and the waits between them.
+const forgetIDsTimeout = 40 * time.Second
+
 // Erase overwrites frames of BRONZE, given by sequence, and removes them. What the chain needs to pass over them is kept
 // first, so the log verifies as before. Sequences that are not there any more are passed over; interrupted, it can be
 // repeated. It returns how many frames are gone that were there. Errors are Scan's, or wrap ErrChain if the log does not fit
@@ -136,9 +139,18 @@ func (e *eraser) close() {
 //
 // A change of the window sets off the purge of what is older, and takes effect at about the same time: the purge may still
 // go by the window before. So the window is made short twice, and whichever the second purge goes by, it is short.
-func (l *Log) forgetIDs(ctx context.Context) error {
-	for _, window := range []time.Duration{duplicateWindowMin, duplicateWindowMin + time.Millisecond} {
-		if err := l.setDuplicateWindow(ctx, window); err != nil {
+// It does not end with ctx, which may be a client's that goes away: the log must not be left with a window so short that a retry
+// is not recognised.
+func (l *Log) forgetIDs(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetIDsTimeout)
+	defer cancel()
+	window := l.bronze.CachedInfo().Config.Duplicates
+	if window <= duplicateWindowMin+time.Millisecond { // a process ended right here
+		window = l.cfg.DuplicateWindow
+	}
+	defer func() { err = errors.Join(err, l.setDuplicateWindow(ctx, window)) }()
+	for _, short := range []time.Duration{duplicateWindowMin, duplicateWindowMin + time.Millisecond} {
+		if err := l.setDuplicateWindow(ctx, short); err != nil {
 			return err
 		}
 		timer := time.NewTimer(2 * duplicateWindowMin)
@@ -149,7 +161,7 @@ func (l *Log) forgetIDs(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-	return l.setDuplicateWindow(ctx, l.cfg.DuplicateWindow)
+	return nil
 }
 
 func (l *Log) setDuplicateWindow(ctx context.Context, window time.Duration) error {

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"bytes"
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -110,5 +111,27 @@ func TestTombstones(t *testing.T) {
 	all, err := n.Tombstones(testContext(t))
 	if err != nil || len(all) != 3 || all[0].Workflow != "Wf-1" {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// A client that goes away while ids are forgotten does not leave the log with a window in which no retry is recognised.
+func TestErasureLeavesTheDuplicateWindow(t *testing.T) {
+	n := startNode(t, t.TempDir(), smallConfig())
+	ctx, cancel := context.WithCancel(testContext(t))
+	window := func() time.Duration {
+		info, err := n.Bronze().Info(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Config.Duplicates
+	}
+	done := make(chan error)
+	go func() { done <- n.forgetIDs(ctx) }()
+	for window() == smallConfig().DuplicateWindow {
+	}
+	cancel()
+	err := <-done
+	if got := window(); err != nil || got != smallConfig().DuplicateWindow {
+		t.Errorf("the window is %v, %v", got, err)
 	}
 }

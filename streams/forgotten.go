@@ -98,31 +98,20 @@ func (l *Log) Bury(ctx context.Context, t Tombstone) error {
 
 // Tombstones returns all tombstones, the oldest first.
 func (l *Log) Tombstones(ctx context.Context) ([]Tombstone, error) {
-	watch, err := l.tombstones.WatchAll(ctx, jetstream.IgnoreDeletes())
+	found, err := entries(ctx, l.tombstones, ">")
 	if err != nil {
 		return nil, fmt.Errorf("streams: read tombstones: %w", err)
 	}
-	defer func() { _ = watch.Stop() }() // the server forgets it anyway
 	all := []Tombstone{}
-	for {
-		select {
-		case entry, ok := <-watch.Updates():
-			if !ok {
-				return nil, fmt.Errorf("%w: read tombstones: %w", ErrUnavailable, errStalled)
-			}
-			if entry == nil { // that was all
-				slices.SortStableFunc(all, func(a, b Tombstone) int { return a.At.Compare(b.At) })
-				return all, nil
-			}
-			var t Tombstone
-			if err := json.Unmarshal(entry.Value(), &t); err != nil {
-				return nil, fmt.Errorf("%w: key %s of bucket %s: %w", ErrTombstone, entry.Key(), BucketForgotten, err)
-			}
-			all = append(all, t)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+	for _, entry := range found {
+		var t Tombstone
+		if err := json.Unmarshal(entry.Value(), &t); err != nil {
+			return nil, fmt.Errorf("%w: key %s of bucket %s: %w", ErrTombstone, entry.Key(), BucketForgotten, err)
 		}
+		all = append(all, t)
 	}
+	slices.SortStableFunc(all, func(a, b Tombstone) int { return a.At.Compare(b.At) })
+	return all, nil
 }
 
 // Tombstone returns that of a workflow, nil if it has none.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // erasedPrefix starts the keys, in the bucket state, of gaps that Erase has left.
@@ -28,31 +26,23 @@ func (g Gap) within(other Gap) bool { return other.From <= g.From && g.After.Seq
 
 // Gaps returns what Erase has left, in order.
 func (l *Log) Gaps(ctx context.Context) ([]Gap, error) {
-	watch, err := l.state.Watch(ctx, erasedPrefix+">", jetstream.IgnoreDeletes())
+	found, err := entries(ctx, l.state, erasedPrefix+">")
 	if err != nil {
 		return nil, fmt.Errorf("streams: read what was erased: %w", err)
 	}
-	defer func() { _ = watch.Stop() }() // the server forgets it anyway
 	var gaps []Gap
-	for {
-		select {
-		case entry := <-watch.Updates():
-			if entry == nil { // that was all
-				slices.SortFunc(gaps, func(a, b Gap) int { return cmp.Compare(a.From, b.From) })
-				return gaps, nil
-			}
-			var g Gap
-			if err := json.Unmarshal(entry.Value(), &g); err != nil {
-				return nil, fmt.Errorf("%w: key %s of bucket %s: %w", ErrChain, entry.Key(), BucketState, err)
-			}
-			if entry.Key() != erasedKey(g.From) {
-				return nil, fmt.Errorf("%w: key %s of bucket %s is about sequence %d", ErrChain, entry.Key(), BucketState, g.From)
-			}
-			gaps = append(gaps, g)
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+	for _, entry := range found {
+		var g Gap
+		if err := json.Unmarshal(entry.Value(), &g); err != nil {
+			return nil, fmt.Errorf("%w: key %s of bucket %s: %w", ErrChain, entry.Key(), BucketState, err)
 		}
+		if entry.Key() != erasedKey(g.From) {
+			return nil, fmt.Errorf("%w: key %s of bucket %s is about sequence %d", ErrChain, entry.Key(), BucketState, g.From)
+		}
+		gaps = append(gaps, g)
 	}
+	slices.SortFunc(gaps, func(a, b Gap) int { return cmp.Compare(a.From, b.From) })
+	return gaps, nil
 }
 
 func (l *Log) keepGap(ctx context.Context, g Gap) error {
