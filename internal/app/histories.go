@@ -39,10 +39,14 @@ func summaryOf(w *gold.Workflow) query.WorkflowSummary {
 	}
 }
 
-// Known implements query.Histories.
-func (h histories) Known(workflow string) (bool, error) {
+// Summary implements query.Histories.
+func (h histories) Summary(workflow string) (*query.WorkflowSummary, error) {
 	w, err := h.gold.Workflow(workflow)
-	return w != nil, err
+	if err != nil || w == nil {
+		return nil, err
+	}
+	summary := summaryOf(w)
+	return &summary, nil
 }
 
 // Names implements query.Histories.

@@ -19,16 +19,14 @@ func (l *Local) Conversation(ctx context.Context, workflow string, request Conve
 	if err != nil {
 		return nil, err
 	}
-	if len(entities) == 0 && request.Cursor == "" {
-		known, err := l.Histories.Known(workflow)
-		if err != nil {
-			return nil, err
-		}
-		if !known {
-			return nil, l.unknown(workflow)
-		}
+	summary, err := l.Histories.Summary(workflow)
+	if err != nil {
+		return nil, err
 	}
-	return &Conversation{workflow, turns(entities), next}, nil
+	if summary == nil && len(entities) == 0 && request.Cursor == "" {
+		return nil, l.unknown(workflow)
+	}
+	return &Conversation{workflow, summary, turns(entities), next}, nil
 }
 
 // conversationThen is a conversation as of another time. All of it is folded for each page, so its cursor is a number of turns.

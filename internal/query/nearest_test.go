@@ -24,7 +24,7 @@ func (n named) Names(use func(string) bool) error {
 	return nil
 }
 
-func (n named) Known(string) (bool, error) { return false, nil }
+func (n named) Summary(string) (*WorkflowSummary, error) { return nil, nil }
 
 func (n named) Workflows(context.Context, string, time.Time, int, func(*WorkflowSummary) bool) ([]WorkflowSummary, string, error) {
 	return nil, "", nil

@@ -42,18 +42,25 @@ func turns(entities []Entity) []Turn {
 		own[entities[i].IntentID] = true
 	}
 	for i := range entities {
-		t := Turn{Entity: entities[i], Speaker: entities[i].speaker()}
-		switch t.Speaker {
-		case SpeakerCall:
-			t.Arguments, t.Answer = arguments(t.Request), t.answer()
-		case SpeakerAssistant:
-			t.Asks = slices.DeleteFunc(t.asks(), func(call Asked) bool { return own[call.ID] })
-		}
+		t := newTurn(entities[i])
+		t.Asks = slices.DeleteFunc(t.Asks, func(call Asked) bool { return own[call.ID] })
 		if !t.empty() {
 			shown = append(shown, t)
 		}
 	}
 	return shown
+}
+
+// newTurn is an entity as a turn, with all calls that it asks for.
+func newTurn(e Entity) Turn {
+	t := Turn{Entity: e, Speaker: e.speaker()}
+	switch t.Speaker {
+	case SpeakerCall:
+		t.Arguments, t.Answer = arguments(t.Request), t.answer()
+	case SpeakerAssistant:
+		t.Asks = t.asks()
+	}
+	return t
 }
 
 // empty tells whether a turn has nothing to show: what only opens or ends an exchange.

@@ -10,6 +10,7 @@ type View interface {
 	// Rehydrate returns what is needed to resume a workflow. ErrNotFound if nothing is known of it.
 	Rehydrate(ctx context.Context, workflow string, opts RehydrateOptions) (*Workflow, error)
 	WorkflowView
+	ItemView
 	// Recall finds episodes.
 	Recall(ctx context.Context, request RecallRequest) ([]Hit, error)
 	// Capabilities returns the metrics per capability and time bucket, ordered by capability and bucket.

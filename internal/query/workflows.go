@@ -57,9 +57,10 @@ type ConversationRequest struct {
 
 // Conversation is a page of what was said and done in a workflow: messages, calls with their answers, observations.
 type Conversation struct {
-	WorkflowID string `json:"workflow_id"`
-	Turns      []Turn `json:"turns"`          // in the order in which they began, or from the last back
-	Next       string `json:"next,omitempty"` // cursor of the next page, "" if there is none
+	WorkflowID string           `json:"workflow_id"`
+	Summary    *WorkflowSummary `json:"summary,omitempty"` // of all of it, as it is now
+	Turns      []Turn           `json:"turns"`             // in the order in which they began, or from the last back
+	Next       string           `json:"next,omitempty"`    // cursor of the next page, "" if there is none
 }
 
 // Limits of lists and conversations.
@@ -75,8 +76,8 @@ const (
 // Histories is what a Local reads lists and conversations from. Its errors wrap ErrRequest for a cursor that is none.
 type Histories interface {
 	Workflows(ctx context.Context, cursor string, since time.Time, limit int, accept func(*WorkflowSummary) bool) ([]WorkflowSummary, string, error)
-	// Known tells whether there is a workflow of that name.
-	Known(workflow string) (bool, error)
+	// Summary is what a list shows of a workflow, nil if nothing is known of it.
+	Summary(workflow string) (*WorkflowSummary, error)
 	// Names passes the names of workflows to use until it returns false.
 	Names(use func(name string) (more bool)) error
 	Conversation(ctx context.Context, workflow string, request ConversationRequest, maxBytes int) ([]Entity, string, error)

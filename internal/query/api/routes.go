@@ -29,6 +29,7 @@ func (a *api) routes() []route {
 		{"GET /v1/workflows/{id...}", http.HandlerFunc(a.workflow)},
 		{"DELETE /v1/workflows/{id...}", http.HandlerFunc(a.forget)},
 		{"GET /v1/workflows/{id}/conversation", http.HandlerFunc(a.conversation)},
+		{"GET /v1/items/{id}", http.HandlerFunc(a.item)},
 		{"POST /v1/recall", http.HandlerFunc(a.recall)},
 		{"GET /v1/capabilities", http.HandlerFunc(a.capabilities)},
 		{"GET /v1/graph", http.HandlerFunc(a.graph)},

@@ -40,6 +40,12 @@ func (a *api) conversation(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, found, err)
 }
 
+// item answers GET /v1/items/{id} with an entity and its events.
+func (a *api) item(w http.ResponseWriter, r *http.Request) {
+	found, err := a.View.Item(r.Context(), r.PathValue("id"))
+	a.answer(w, found, err)
+}
+
 // ago reads a time, or how long ago it was.
 func ago(r *http.Request, name string) (time.Time, error) {
 	text := r.URL.Query().Get(name)
