@@ -38,7 +38,21 @@ func (o *Options) decode(m streams.Message) []bronze.Event {
 	if err != nil {
 		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}
 	}
-	return buryUnfit(frame, o.Decode(frame, m.Seq))
+	events, err := o.decodeFrame(frame, m.Seq)
+	if err != nil {
+		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}
+	}
+	return buryUnfit(frame, events)
+}
+
+// decodeFrame decodes a frame. One at which the decoder panics says nothing, to whoever decodes it.
+func (o *Options) decodeFrame(frame *streams.Frame, seq uint64) (events []bronze.Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+	}()
+	return o.Decode(frame, seq), nil
 }
 
 // buryUnfit makes one dead event of each record that has an event of which no row can be made.

@@ -38,6 +38,10 @@ type Options struct {
 	MaxAge     time.Duration // or its first row has waited so long
 	MaxFetch   int           // frames asked for at a time,
 	FetchBytes int           // and about how many bytes, by each worker
+
+	// MaxFailures is how often a frame may fail, with its batch and then by itself, before DEAD gets it. The pauses between grow to
+	// 5 s, so that by default half a minute passes, in which what is no fault of the frame's is mended, or known for what it is.
+	MaxFailures int
 }
 
 // DefaultOptions returns the limits that serve both a laptop and a busy node; the caller adds what has no default.
@@ -46,6 +50,7 @@ func DefaultOptions() Options {
 		Namespace: kernels.Namespace,
 		Workers:   2, Partitions: 1,
 		MaxRows: 16_384, MaxBytes: 4 << 20, MaxFrames: 4000, MaxAge: 25 * time.Millisecond, MaxFetch: 1000, FetchBytes: 4 << 20,
+		MaxFailures: 10,
 	}
 }
 
@@ -53,7 +58,7 @@ func (o *Options) validate() error {
 	switch {
 	case o.Decode == nil, o.Keys == nil, o.Publish == nil, o.Logger == nil:
 		return fmt.Errorf("%w: Decode, Keys, Publish and Logger are needed", ErrOptions)
-	case o.Workers < 1, o.Partitions < 1, o.MaxRows < 1, o.MaxBytes < 1, o.MaxFrames < 1, o.MaxFetch < 1, o.FetchBytes < 1, o.MaxAge <= 0:
+	case o.Workers < 1, o.Partitions < 1, o.MaxRows < 1, o.MaxBytes < 1, o.MaxFrames < 1, o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFailures < 1, o.MaxAge <= 0:
 		return fmt.Errorf("%w: every limit must be positive", ErrOptions)
 	}
 	return nil

@@ -22,11 +22,12 @@ type worker struct {
 	age        *time.Timer     // fires when the first of them has waited for MaxAge
 	pause      time.Duration   // after the next failure
 	size       streams.FetchSize
+	suspects   suspects
 }
 
 func newWorker(opts *Options, consumer jetstream.Consumer) *worker {
 	w := &worker{
-		Options: opts, consumer: consumer, age: time.NewTimer(opts.MaxAge), pause: retryWait,
+		Options: opts, consumer: consumer, age: time.NewTimer(opts.MaxAge), pause: retryWait, suspects: suspects{},
 		size: streams.FetchSize{Bytes: opts.FetchBytes, Max: opts.MaxFetch},
 	}
 	w.partitions = w.newPartitions()
@@ -86,7 +87,7 @@ func (w *worker) fetch(ctx context.Context) error {
 				return fetched.Err()
 			}
 			frames, bytes = frames+1, bytes+len(msg.Data())
-			if err := w.take(msg); err != nil {
+			if err := w.take(ctx, msg); err != nil {
 				return err
 			}
 			if !w.full() {
@@ -103,18 +104,26 @@ func (w *worker) fetch(ctx context.Context) error {
 }
 
 // take decodes one frame into the batches.
-func (w *worker) take(msg jetstream.Msg) error {
+func (w *worker) take(ctx context.Context, msg jetstream.Msg) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return fmt.Errorf("silver: message without metadata: %w", err)
 	}
+	m := messageOf(msg, meta.Sequence.Stream, meta.Timestamp)
+	if w.suspects[m.Seq] > 0 {
+		w.takeAlone(ctx, msg, m)
+		return nil
+	}
+	return w.refine(msg, w.Events(m))
+}
+
+// refine adds the events of a frame to the batches.
+func (w *worker) refine(msg jetstream.Msg, events []bronze.Event) (err error) {
+	defer recovered(&err)
 	if len(w.pending) == 0 {
 		w.age.Reset(w.MaxAge)
 	}
 	w.pending = append(w.pending, msg)
-	events := w.Events(streams.Message{
-		Subject: msg.Subject(), Header: msg.Headers(), Data: msg.Data(), Seq: meta.Sequence.Stream, Time: meta.Timestamp,
-	})
 	for i := range events {
 		e := &events[i]
 		w.partitions[partition(e.WorkflowID, w.Partitions)].Append(e)
@@ -141,7 +150,8 @@ func (w *worker) full() bool {
 //
 // Letters go after the rows, because only these may have to wait for long (while SILVER is full), and DEAD recognises a
 // letter that it has already for a while only.
-func (w *worker) flush(ctx context.Context) error {
+func (w *worker) flush(ctx context.Context) (err error) {
+	defer recovered(&err)
 	var batches []*nats.Msg
 	for i, b := range w.partitions {
 		msgs, err := b.messages(i)
@@ -174,6 +184,9 @@ func (w *worker) recover(ctx context.Context, err error) {
 		return
 	}
 	w.Logger.Warn("silver: will try again", "error", err, "frames", len(w.pending), "after", w.pause)
+	if !passing(err) {
+		w.suspect()
+	}
 	w.giveBack(w.pause)
 	wait(ctx, w.pause)
 	w.pause = min(2*w.pause, retryWaitMax)
@@ -185,11 +198,7 @@ func (w *worker) giveBack(delay time.Duration) {
 	for _, msg := range w.pending {
 		_ = msg.NakWithDelay(delay)
 	}
-	w.letters, w.pending = nil, nil
-	for _, b := range w.partitions {
-		b.Release()
-	}
-	w.partitions = w.newPartitions()
+	w.forget()
 }
 
 // wait returns after d, or when ctx ends.
