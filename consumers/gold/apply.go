@@ -13,9 +13,10 @@ import (
 // Apply folds a group of batches and commits it as one: when it returns nil, traces has a row of each new event and the
 // state, on disk, knows them. After an error nothing of the group counts, and it can be applied again. The caller keeps
 // the records until Apply returns.
-func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
+func (g *Gold) Apply(ctx context.Context, batches []Batch) (err error) {
 	g.folding.Lock()
 	defer g.folding.Unlock()
+	defer recovered(&err)
 	if g.unsure {
 		if err := g.reconcile(ctx); err != nil {
 			return err
@@ -54,8 +55,8 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
 // store writes the rows to traces while the events are folded.
 func (g *Gold) store(ctx context.Context, f *folding, a *admitted) error {
 	var group errgroup.Group // one failing does not stop the other: neither can be left half done
-	group.Go(func() error { return g.trace(ctx, &a.traces) })
-	return errors.Join(f.fold(a), group.Wait())
+	group.Go(func() error { return safely(func() error { return g.trace(ctx, &a.traces) }) })
+	return errors.Join(safely(func() error { return f.fold(a) }), group.Wait())
 }
 
 // trace writes rows to traces. Those of messages that come late, after greater sequences were committed, reconcile could

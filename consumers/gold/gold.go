@@ -52,6 +52,7 @@ type Options struct {
 	MaxFetch      int           // messages folded in one commit
 	FetchBytes    int           // about how many bytes Run asks for, and so folds, at a time
 	MaxFetchBytes int           // messages are folded when there are so many bytes
+	MaxFailures   int           // a message goes to DEAD when folding it has failed so often, with pauses of up to 10 s
 	MaxAge        time.Duration // a group is folded when it is full, or its first message has waited so long
 	CacheBytes    int64         // of the state store's memory, its memtables included
 	HoldBytes     int           // about how much text of rows is held for one write; twice that is the most
@@ -73,7 +74,7 @@ func DefaultOptions() Options {
 	return Options{
 		Namespace: uuid.MustParse("91e8f5f8-3e28-592a-ab23-5295dcf92dd7"),
 		MaxFetch:  64, FetchBytes: 8 << 20, MaxFetchBytes: 32 << 20, MaxAge: 50 * time.Millisecond, CacheBytes: 64 << 20, HoldBytes: 8 << 20,
-		FlushEvery: time.Second, QuietAfter: 10 * time.Second, StopWithin: 30 * time.Second,
+		MaxFailures: 10, FlushEvery: time.Second, QuietAfter: 10 * time.Second, StopWithin: 30 * time.Second,
 		FS: vfs.Default, Now: time.Now,
 	}
 }
@@ -84,7 +85,7 @@ func (o *Options) validate() error {
 		return fmt.Errorf("%w: Dir, Store, Embedder and Logger are needed", ErrOptions)
 	case o.Embedder.Dimensions() < 1:
 		return fmt.Errorf("%w: the embedder's vectors have no dimension", ErrOptions)
-	case o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1, o.HoldBytes < 1,
+	case o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1, o.HoldBytes < 1, o.MaxFailures < 1,
 		o.MaxAge <= 0, o.FlushEvery <= 0, o.QuietAfter <= 0, o.StopWithin <= 0:
 		return fmt.Errorf("%w: every limit must be positive", ErrOptions)
 	}
@@ -116,10 +117,11 @@ type Gold struct {
 	opts  Options
 	state *state
 
-	folding  sync.Mutex    // one group at a time
-	flushing sync.Mutex    // one flush at a time
-	told     tellings      // of the flush under way
-	enough   chan struct{} // signals that what is held makes up a write
+	failed   map[uint64]int // failures of messages of SILVER, by sequence; Run's
+	folding  sync.Mutex     // one group at a time
+	flushing sync.Mutex     // one flush at a time
+	told     tellings       // of the flush under way
+	enough   chan struct{}  // signals that what is held makes up a write
 	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
 	// renewed is lost. It guards what follows.
 	committing sync.Mutex
@@ -140,7 +142,7 @@ func Open(ctx context.Context, opts Options) (*Gold, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gold{opts: opts, state: st, enough: make(chan struct{}, 1)}
+	g := &Gold{opts: opts, state: st, enough: make(chan struct{}, 1), failed: map[uint64]int{}}
 	if err := g.resume(ctx); err != nil {
 		_ = st.close() // the first error says more
 		return nil, err

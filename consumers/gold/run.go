@@ -104,13 +104,18 @@ func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consu
 	}
 }
 
-// foldMessages folds a group and acknowledges it; if that fails, what was not acknowledged is delivered again.
+// foldMessages folds a group and acknowledges it; if that fails, what was not acknowledged is delivered again. If a message may
+// be at fault, each is folded by itself, so that it fails alone.
 func (g *Gold) foldMessages(ctx context.Context, msgs []jetstream.Msg) error {
 	err := g.foldGood(ctx, msgs)
-	if err != nil {
-		for _, msg := range msgs {
-			_ = msg.NakWithDelay(retryWait) // without it they come back when their wait is over
-		}
+	if err == nil {
+		return nil
+	}
+	if !passing(err) {
+		return g.foldSingly(ctx, msgs)
+	}
+	for _, msg := range msgs {
+		_ = msg.NakWithDelay(retryWait) // without it they come back when their wait is over
 	}
 	return err
 }

@@ -110,3 +110,58 @@ func pending(t *testing.T, log *streams.Log) uint64 {
 	}
 	return info.NumPending
 }
+
+// A message that folding panics at goes to DEAD with its reason, and all others are folded.
+func TestAMessageThatAlwaysFailsGoesToDead(t *testing.T) {
+	const messages, poison = 6, 3
+	log := streamstest.NewLog(t)
+	for i := range messages {
+		calls := someCalls(i, 1)
+		if i == poison {
+			calls[0].workflow = "poison"
+		}
+		r := record(calls)
+		body, err := silver.Encode(memory.DefaultAllocator, r)
+		r.Release()
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish(t, log, fmt.Sprint(i), body)
+	}
+	opts := testOptions(newMemory())
+	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
+	defer stop()
+	opts.MaxFailures = 2
+	opts.Bury = func(ctx context.Context, msgs ...*nats.Msg) error {
+		defer stop() // all others are folded while its pauses pass
+		return log.PublishMsgs(ctx, msgs...)
+	}
+	opts.Forgotten = func(workflow string, _ uint64) bool {
+		if workflow == "poison" {
+			panic("unheard of")
+		}
+		return false
+	}
+	g := open(t, opts)
+	defer g.Close()
+	consumer, err := log.GoldConsumer(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Run(ctx, consumer); err != nil {
+		t.Fatal(err)
+	}
+	if totals := g.Totals(); totals.Events != messages-1 {
+		t.Errorf("%+v, want %d events", totals, messages-1)
+	}
+	var reasons []string
+	for letter, err := range streams.Scan(t.Context(), log.Dead(), streams.ReplayOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons = append(reasons, letter.Header.Get(silver.HeaderReason))
+	}
+	if len(reasons) != 1 || !strings.Contains(reasons[0], "unheard of") {
+		t.Errorf("DEAD has %q", reasons)
+	}
+}

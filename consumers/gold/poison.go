@@ -1,0 +1,88 @@
+package gold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/streams"
+)
+
+const (
+	// failedMax bounds the messages that are remembered to have failed.
+	failedMax = 10_000
+	// retryWaitMax is the longest pause between two attempts at a message that fails.
+	retryWaitMax = 10 * time.Second
+)
+
+// errPanic means that folding panicked, through what a message holds.
+var errPanic = errors.New("gold: folding panicked")
+
+// recovered makes an error of a panic.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack())
+	}
+}
+
+// safely makes an error of a panic of f.
+func safely(f func() error) (err error) {
+	defer recovered(&err)
+	return f()
+}
+
+// passing reports whether a failure is the store's, the state's or the log's, or a stop, and no fault of a message.
+func passing(err error) bool {
+	for _, e := range []error{
+		ErrStore, ErrState, streams.ErrUnavailable, streams.ErrFull, context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// foldSingly folds messages one by one. One that goes on failing goes to DEAD, so that the rest goes on.
+func (g *Gold) foldSingly(ctx context.Context, msgs []jetstream.Msg) error {
+	var failed error
+	for _, msg := range msgs {
+		err := g.foldGood(ctx, []jetstream.Msg{msg})
+		if err != nil && !passing(err) {
+			err = g.giveUp(ctx, msg, err)
+		}
+		if err != nil {
+			_ = msg.NakWithDelay(retryWait) // without it it comes back when its wait is over
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+// giveUp counts a failure of a message, has it come again after a pause that grows, and sends it to DEAD when it has failed
+// Options.MaxFailures times.
+func (g *Gold) giveUp(ctx context.Context, msg jetstream.Msg, reason error) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return fmt.Errorf("gold: message without metadata: %w", err)
+	}
+	seq := meta.Sequence.Stream
+	if len(g.failed) >= failedMax {
+		clear(g.failed) // they are found again
+	}
+	g.failed[seq]++
+	if n := g.failed[seq]; n < g.opts.MaxFailures {
+		g.opts.Logger.Warn("gold: a message of SILVER fails", "sequence", seq, "times", n, "error", reason)
+		_ = msg.NakWithDelay(min(retryWait<<n, retryWaitMax)) // without it it comes back when its wait is over
+		return nil
+	}
+	if err := g.bury(ctx, msg, fmt.Errorf("it failed %d times: %w", g.failed[seq], reason)); err != nil {
+		return err
+	}
+	delete(g.failed, seq)
+	return nil
+}
