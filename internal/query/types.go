@@ -206,6 +206,11 @@ type Capability struct {
 	Workflows    int64     `col:"workflows" json:"workflows"`
 }
 
+// CapabilityList is the answer about capabilities over HTTP and for scripts.
+type CapabilityList struct {
+	Capabilities []Capability `json:"capabilities"`
+}
+
 // Graph is the usage graph.
 type Graph struct {
 	Nodes []Element `json:"nodes"`
