@@ -63,10 +63,19 @@ func workflowColumns() []column[query.WorkflowSummary] {
 		{name: "OPEN", right: true, show: func(w *row) string { return number(w.OpenCalls) }},
 		{name: "ERRORS", right: true, show: func(w *row) string { return number(w.Errors) }},
 		{name: "TOKENS", right: true, show: func(w *row) string { return number(w.InputTokens + w.OutputTokens) }},
+		{name: "COST", right: true, wide: true, show: func(w *row) string { return dollars(w.CostUSD) }},
 		{name: "MODELS", show: func(w *row) string { return orDash(strings.Join(w.Models, ", ")) }},
 		{name: "AGENTS", wide: true, show: func(w *row) string { return orDash(strings.Join(w.Agents, ", ")) }},
 		{name: "FIRST", wide: true, show: func(w *row) string { return clock(w.FirstAt) }},
 	}
+}
+
+// dollars prints a price, "-" where nothing had one.
+func dollars(usd float64) string {
+	if usd == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("$%.4f", usd)
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
