@@ -24,7 +24,7 @@ const (
 var errDifference = errors.New("differences found")
 
 func main() {
-	setCollector(budget.For(0).Heap)
+	setCollector(budget.For(0))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal, which asks for a clean stop, a second one ends the program at once.
 	context.AfterFunc(ctx, stop)

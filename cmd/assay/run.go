@@ -230,7 +230,7 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 // openPipeline opens a data directory; opts say how, where that differs from one command to another.
 func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts app.Options) (*app.Pipeline, error) {
 	opts.Config, opts.NATSConfig, opts.Logger = settings, assay.NATSConfig, logger
-	setCollector(budget.For(settings.Memory).Heap)
+	setCollector(budget.For(settings.Memory))
 	opts.OpenStore = func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (app.Store, error) {
 		return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
 	}

@@ -46,6 +46,7 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) (err error) {
 		return err
 	}
 	g.unsure = false
+	g.rememberAwaited(f.lineage)
 	if err := g.fault(AfterCommit); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package gold
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
@@ -40,10 +41,16 @@ func (m *Metric) appendTo(r *rows) {
 }
 
 func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
-	return g.writeRows(ctx, snapshot, due, schema.UsageGraph, func(r *rows, id uuid.UUID) (found bool, err error) {
+	times, err := newTimes(snapshot)
+	if err != nil {
+		return 0, err
+	}
+	elements := seeker{from: snapshot}
+	defer elements.close()
+	taken, err := g.writeRows(ctx, snapshot, due, schema.UsageGraph, func(r *rows, id uuid.UUID) (found bool, err error) {
 		var e *Element
-		found, err = get(snapshot, key(keyElement, id), func(record []byte) (err error) {
-			e, err = newElementView(snapshot, id, record)
+		found, err = get(&elements, key(keyElement, id), func(record []byte) (err error) {
+			e, err = times.element(id, record)
 			return err
 		})
 		if found && err == nil {
@@ -51,6 +58,7 @@ func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, 
 		}
 		return found, err
 	})
+	return taken, errors.Join(err, times.close())
 }
 
 func (e *Element) appendTo(r *rows) {
@@ -95,9 +103,11 @@ func (g *Gold) writeRows(
 	defer known.Release()
 	var plans []plan
 	var gone []uuid.UUID
+	before := seeker{from: snapshot}
+	defer before.close()
 	for _, m := range due {
 		written := writtenKey(m.key[1], m.id)
-		was, err := get(snapshot, written, func([]byte) error { return nil })
+		was, err := get(&before, written, func([]byte) error { return nil })
 		if err != nil {
 			return 0, err
 		}

@@ -56,7 +56,7 @@ type folded struct {
 
 func (g *Gold) newFold() *folding {
 	return &folding{
-		g: g, seeker: &seeker{db: g.state.db}, writes: g.state.db.NewBatch(), origins: map[uint64]*origin{}, identities: map[uuid.UUID]*identity{},
+		g: g, seeker: &seeker{from: g.state.db}, writes: g.state.db.NewBatch(), origins: map[uint64]*origin{}, identities: map[uuid.UUID]*identity{},
 		blocks: map[block]*encoder{}, entities: map[uuid.UUID]*folded{},
 		alone: map[uuid.UUID][]byte{}, sheds: map[shedKey]*shedCount{}, traces: map[string]*TraceCount{}, lineage: newLineage(), ledger: newLedger(), histories: histories{},
 		held: newHolding(g.opts.Embedder.Dimensions()), totals: g.totals, progress: g.progress, now: g.opts.Now(),

@@ -70,6 +70,7 @@ func (g *Gold) Forget(
 	if err := g.writeHeld(ctx); err != nil {
 		return nil, err
 	}
+	g.awaited = nil
 	f := newForgetting(g)
 	defer f.release()
 	if err := f.takeAll(ctx, burial.Rows); err != nil {

@@ -117,11 +117,12 @@ type Gold struct {
 	opts  Options
 	state *state
 
-	failed   map[uint64]int // failures of messages of SILVER, by sequence; Run's
-	folding  sync.Mutex     // one group at a time
-	flushing sync.Mutex     // one flush at a time
-	told     tellings       // of the flush under way
-	enough   chan struct{}  // signals that what is held makes up a write
+	failed   map[uint64]int     // failures of messages of SILVER, by sequence; Run's
+	folding  sync.Mutex         // one group at a time; it guards awaited
+	awaited  map[uuid.UUID]bool // names that are known to be awaited: see lineage.go
+	flushing sync.Mutex         // one flush at a time
+	told     tellings           // of the flush under way
+	enough   chan struct{}      // signals that what is held makes up a write
 	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
 	// renewed is lost. It guards what follows.
 	committing sync.Mutex

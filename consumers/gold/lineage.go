@@ -36,7 +36,8 @@ type lineage struct {
 	links   map[[2]uuid.UUID]bool   // from a node that an event names to the event's entity
 	seeds   map[[2]uuid.UUID]stamp  // nodes and the retractions of the group that name them
 	reached map[uuid.UUID]stamp
-	guarded bool // something is quarantined
+	guarded bool        // something is quarantined
+	awaited []uuid.UUID // names that the group is the first to await
 }
 
 func newLineage() *lineage {
@@ -134,11 +135,15 @@ func (f *folding) writeLineage() error {
 
 // writeLink stores a link, from the entity of the event that was named if that is known.
 func (f *folding) writeLink(from, to uuid.UUID) error {
+	if f.g.awaited[from] && f.lineage.owners[from] == uuid.Nil {
+		return f.descend(from, to)
+	}
 	owner, err := f.owner(from)
 	if err != nil {
 		return err
 	}
 	if owner == uuid.Nil {
+		f.lineage.awaited = append(f.lineage.awaited, from)
 		return errors.Join(f.set(key(keyAwaited, from), nil), f.descend(from, to))
 	}
 	return f.descend(owner, to)
@@ -169,10 +174,10 @@ func (f *folding) owner(event uuid.UUID) (uuid.UUID, error) {
 	if entity, ok := f.lineage.owners[event]; ok {
 		return entity, nil
 	}
-	return ownerOf(f.g.state.db, event)
+	return ownerOf(f.seeker, event)
 }
 
-func ownerOf(from pebble.Reader, event uuid.UUID) (uuid.UUID, error) {
+func ownerOf(from getter, event uuid.UUID) (uuid.UUID, error) {
 	known, err := load(from, key(keyOwnID, event), decodeIdentity)
 	if err != nil || known == nil {
 		return uuid.Nil, err
@@ -185,7 +190,7 @@ func (f *folding) meetAwaited(event, entity uuid.UUID) error {
 	if err := f.inherit(event, entity); err != nil {
 		return err
 	}
-	waited, err := f.g.state.get(key(keyAwaited, event), func([]byte) error { return nil })
+	waited, err := get(f.seeker, key(keyAwaited, event), func([]byte) error { return nil })
 	if err != nil || !waited {
 		return err
 	}
@@ -197,6 +202,23 @@ func (f *folding) meetAwaited(event, entity uuid.UUID) error {
 		return err == nil, err
 	})
 	return errors.Join(err, f.delete(key(keyAwaited, event)))
+}
+
+// awaitedMax bounds the names that are known to be awaited. Beyond it they are forgotten and looked up again.
+const awaitedMax = 1 << 15
+
+// rememberAwaited notes which names the state says are awaited, now that the group is committed: many events name what is never
+// met as an event, such as an agent, and many the same.
+func (g *Gold) rememberAwaited(l *lineage) {
+	if g.awaited == nil || len(g.awaited)+len(l.awaited) > awaitedMax {
+		g.awaited = map[uuid.UUID]bool{}
+	}
+	for _, name := range l.awaited {
+		g.awaited[name] = true
+	}
+	for event := range l.owners {
+		delete(g.awaited, event)
+	}
 }
 
 // writeReached stores that a retraction is to be passed on from a node, unless an earlier one is.

@@ -81,9 +81,11 @@ func (g *Gold) unmark(done []mark, also func(*pebble.Batch) error) error {
 	defer g.committing.Unlock()
 	writes := g.state.db.NewBatch()
 	defer writes.Close()
+	now := seeker{from: g.state.db}
+	defer now.close()
 	for _, m := range done {
 		same := false
-		if _, err := g.state.get(m.key, func(value []byte) error {
+		if _, err := get(&now, m.key, func(value []byte) error {
 			same = bytes.Equal(value, m.value)
 			return nil
 		}); err != nil {

@@ -14,14 +14,14 @@ type getter interface {
 // seeker looks up keys most of which are not there, as they were when it was first asked. A reader's own Get would read a
 // block for each, because it does without the Bloom filters of the lowest level, where nearly everything lies.
 type seeker struct {
-	db *pebble.DB
-	it *pebble.Iterator
+	from pebble.Reader
+	it   *pebble.Iterator
 }
 
 // Get implements getter. The value is good until the next call.
 func (s *seeker) Get(key []byte) (value []byte, closer io.Closer, err error) {
 	if s.it == nil {
-		if s.it, err = s.db.NewIter(&pebble.IterOptions{UseL6Filters: true}); err != nil {
+		if s.it, err = s.from.NewIter(&pebble.IterOptions{UseL6Filters: true}); err != nil {
 			return nil, nil, err
 		}
 	}

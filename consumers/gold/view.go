@@ -1,6 +1,7 @@
 package gold
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -162,32 +163,47 @@ type Element struct {
 func (g *Gold) Graph() iter.Seq2[*Element, error] { return views(g, keyElement, newElementView) }
 
 func newElementView(from pebble.Reader, id uuid.UUID, record []byte) (*Element, error) {
+	times, err := newTimes(from)
+	if err != nil {
+		return nil, err
+	}
+	e, err := times.element(id, record)
+	return e, errors.Join(err, times.close())
+}
+
+// times finds out when elements were first and last used.
+type times struct{ it *pebble.Iterator }
+
+func newTimes(from pebble.Reader) (times, error) {
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: []byte{keyTime}, UpperBound: []byte{keyTime + 1}})
+	return times{it}, stateError("scan", err)
+}
+
+func (s times) close() error { return stateError("scan", s.it.Close()) }
+
+func (s times) element(id uuid.UUID, record []byte) (*Element, error) {
 	t, err := decodeTally(record)
 	if err != nil {
 		return nil, err
 	}
-	first, last, err := span(from, id)
+	first, last := s.span(id)
 	return &Element{
 		ID: id, Source: t.source.name, SourceType: t.source.kind, Target: t.target.name, TargetType: t.target.kind,
 		Relation: t.relation, Count: t.count, Errors: t.errors, FirstAt: timeOf(first), LastAt: timeOf(last),
-	}, err
+	}, stateError("scan", s.it.Error())
 }
 
-// span returns when an element was first and last used.
-func span(from pebble.Reader, id uuid.UUID) (first, last int64, err error) {
+// span returns the first and the last time of an element.
+func (s times) span(id uuid.UUID) (first, last int64) {
 	prefix := key(keyTime, id)
-	it, err := from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if err != nil {
-		return never, never, stateError("scan", err)
+	if !s.it.SeekGE(prefix) || !bytes.HasPrefix(s.it.Key(), prefix) {
+		return never, never
 	}
-	first, last = never, never
-	if it.First() {
-		first = parseMoment(it.Key()).at
+	first = parseMoment(s.it.Key()).at
+	if !s.it.SeekLT(after(prefix)) {
+		return first, never // an error, which the iterator keeps
 	}
-	if it.Last() {
-		last = parseMoment(it.Key()).at
-	}
-	return first, last, stateError("scan", it.Close())
+	return first, parseMoment(s.it.Key()).at
 }
 
 // views yields what view makes of the records of one kind, as of one commit.

@@ -50,7 +50,9 @@ func TestTheLeastSharesFitIntoLittleMemory(t *testing.T) {
 		t.Errorf("of boundless memory %d bytes go to indexes, want %d", most.Indexes, indexesMost)
 	}
 	most.Indexes = of(Ample).Indexes
-	if of(1) != of(Tight) || most != of(Ample) || of(Tight) == of(Ample) {
-		t.Error("the scale does not end at Tight and Ample")
+	roomy := of(Roomy)
+	roomy.Indexes = most.Indexes
+	if of(1) != of(Tight) || most != roomy || of(Tight) == of(Ample) || of(Ample) == of(Roomy) {
+		t.Error("the scale does not end at Tight and Roomy")
 	}
 }
