@@ -238,6 +238,8 @@ func appendSample(builder array.Builder, column string, i int) {
 		b.Append(fmt.Sprintf("%s-%d", column, i))
 	case *array.Int64Builder:
 		b.Append(int64(i))
+	case *array.Float64Builder:
+		b.Append(float64(i))
 	case *array.TimestampBuilder:
 		b.Append(arrow.Timestamp(int64(i) * int64(time.Second/time.Microsecond)))
 	case *array.FixedSizeListBuilder:
@@ -333,7 +335,7 @@ func texts(rows arrow.Record, column string) []string {
 
 func filesIn(tb testing.TB, store *Store, folder string) int {
 	tb.Helper()
-	entries, err := os.ReadDir(filepath.Join(store.Path(), folder))
+	entries, err := os.ReadDir(filepath.Join(store.root, folder))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -25,7 +25,6 @@ const (
 // Values of columns that a rehydration looks for.
 const (
 	statusOpen   = "open"
-	statusOK     = "ok"
 	statePending = "pending"
 	kindMessage  = "message"
 	kindSession  = "session"

@@ -84,9 +84,8 @@ func (r *Remote) Recall(ctx context.Context, request RecallRequest) ([]Hit, erro
 
 // Capabilities implements View.
 func (r *Remote) Capabilities(ctx context.Context) ([]Capability, error) {
-	var list CapabilityList
-	err := r.get(ctx, "/v1/capabilities", nil, &list)
-	return list.Capabilities, err
+	var capabilities []Capability
+	return capabilities, r.get(ctx, "/v1/capabilities", nil, &capabilities)
 }
 
 // Graph implements View.

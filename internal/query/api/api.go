@@ -128,10 +128,7 @@ func (a *api) recall(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) capabilities(w http.ResponseWriter, r *http.Request) {
 	found, err := a.View.Capabilities(r.Context())
-	if found == nil {
-		found = []query.Capability{}
-	}
-	a.answer(w, query.CapabilityList{Capabilities: found}, err)
+	a.answer(w, found, err)
 }
 
 func (a *api) graph(w http.ResponseWriter, r *http.Request) {
