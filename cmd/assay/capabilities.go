@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -9,29 +11,46 @@ import (
 )
 
 func (p *program) capabilitiesCommand() *cobra.Command {
+	var form listing
 	cmd := &cobra.Command{
 		Use:   "capabilities",
-		Short: "Show how often each tool, method and model was used, how fast and how well",
+		Short: "Show how often each tool, method and model was used, how fast and how well: an hour a row, the last one first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withView(cmd, func(ctx context.Context, v query.View) error {
-				capabilities, err := v.Capabilities(ctx)
+				found, err := v.Capabilities(ctx)
 				if err != nil {
 					return err
 				}
 				if p.json {
-					return p.printJSON(capabilities)
+					return p.printJSON(query.CapabilityList{Capabilities: found})
 				}
-				return table(p.stdout, "CAPABILITY\tHOUR\tCALLS\tERRORS\tP50\tP95\tP99\tTOKENS IN\tTOKENS OUT\tWORKFLOWS",
-					func(row func(string, ...any)) {
-						for _, c := range capabilities {
-							row("%s\t%s\t%d\t%d\t%s\t%s\t%s\t%d\t%d\t%d", c.Capability, clock(c.Bucket), c.Calls, c.Errors,
-								span(c.LatencyP50), span(c.LatencyP95), span(c.LatencyP99), c.InputTokens, c.OutputTokens, c.Workflows)
-						}
-					})
+				slices.SortStableFunc(found, func(a, b query.Capability) int {
+					return cmp.Or(b.Bucket.Compare(a.Bucket), cmp.Compare(b.Calls, a.Calls))
+				})
+				return printList(p, form, found, capabilityColumns())
 			})
 		},
 	}
 	addPlace(cmd)
+	addList(cmd, &form)
 	return cmd
+}
+
+func capabilityColumns() []column[query.Capability] {
+	type row = query.Capability
+	return []column[row]{
+		{name: "HOUR " + zone(), show: func(c *row) string { return c.Bucket.Local().Format("2006-01-02 15:04") }},
+		{name: "CAPABILITY", long: true, show: func(c *row) string { return c.Capability }},
+		{name: "CALLS", right: true, show: func(c *row) string { return number(c.Calls) }},
+		{name: "ERRORS", right: true, show: func(c *row) string { return number(c.Errors) }},
+		{name: "P50", right: true, show: func(c *row) string { return span(c.LatencyP50) }},
+		{name: "P95", right: true, show: func(c *row) string { return span(c.LatencyP95) }},
+		{name: "P99", right: true, show: func(c *row) string { return span(c.LatencyP99) }},
+		{name: "TOKENS IN", right: true, show: func(c *row) string { return number(c.InputTokens) }},
+		{name: "TOKENS OUT", right: true, show: func(c *row) string { return number(c.OutputTokens) }},
+		{name: "PROVIDER", show: func(c *row) string { return orDash(c.Provider) }},
+		{name: "WORKFLOWS", right: true, wide: true, show: func(c *row) string { return number(c.Workflows) }},
+		{name: "BYTES", right: true, wide: true, show: func(c *row) string { return number(c.Bytes) }},
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +11,7 @@ import (
 
 func (p *program) deadCommand() *cobra.Command {
 	var limit int
+	var form listing
 	cmd := &cobra.Command{
 		Use:   "dead",
 		Short: "Show what could not be decoded, and why",
@@ -23,15 +25,25 @@ func (p *program) deadCommand() *cobra.Command {
 				if p.json {
 					return p.printJSON(dead)
 				}
-				return table(p.stdout, "FRAME\tSTREAM\tPOSITION\tBYTES\tREASON\tBEGINS", func(row func(string, ...any)) {
-					for _, d := range dead {
-						row("%d\t%s\t%d\t%d\t%s\t%q", d.BronzeSeq, d.StreamID, d.Position, d.Bytes, d.Reason, brief(string(d.Raw), 40))
-					}
-				})
+				return printList(p, form, dead, deadColumns())
 			})
 		},
 	}
 	addPlace(cmd)
+	addList(cmd, &form)
 	cmd.Flags().IntVar(&limit, "limit", 100, "events to show, oldest first")
 	return cmd
+}
+
+func deadColumns() []column[query.Dead] {
+	type row = query.Dead
+	return []column[row]{
+		{name: "AT " + zone(), show: func(d *row) string { return clock(d.At) }},
+		{name: "REASON", long: true, show: func(d *row) string { return d.Reason }},
+		{name: "BEGINS", long: true, show: func(d *row) string { return strconv.Quote(brief(string(d.Raw), 40)) }},
+		{name: "BYTES", right: true, show: func(d *row) string { return strconv.Itoa(d.Bytes) }},
+		{name: "STREAM", show: func(d *row) string { return d.StreamID }},
+		{name: "POSITION", right: true, show: func(d *row) string { return strconv.FormatUint(d.Position, 10) }},
+		{name: "FRAME", right: true, show: func(d *row) string { return strconv.FormatUint(d.BronzeSeq, 10) }},
+	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,7 @@ import (
 
 func (p *program) graphCommand() *cobra.Command {
 	var format string
+	var form listing
 	cmd := &cobra.Command{
 		Use:     "graph",
 		Short:   "Show who called what: as a table, JSON, DOT, Mermaid or a picture",
@@ -27,7 +30,7 @@ func (p *program) graphCommand() *cobra.Command {
 					return err
 				}
 				if format == "table" {
-					return p.printEdges(g)
+					return p.printEdges(g, form)
 				}
 				text, _, err := graph.Render(g, format)
 				if err != nil {
@@ -39,15 +42,22 @@ func (p *program) graphCommand() *cobra.Command {
 		},
 	}
 	addPlace(cmd)
+	addList(cmd, &form)
 	cmd.Flags().StringVar(&format, "format", "table", "table, json, dot, mermaid or svg")
 	return cmd
 }
 
-func (p *program) printEdges(g *query.Graph) error {
-	return table(p.stdout, "FROM\tRELATION\tTO\tCOUNT\tERRORS\tFIRST\tLAST", func(row func(string, ...any)) {
-		for _, e := range g.Edges {
-			row("%s %s\t%s\t%s %s\t%d\t%d\t%s\t%s", e.SourceType, e.Source, e.Relation, e.TargetType, e.Target,
-				e.Count, e.Errors, clock(e.FirstAt), clock(e.LastAt))
-		}
+// printEdges prints who called what, the most used first.
+func (p *program) printEdges(g *query.Graph, form listing) error {
+	type row = query.Element
+	edges := slices.SortedStableFunc(slices.Values(g.Edges), func(a, b row) int { return cmp.Compare(b.Count, a.Count) })
+	return printList(p, form, edges, []column[row]{
+		{name: "FROM", long: true, show: func(e *row) string { return e.SourceType + " " + e.Source }},
+		{name: "RELATION", show: func(e *row) string { return e.Relation }},
+		{name: "TO", long: true, show: func(e *row) string { return e.TargetType + " " + e.Target }},
+		{name: "COUNT", right: true, show: func(e *row) string { return number(e.Count) }},
+		{name: "ERRORS", right: true, show: func(e *row) string { return number(e.Errors) }},
+		{name: "LAST " + zone(), show: func(e *row) string { return clock(e.LastAt) }},
+		{name: "FIRST", wide: true, show: func(e *row) string { return clock(e.FirstAt) }},
 	})
 }

@@ -14,6 +14,7 @@ import (
 func (p *program) promotionsCommand() *cobra.Command {
 	var state string
 	var watch bool
+	var form listing
 	cmd := &cobra.Command{
 		Use:   "promotions",
 		Short: "Show what was promoted to the registry and what still waits; retry it or give it up",
@@ -32,18 +33,19 @@ func (p *program) promotionsCommand() *cobra.Command {
 				if watch {
 					return p.watchPromotions(ctx, v)
 				}
-				return p.listPromotions(ctx, v, state)
+				return p.listPromotions(ctx, v, state, form)
 			})
 		},
 	}
 	addPlace(cmd)
+	addList(cmd, &form)
 	cmd.Flags().StringVar(&state, "state", "", "only pending, published or rejected ones")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show what is pending and rejected, then every change, until interrupted")
 	cmd.AddCommand(p.promotionShowCommand(), p.promotionRetryCommand(), p.promotionRejectCommand())
 	return cmd
 }
 
-func (p *program) listPromotions(ctx context.Context, v query.View, state string) error {
+func (p *program) listPromotions(ctx context.Context, v query.View, state string, form listing) error {
 	promotions, err := v.Promotions(ctx, state)
 	if err != nil {
 		return err
@@ -51,10 +53,15 @@ func (p *program) listPromotions(ctx context.Context, v query.View, state string
 	if p.json {
 		return p.printJSON(promotions)
 	}
-	return table(p.stdout, "PROMOTION\tWORKFLOW\tSTATE\tATTEMPTS\tNEXT ATTEMPT\tURN OR REASON", func(row func(string, ...any)) {
-		for _, m := range promotions {
-			row("%s\t%s\t%s\t%d\t%s\t%s", m.EventCID, m.WorkflowID, m.State, m.Attempts, clock(m.NextAttemptAt), outcome(&m))
-		}
+	type row = query.Promotion
+	return printList(p, form, promotions, []column[row]{
+		{name: "PROMOTION", show: func(m *row) string { return m.EventCID }},
+		{name: "WORKFLOW", show: func(m *row) string { return m.WorkflowID }},
+		{name: "STATE", show: func(m *row) string { return m.State }},
+		{name: "ATTEMPTS", right: true, show: func(m *row) string { return number(m.Attempts) }},
+		{name: "NEXT ATTEMPT " + zone(), show: func(m *row) string { return clock(m.NextAttemptAt) }},
+		{name: "URN OR REASON", long: true, show: outcome},
+		{name: "EVENT", wide: true, show: func(m *row) string { return m.EventUUID }},
 	})
 }
 

@@ -118,20 +118,23 @@ func table(w io.Writer, header string, rows func(add func(format string, args ..
 	return t.Flush()
 }
 
-// clock prints a time for people, "-" for none.
+// clock prints a time for people in their own zone, "-" for none.
 func clock(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.UTC().Format("2006-01-02 15:04:05")
+	return t.Local().Format("2006-01-02 15:04:05.000")
 }
+
+// zone names the time zone of clock, for the heads of tables.
+func zone() string { return time.Now().Format("MST") }
 
 // span prints microseconds for people, "-" for none.
 func span(us int64) string {
 	if us == 0 {
 		return "-"
 	}
-	return (time.Duration(us) * time.Microsecond).Round(10 * time.Microsecond).String()
+	return query.Latency(us)
 }
 
 // brief prints the beginning of a text on one line.

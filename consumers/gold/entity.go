@@ -30,6 +30,7 @@ type entity struct {
 	cost                        float64  // in US dollars, greatest; -1 if never told
 	agent, capability, provider register // first
 	role                        register // first
+	title                       register // of the workflow, last
 	finish, failure             register // last
 	opened                      bool     // some event opened or continued it
 	outcome                     outcome  // greatest
@@ -85,6 +86,7 @@ func (e *entity) fold(ev *event) changes {
 	e.role.keepFirst(at, ev.role)
 	e.finish.keepLast(at, ev.finish)
 	e.failure.keepLast(at, ev.failure)
+	e.title.keepLast(at, ev.title)
 	e.inputTokens = max(e.inputTokens, ev.inputTokens)
 	e.outputTokens = max(e.outputTokens, ev.outputTokens)
 	e.cachedTokens = max(e.cachedTokens, ev.cachedTokens)
@@ -287,6 +289,7 @@ func (e *entity) encode() []byte {
 	w.register(e.capability)
 	w.register(e.provider)
 	w.register(e.role)
+	w.register(e.title)
 	w.register(e.finish)
 	w.register(e.failure)
 	w.bool(e.opened)
@@ -308,7 +311,7 @@ func decodeEntity(record []byte) (*entity, error) {
 		kind: d.string(), workflow: d.string(), intent: d.string(), stream: d.string(),
 		firstPosition: d.uint(), lastPosition: d.uint(), firstPart: uint32(d.uint()), events: d.int(), bytes: d.int(),
 		inputTokens: d.int(), outputTokens: d.int(), cachedTokens: d.int(), reasoningTokens: d.int(), cost: d.real(),
-		agent: d.register(), capability: d.register(), provider: d.register(), role: d.register(), finish: d.register(), failure: d.register(),
+		agent: d.register(), capability: d.register(), provider: d.register(), role: d.register(), title: d.register(), finish: d.register(), failure: d.register(),
 		opened: d.bool(), outcome: outcome(d.byte()), startTS: d.int(), startCaptured: d.int(), request: d.stamp(),
 		closing: closing{d.bool(), d.stamp(), d.int(), d.int()}, rows: d.uint(),
 	}

@@ -25,7 +25,7 @@ type event struct {
 	position                              uint64
 	part                                  uint32
 	place                                 place
-	role                                  string
+	role, title                           string
 	parent                                string // own id or UUID of what caused it
 	ownID                                 bool   // the event brought its id along, so it may be met at several places
 	text, fragments, payload              string
@@ -54,7 +54,7 @@ type columns struct {
 	ts, captured                                        *array.Timestamp
 	position, inputTokens, outputTokens, bytes          *array.Int64
 	bronzeSeq, cachedTokens, reasoningTokens            *array.Int64
-	role                                                *array.String
+	role, title                                         *array.String
 	part                                                *array.Int32
 	cost                                                *array.Float64
 
@@ -96,6 +96,7 @@ func newColumns(r arrow.Record) (c columns, err error) {
 		bronzeSeq:    column[*array.Int64](r, silver.ColBronzeSeq),
 		part:         column[*array.Int32](r, silver.ColPart),
 		role:         column[*array.String](r, silver.ColRole),
+		title:        column[*array.String](r, silver.ColTitle),
 		cost:         column[*array.Float64](r, silver.ColCostUSD),
 
 		cachedTokens:    column[*array.Int64](r, silver.ColCachedTokens),
@@ -142,7 +143,7 @@ func (c *columns) read(row int, ev *event) {
 		ts:          never, captured: int64(c.captured.Value(row)),
 		parent: value(c.parent, row), text: value(c.text, row), fragments: value(c.fragments, row), payload: value(c.payload, row),
 		inputTokens: count(c.inputTokens, row), outputTokens: count(c.outputTokens, row), bytes: c.bytes.Value(row),
-		role: value(c.role, row), cachedTokens: count(c.cachedTokens, row), reasoningTokens: count(c.reasoningTokens, row), cost: -1,
+		role: value(c.role, row), title: value(c.title, row), cachedTokens: count(c.cachedTokens, row), reasoningTokens: count(c.reasoningTokens, row), cost: -1,
 	}
 	if c.cost.IsValid(row) {
 		ev.cost = c.cost.Value(row)

@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
+	"assay/consumers/bronze"
 	"assay/kernels"
 )
 
@@ -85,11 +86,12 @@ func parseRecent(recentKey []byte) (at int64, history uuid.UUID) {
 
 // counts are the sums of a summary.
 type counts struct {
-	entities, messages, calls, errors, open, inputTokens, outputTokens int64
+	entities, messages, calls, errors, open                        int64
+	inputTokens, outputTokens, cachedTokens, reasoningTokens, cost int64 // cost in billionths of a US dollar, so that what was added can be taken out
 }
 
 func (c *counts) all() []*int64 {
-	return []*int64{&c.entities, &c.messages, &c.calls, &c.errors, &c.open, &c.inputTokens, &c.outputTokens}
+	return []*int64{&c.entities, &c.messages, &c.calls, &c.errors, &c.open, &c.inputTokens, &c.outputTokens, &c.cachedTokens, &c.reasoningTokens, &c.cost}
 }
 
 func (c *counts) add(sign int64, d counts) {
@@ -105,6 +107,7 @@ type share struct {
 	turn         turn
 	speaker      speaker
 	agent, model string
+	titled       bool // its events tell the workflow's title
 	counts       counts
 }
 
@@ -125,7 +128,11 @@ func shareOf(id uuid.UUID, e *entity) share {
 	c := callOf(id, e)
 	s := share{
 		workflow: e.workflow, turn: turn{e.started(), e.firstPosition, e.firstPart, id}, speaker: speakerOf(e), agent: e.agent.value,
-		counts: counts{entities: 1, inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0)},
+		titled: e.title.value != "",
+		counts: counts{
+			entities: 1, inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0),
+			cachedTokens: max(e.cachedTokens, 0), reasoningTokens: max(e.reasoningTokens, 0), cost: int64(max(e.cost, 0) * 1e9),
+		},
 	}
 	if e.kind == KindMessage {
 		s.counts.messages = 1
@@ -146,8 +153,11 @@ func shareOf(id uuid.UUID, e *entity) share {
 }
 
 func speakerOf(e *entity) speaker {
-	if e.kind == KindSession {
+	switch {
+	case e.kind == KindSession:
 		return notifier
+	case e.role.value == bronze.RoleUser:
+		return user
 	}
 	return other
 }
@@ -160,6 +170,7 @@ type chapter struct {
 	counts         counts
 	agents, models map[string]int64
 	removed, added map[turn]speaker
+	titles         map[turn]int64 // turns that tell the title, +1 or -1
 }
 
 // replace takes one share of an entity out and puts another in; either may be none.
@@ -176,12 +187,15 @@ func (h histories) add(s share, sign int64) {
 	}
 	c := h[s.workflow]
 	if c == nil {
-		c = &chapter{agents: map[string]int64{}, models: map[string]int64{}, removed: map[turn]speaker{}, added: map[turn]speaker{}}
+		c = &chapter{agents: map[string]int64{}, models: map[string]int64{}, removed: map[turn]speaker{}, added: map[turn]speaker{}, titles: map[turn]int64{}}
 		h[strings.Clone(s.workflow)] = c
 	}
 	c.counts.add(sign, s.counts)
 	if s.agent != "" {
 		c.agents[s.agent] += sign
+	}
+	if s.titled {
+		c.titles[s.turn] += sign
 	}
 	if s.model != "" {
 		c.models[s.model] += sign
@@ -284,7 +298,19 @@ func (f *folding) writeTurns(history uuid.UUID, c *chapter) error {
 			return err
 		}
 	}
-	return nil
+	return f.writeTitles(history, c)
+}
+
+func (f *folding) writeTitles(history uuid.UUID, c *chapter) (err error) {
+	for t, n := range c.titles {
+		switch {
+		case n > 0:
+			err = errors.Join(err, f.set(turnKey(history, slotTitle, t), nil))
+		case n < 0:
+			err = errors.Join(err, f.delete(turnKey(history, slotTitle, t)))
+		}
+	}
+	return err
 }
 
 // writeNames adds to the counts of names that a history has.

@@ -69,7 +69,7 @@ func record(captures []capture) arrow.Record {
 			c.id, c.entity, c.kind, c.workflow, c.intent, c.agent, c.capability, c.provider, string(c.phase), string(c.status),
 			arrow.Timestamp(c.ts), c.stream, int64(c.position), arrow.Timestamp(c.captured), int64(1), "event", c.eventID, c.parent,
 			text, fragments, payload, c.finish, c.failure, c.inputTokens, c.outputTokens, c.bytes, int32(0), string(c.disposition),
-			int32(c.part), c.role, "", c.cachedTokens, c.reasoningTokens, c.cost,
+			int32(c.part), c.role, c.title, c.cachedTokens, c.reasoningTokens, c.cost,
 		} {
 			appendValue(b.Field(i), silver.Schema.Field(i).Nullable, v)
 		}
@@ -198,7 +198,8 @@ func drawMessage(t *rapid.T) (all []capture) {
 			provider: rapid.SampledFrom([]string{"", "openai"}).Draw(t, "provider"), ts: never,
 			inputTokens: rapid.Int64Range(-1, 9).Draw(t, "in"), outputTokens: int64(i), text: fmt.Sprintf("piece %d ", from+i),
 			cachedTokens: rapid.Int64Range(-1, 9).Draw(t, "cached"), reasoningTokens: -1,
-			cost: rapid.SampledFrom([]float64{-1, 0, 0.25}).Draw(t, "cost"), role: bronze.RoleAssistant,
+			cost: rapid.SampledFrom([]float64{-1, 0, 0.25}).Draw(t, "cost"), role: rapid.SampledFrom([]string{bronze.RoleAssistant, bronze.RoleUser}).Draw(t, "role"),
+			title: rapid.SampledFrom([]string{"", "", "a title"}).Draw(t, "title"),
 		}}
 		c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: c.text}}
 		switch rapid.IntRange(0, 9).Draw(t, "delta") {

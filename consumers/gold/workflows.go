@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ type Workflow struct {
 	FirstAt, LastAt                      time.Time // when its first and its last entity began
 	Entities, Messages, Calls, Errors    int64
 	OpenCalls, InputTokens, OutputTokens int64
+	CachedTokens, ReasoningTokens        int64   // of the input, of the output
+	CostUSD                              float64 // of what has a price
 }
 
 // Limits of what is read of histories.
@@ -86,6 +89,7 @@ func loadWorkflow(from pebble.Reader, history uuid.UUID) (*Workflow, error) {
 	w := &Workflow{
 		ID: s.workflow, LastAt: timeOf(s.last.at), Entities: s.entities, Messages: s.messages, Calls: s.calls,
 		Errors: s.errors, OpenCalls: s.open, InputTokens: s.inputTokens, OutputTokens: s.outputTokens,
+		CachedTokens: s.cachedTokens, ReasoningTokens: s.reasoningTokens, CostUSD: float64(s.cost) / 1e9,
 	}
 	if w.Agents, err = loadNames(from, history, slotAgent); err != nil {
 		return nil, err
@@ -104,7 +108,7 @@ func loadNames(from pebble.Reader, history uuid.UUID, slot byte) (names []string
 	return names, err
 }
 
-// entitle finds the workflow's first turn and its title: the beginning of what a user said first or, without a user, of what
+// entitle finds the workflow's first turn and its title: the last that an event told, else the beginning of what a user said first or, without a user, of what
 // was said first.
 func (w *Workflow) entitle(from pebble.Reader, history uuid.UUID) error {
 	var first, said uuid.UUID
@@ -124,6 +128,10 @@ func (w *Workflow) entitle(from pebble.Reader, history uuid.UUID) error {
 		}
 		return said == uuid.Nil && seen < titleTurns, nil
 	})
+	if told, lookErr := lastTitle(from, history); told != "" || lookErr != nil {
+		w.Title = headline(told)
+		return errors.Join(err, lookErr)
+	}
 	if said == uuid.Nil {
 		said = first
 	}
@@ -135,6 +143,24 @@ func (w *Workflow) entitle(from pebble.Reader, history uuid.UUID) error {
 		w.Title = headline(e.content.text())
 	}
 	return err
+}
+
+// lastTitle is the title that an event told last, "" if none did.
+func lastTitle(from pebble.Reader, history uuid.UUID) (string, error) {
+	prefix := historyKey(history, slotTitle)
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return "", stateError("scan", err)
+	}
+	defer it.Close()
+	if !it.Last() {
+		return "", stateError("scan", it.Error())
+	}
+	e, err := loadEntity(from, parseTurn(it.Key()).entity)
+	if err != nil || e == nil {
+		return "", err
+	}
+	return e.title.value, nil
 }
 
 // headline is the beginning of a text on one line.

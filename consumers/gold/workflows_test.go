@@ -143,6 +143,30 @@ func TestAListIsCutBySinceAndByWhatIsTaken(t *testing.T) {
 	}
 }
 
+func TestATitleIsWhatWasToldOrWhatAUserSaidFirst(t *testing.T) {
+	g := open(t, testOptions(newMemory()))
+	defer g.Close()
+	system, question, answer := aWorkflow(1, "You are a helper."), aWorkflow(1, "Shall I take my umbrella?"), aWorkflow(1, "Yes.")
+	system.role, question.role, answer.role = bronze.RoleSystem, bronze.RoleUser, bronze.RoleAssistant
+	var captures []capture
+	for i, c := range []capture{system, question, answer} {
+		c.position, c.captured = uint64(i), epoch+int64(i)
+		captures = append(captures, newCapture(c, c.role))
+	}
+	deliver(t, g, 1, [][]capture{captures})
+	if w, err := g.Workflow("w001"); err != nil || w.Title != "Shall I take my umbrella?" {
+		t.Errorf("the user said it first: %+v, error %v", w, err)
+	}
+	for i, title := range []string{"Umbrellas", "Weather"} {
+		c := aWorkflow(1, "-")
+		c.position, c.captured, c.title = uint64(10+i), epoch+int64(10+i), title
+		deliver(t, g, uint64(2+i), [][]capture{{newCapture(c, title)}})
+		if w, err := g.Workflow("w001"); err != nil || w.Title != title {
+			t.Errorf("told %s: %+v, error %v", title, w, err)
+		}
+	}
+}
+
 func TestAPageEndsWhereItsTextsAreMany(t *testing.T) {
 	g := open(t, testOptions(newMemory()))
 	defer g.Close()

@@ -164,7 +164,8 @@ func shown(found []*gold.Entity) []query.Entity {
 	entities := make([]query.Entity, len(found))
 	for i, e := range found {
 		entities[i] = query.Entity{
-			Reasoning:  e.Reasoning,
+			Reasoning: e.Reasoning, Role: e.Role, Clock: e.Clock, CachedTokens: max(0, e.CachedTokens), ReasoningTokens: max(0, e.ReasoningTokens),
+			CostUSD:    max(0, e.CostUSD),
 			EntityUUID: e.UUID.String(), Kind: e.Kind, WorkflowID: e.WorkflowID, IntentID: e.IntentID, AgentID: e.AgentID,
 			Capability: e.Capability, Provider: e.Provider, Status: e.Status, StartedAt: e.StartedAt, EndedAt: e.EndedAt,
 			LatencyUS: max(0, e.LatencyUS), StreamID: e.StreamID, FirstPosition: e.FirstPosition, LastPosition: e.LastPosition,

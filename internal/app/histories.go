@@ -36,6 +36,7 @@ func summaryOf(w *gold.Workflow) query.WorkflowSummary {
 		WorkflowID: w.ID, Title: w.Title, Agents: w.Agents, Models: w.Models, FirstAt: w.FirstAt, LastAt: w.LastAt,
 		Messages: w.Messages, Calls: w.Calls, Errors: w.Errors, OpenCalls: w.OpenCalls,
 		InputTokens: w.InputTokens, OutputTokens: w.OutputTokens,
+		CachedTokens: w.CachedTokens, ReasoningTokens: w.ReasoningTokens, CostUSD: w.CostUSD,
 	}
 }
 

@@ -49,6 +49,7 @@ type HandlerOptions struct {
 //	Assay-Stream      id of the source stream, percent-encoded where needed; default: a new one
 //	Assay-Position    position of the first event; default: behind what the log has of the stream
 //	Assay-Resume      true: look up what the log has of the stream and publish only the rest
+//	Assay-Exchange    id of the HTTP exchange that the body was part of
 //	Assay-Side        client or server: the sender, of JSON-RPC
 //	Assay-Time        when the body was captured, RFC 3339; default: as it arrives
 //

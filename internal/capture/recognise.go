@@ -81,6 +81,22 @@ func recognise(name string, first []byte, source streams.Source) (recording, err
 	}
 }
 
+// FormatOfBody tells from the first bytes of a body whether it is JSON, JSON lines or an event stream; it is not ok for what
+// is none of them.
+func FormatOfBody(first []byte) (format framing.Format, ok bool) {
+	line, rest, _ := bytes.Cut(bytes.TrimLeft(first, "\ufeff \t\r\n"), []byte("\n"))
+	switch {
+	case bytes.HasPrefix(line, []byte("{")) || bytes.HasPrefix(line, []byte("[")):
+		if json.Valid(line) && len(bytes.TrimSpace(rest)) > 0 {
+			return framing.NDJSON, true
+		}
+		return framing.JSON, true
+	case looksLikeSSE(first):
+		return framing.SSE, true
+	}
+	return framing.NDJSON, false
+}
+
 // SourceOf tells from the first bytes of a JSON body whether it is JSON-RPC.
 func SourceOf(first []byte) streams.Source {
 	if keys, _ := firstObject(first); keys["jsonrpc"] {

@@ -85,6 +85,9 @@ func headers(f *streams.Frame) http.Header {
 	if f.Side != "" {
 		h.Set(streams.HeaderSide, string(f.Side))
 	}
+	if f.Exchange != "" {
+		h.Set(streams.HeaderExchange, url.PathEscape(f.Exchange))
+	}
 	return h
 }
 

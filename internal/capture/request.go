@@ -72,12 +72,11 @@ func mediaFormat(header http.Header, source streams.Source) (framing.Format, err
 
 // readHeaders reads the headers that need no look at the log.
 func readHeaders(header http.Header, opts *Options) (err error) {
-	opts.Stream = header.Get(streams.HeaderStream)
-	if decoded, err := url.PathUnescape(opts.Stream); err == nil {
-		opts.Stream = decoded
+	if opts.Stream, err = id(header, streams.HeaderStream, idBytesMax); err != nil {
+		return err
 	}
-	if len(opts.Stream) > idBytesMax {
-		return fmt.Errorf("%w: header %s has more than %d bytes", ErrRequest, streams.HeaderStream, idBytesMax)
+	if opts.Exchange, err = id(header, streams.HeaderExchange, streams.ExchangeBytesMax); err != nil {
+		return err
 	}
 	if v := header.Get(streams.HeaderPosition); v != "" {
 		if opts.Position, err = strconv.ParseUint(v, 10, 62); err != nil || opts.Stream == "" {
@@ -95,6 +94,18 @@ func readHeaders(header http.Header, opts *Options) (err error) {
 		}
 	}
 	return nil
+}
+
+// id reads a header that holds an id of at most limit bytes, percent-encoded where needed.
+func id(header http.Header, name string, limit int) (string, error) {
+	value := header.Get(name)
+	if decoded, err := url.PathUnescape(value); err == nil {
+		value = decoded
+	}
+	if len(value) > limit {
+		return "", fmt.Errorf("%w: header %s has more than %d bytes", ErrRequest, name, limit)
+	}
+	return value, nil
 }
 
 // place gives the body its stream and its position, where the request leaves them to us.

@@ -25,6 +25,7 @@ const (
 // Values of columns that a rehydration looks for.
 const (
 	statusOpen   = "open"
+	statusOK     = "ok"
 	statePending = "pending"
 	kindMessage  = "message"
 	kindSession  = "session"

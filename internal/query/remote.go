@@ -84,8 +84,9 @@ func (r *Remote) Recall(ctx context.Context, request RecallRequest) ([]Hit, erro
 
 // Capabilities implements View.
 func (r *Remote) Capabilities(ctx context.Context) ([]Capability, error) {
-	var capabilities []Capability
-	return capabilities, r.get(ctx, "/v1/capabilities", nil, &capabilities)
+	var list CapabilityList
+	err := r.get(ctx, "/v1/capabilities", nil, &list)
+	return list.Capabilities, err
 }
 
 // Graph implements View.

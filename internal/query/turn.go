@@ -79,6 +79,9 @@ func (e *Entity) asks() (calls []Asked) {
 func (e *Entity) speaker() string {
 	switch e.Kind {
 	case kindMessage:
+		if e.Role != "" {
+			return e.Role
+		}
 		return SpeakerAssistant
 	case kindCall:
 		return SpeakerCall

@@ -111,31 +111,36 @@ type Workflow struct {
 
 // Entity is the state of one entity: a call with its answer, or a message with its text.
 type Entity struct {
-	EntityUUID    string    `col:"entity_uuid" json:"entity_uuid"`
-	Kind          string    `col:"kind" json:"kind"`
-	WorkflowID    string    `col:"workflow_id" json:"workflow_id"`
-	IntentID      string    `col:"intent_id" json:"intent_id,omitempty"`
-	AgentID       string    `col:"agent_id" json:"agent_id,omitempty"`
-	Capability    string    `col:"capability" json:"capability,omitempty"`
-	Provider      string    `col:"provider" json:"provider,omitempty"`
-	Status        string    `col:"status" json:"status"`
-	StartedAt     time.Time `col:"started_at" json:"started_at,omitzero"`
-	EndedAt       time.Time `col:"ended_at" json:"ended_at,omitzero"`
-	LatencyUS     int64     `col:"latency_us" json:"latency_us,omitempty"`
-	StreamID      string    `col:"stream_id" json:"stream_id"`
-	FirstPosition int64     `col:"first_position" json:"first_position"`
-	LastPosition  int64     `col:"last_position" json:"last_position"`
-	Events        int64     `col:"events" json:"events"`
-	Bytes         int64     `col:"bytes" json:"bytes"`
-	InputTokens   int64     `col:"input_tokens" json:"input_tokens,omitempty"`
-	OutputTokens  int64     `col:"output_tokens" json:"output_tokens,omitempty"`
-	FinishReason  string    `col:"finish_reason" json:"finish_reason,omitempty"`
-	Error         string    `col:"error" json:"error,omitempty"`
-	Request       string    `col:"request" json:"request,omitempty"`
-	Result        string    `col:"result" json:"result,omitempty"`
-	Text          string    `col:"text" json:"text,omitempty"`
-	QuarantinedBy string    `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
-	Reasoning     string    `json:"reasoning,omitempty"`                           // of a message; told in conversations only
+	EntityUUID      string    `col:"entity_uuid" json:"entity_uuid"`
+	Kind            string    `col:"kind" json:"kind"`
+	WorkflowID      string    `col:"workflow_id" json:"workflow_id"`
+	IntentID        string    `col:"intent_id" json:"intent_id,omitempty"`
+	AgentID         string    `col:"agent_id" json:"agent_id,omitempty"`
+	Capability      string    `col:"capability" json:"capability,omitempty"`
+	Provider        string    `col:"provider" json:"provider,omitempty"`
+	Status          string    `col:"status" json:"status"`
+	StartedAt       time.Time `col:"started_at" json:"started_at,omitzero"`
+	EndedAt         time.Time `col:"ended_at" json:"ended_at,omitzero"`
+	LatencyUS       int64     `col:"latency_us" json:"latency_us,omitempty"`
+	StreamID        string    `col:"stream_id" json:"stream_id"`
+	FirstPosition   int64     `col:"first_position" json:"first_position"`
+	LastPosition    int64     `col:"last_position" json:"last_position"`
+	Events          int64     `col:"events" json:"events"`
+	Bytes           int64     `col:"bytes" json:"bytes"`
+	InputTokens     int64     `col:"input_tokens" json:"input_tokens,omitempty"`
+	OutputTokens    int64     `col:"output_tokens" json:"output_tokens,omitempty"`
+	CachedTokens    int64     `col:"cached_tokens" json:"cached_tokens,omitempty"`       // of the input
+	ReasoningTokens int64     `col:"reasoning_tokens" json:"reasoning_tokens,omitempty"` // of the output
+	CostUSD         float64   `col:"cost_usd" json:"cost_usd,omitempty"`
+	Role            string    `col:"role" json:"role,omitempty"`   // of a message: user, system, assistant, tool
+	Clock           string    `col:"clock" json:"clock,omitempty"` // by which its times are told: own or capture
+	FinishReason    string    `col:"finish_reason" json:"finish_reason,omitempty"`
+	Error           string    `col:"error" json:"error,omitempty"`
+	Request         string    `col:"request" json:"request,omitempty"`
+	Result          string    `col:"result" json:"result,omitempty"`
+	Text            string    `col:"text" json:"text,omitempty"`
+	QuarantinedBy   string    `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
+	Reasoning       string    `json:"reasoning,omitempty"`                           // of a message; told in conversations only
 }
 
 // RecallRequest asks for episodes that match a text.
@@ -204,6 +209,11 @@ type Capability struct {
 	InputTokens  int64     `col:"input_tokens" json:"input_tokens"`
 	OutputTokens int64     `col:"output_tokens" json:"output_tokens"`
 	Workflows    int64     `col:"workflows" json:"workflows"`
+}
+
+// CapabilityList is the answer about capabilities over HTTP and for scripts.
+type CapabilityList struct {
+	Capabilities []Capability `json:"capabilities"`
 }
 
 // Graph is the usage graph.

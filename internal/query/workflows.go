@@ -33,18 +33,21 @@ type WorkflowList struct {
 
 // WorkflowSummary is what a list shows of a workflow.
 type WorkflowSummary struct {
-	WorkflowID   string    `json:"workflow_id"`
-	Title        string    `json:"title,omitempty"` // told by an event, else the beginning of what was said first
-	Agents       []string  `json:"agents,omitempty"`
-	Models       []string  `json:"models,omitempty"`
-	FirstAt      time.Time `json:"first_at"`
-	LastAt       time.Time `json:"last_at"` // when what came last began
-	Messages     int64     `json:"messages"`
-	Calls        int64     `json:"calls"` // of models, tools and methods
-	Errors       int64     `json:"errors"`
-	OpenCalls    int64     `json:"open_calls"`
-	InputTokens  int64     `json:"input_tokens"`
-	OutputTokens int64     `json:"output_tokens"`
+	WorkflowID      string    `json:"workflow_id"`
+	Title           string    `json:"title,omitempty"` // told by an event, else the beginning of what was said first
+	Agents          []string  `json:"agents,omitempty"`
+	Models          []string  `json:"models,omitempty"`
+	FirstAt         time.Time `json:"first_at"`
+	LastAt          time.Time `json:"last_at"` // when what came last began
+	Messages        int64     `json:"messages"`
+	Calls           int64     `json:"calls"` // of models, tools and methods
+	Errors          int64     `json:"errors"`
+	OpenCalls       int64     `json:"open_calls"`
+	InputTokens     int64     `json:"input_tokens"`
+	OutputTokens    int64     `json:"output_tokens"`
+	CachedTokens    int64     `json:"cached_tokens,omitempty"`    // of the input
+	ReasoningTokens int64     `json:"reasoning_tokens,omitempty"` // of the output
+	CostUSD         float64   `json:"cost_usd,omitempty"`         // of what has a price
 }
 
 // ConversationRequest asks for a page of a conversation.

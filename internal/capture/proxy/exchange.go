@@ -1,28 +1,30 @@
 package proxy
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
-	"assay/internal/capture"
-	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
-// headerSession names the session of MCP's streamable HTTP. It is as good as a credential, so only its digest is
-// recorded.
-const headerSession = "Mcp-Session-Id"
+// What is fetched of an answer once its client has gone, in bytes and time: the rest of an error that it did not read, the
+// end of a stream of which it had seen enough. A long answer that was cancelled is not to go on at its user's cost.
+const (
+	unreadBytesMax = 1 << 20
+	unreadTimeMax  = 2 * time.Second
+)
 
-// headBytes is how much of a body is looked at to recognise it.
-const headBytes = 64 << 10
+// errLeft is the cause that ends a request to the upstream server whose client has gone.
+var errLeft = errors.New("the client left before the answer was whole")
 
 // body is one direction of an exchange.
 type body struct {
@@ -35,110 +37,146 @@ type body struct {
 type exchange struct {
 	proxy    *Proxy
 	id       string
-	workflow string
+	named    string // the workflow that the request's headers name; "" if none
+	place    *place
+	ids      idFinder // in the answer
 	request  body
 	response body
-	begun    chan struct{} // closed when the answer's header is known, or there will be none
-	once     sync.Once
+
+	ctx    context.Context // of the request to the upstream server: it outlives the client a little
+	cancel context.CancelCauseFunc
+	unbind func() bool   // from the client's context
+	upload *requestBody  // nil if the request has no body
+	begun  chan struct{} // closed when the answer's header is known, or there will be none
+	over   chan struct{} // closed when all has passed, after which entry stays as it is
+
+	mu     sync.Mutex
+	left   bool // the client has
+	unread int  // bytes of the answer that may still be fetched when it has
+	done   bool
+	entry  entry
 }
 
+// exchangeKey is the context key of a request's exchange.
+type exchangeKey struct{}
+
+func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
+
 func newExchange(p *Proxy, r *http.Request) *exchange {
+	id := uuid.Must(uuid.NewV7()).String()
 	x := &exchange{
-		proxy: p, id: uuid.Must(uuid.NewV7()).String(), workflow: r.Header.Get(HeaderWorkflow), begun: make(chan struct{}),
+		proxy: p, id: id, named: workflowOfHeader(r.Header), place: &place{known: make(chan struct{})},
+		begun: make(chan struct{}), over: make(chan struct{}), unread: unreadBytesMax,
 		request:  body{streams.SideClient, r.Header.Clone(), newTape(&p.room)},
 		response: body{streams.SideServer, http.Header{}, newTape(&p.room)},
-	}
-	if x.workflow == "" {
-		x.workflow = p.opts.Workflow
+		entry:    entry{Exchange: id, Method: r.Method, Path: clip(r.URL.Path, pathBytesMax), StartedAt: time.Now().UTC()},
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		x.request.tape.close()
+	} else {
+		x.upload = &requestBody{body: r.Body, tape: x.request.tape}
 	}
+	ctx := context.WithValue(context.WithoutCancel(r.Context()), exchangeKey{}, x)
+	x.ids.found = func(id string) { p.answers.put(id, x.place) }
+	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	x.unbind = context.AfterFunc(r.Context(), x.clientLeft)
 	return x
 }
 
 // begin says that the answer's header is known.
-func (x *exchange) begin() { x.once.Do(func() { close(x.begun) }) }
-
-// end says that nothing more will pass.
-func (x *exchange) end() {
-	x.request.tape.close()
-	x.response.tape.close()
-	x.begin()
+func (x *exchange) begin(response *http.Response) {
+	x.response.header = response.Header.Clone()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	now := time.Now().UTC()
+	x.entry.Status, x.entry.FirstByteAt = response.StatusCode, &now
+	x.entry.RateLimit = rateLimit(response.Header)
+	close(x.begun)
 }
 
-// record records the request, then the answer, as they pass.
-func (x *exchange) record() {
-	<-x.begun
-	session := x.session()
-	rpc := x.recordBody(x.request, session, false)
-	x.recordBody(x.response, session, rpc || session.known)
+// packed reports whether the answer is compressed, and so cannot be looked into as it passes.
+func (x *exchange) packed() bool { return x.response.header.Get("Content-Encoding") != "" }
+
+// clientLeft gives the upstream server a little time to end its answer.
+func (x *exchange) clientLeft() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.left || x.done {
+		return
+	}
+	x.left = true
+	timer := time.AfterFunc(unreadTimeMax, func() { x.cancel(errLeft) })
+	context.AfterFunc(x.ctx, func() { timer.Stop() })
 }
 
-// session returns the session that the exchange belongs to, or one of its own.
-func (x *exchange) session() session {
-	id := x.request.header.Get(headerSession)
-	if id == "" {
-		id = x.response.header.Get(headerSession)
-	}
-	if id == "" {
-		return session{stream: x.id, positions: new(capture.Positions)}
-	}
-	digest := sha256.Sum256([]byte(id))
-	return x.proxy.sessions.get("mcp-" + hex.EncodeToString(digest[:16]))
-}
-
-// recordBody records one direction and reports whether it is JSON-RPC. What belongs to JSON-RPC goes to the session's
-// stream, else to one of its own.
-func (x *exchange) recordBody(b body, s session, rpc bool) bool {
-	defer b.tape.Close()
-	format, err := framing.FormatOf(b.header.Get("Content-Type"))
-	if err != nil {
-		return false // neither events nor JSON: not recorded
-	}
-	plain, err := capture.Decompress(b.tape, b.header.Get("Content-Encoding"))
-	if err != nil {
-		x.report(err)
-		return false
-	}
-	defer plain.Close()
-	reader := bufio.NewReaderSize(plain, headBytes)
-	source := streams.SourceSSE
-	if format != framing.SSE {
-		first, err := capture.Head(reader)
-		if err != nil {
-			x.report(err)
-			return false
+// fetched counts n bytes of the answer.
+func (x *exchange) fetched(n int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.entry.ResponseBytes += int64(n)
+	if x.left {
+		if x.unread -= n; x.unread < 0 {
+			x.cancel(errLeft)
 		}
-		source = capture.SourceOf(first)
 	}
-	rpc = rpc || source == streams.SourceJSONRPC
-	x.copy(reader, b.side, capture.Options{Source: source, Format: format, Workflow: x.workflow}, s, rpc)
-	return rpc
 }
 
-// copy records what reader gives until it ends.
-func (x *exchange) copy(reader io.Reader, side streams.Side, opts capture.Options, s session, rpc bool) {
-	opts.Limits, opts.Live = x.proxy.opts.Limits, true
-	opts.Stream = x.id + "/" + string(side)
-	if rpc {
-		opts.Stream, opts.Positions, opts.Side = s.stream, s.positions, side
+// passed says that the handler of the request is done. An answer that was not read to its end goes on being fetched.
+func (x *exchange) passed() {
+	x.unbind()
+	x.request.tape.close()
+	select {
+	case <-x.begun:
+	default:
+		x.end(errLeft) // a panic before there was an answer
 	}
-	opts.TooLarge = func(position uint64, _ int64) {
-		x.report(fmt.Errorf("%w: event %d of stream %q is left out", framing.ErrTooLarge, position, opts.Stream))
-	}
-	recorder := capture.New(x.proxy.ctx, x.proxy.opts.Publisher, opts)
-	_, copyErr := io.Copy(recorder, reader)
-	_, err := recorder.Close(x.proxy.ctx)
-	if err == nil {
-		err = copyErr
-	}
-	x.report(err)
 }
 
-// report tells what went wrong, if anything did.
-func (x *exchange) report(err error) {
-	if err != nil && !errors.Is(err, io.EOF) {
-		x.proxy.opts.Report(fmt.Errorf("exchange %s is not wholly recorded: %w", x.id, err))
+// end says that nothing more will pass, and why: nil or io.EOF for the answer's end. Only the first call counts. What was
+// the upstream server's fault is reported.
+func (x *exchange) end(err error) {
+	x.response.tape.close()
+	if fault := x.close(err); fault != nil {
+		x.proxy.opts.Report(fault)
 	}
+}
+
+func (x *exchange) close(err error) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.done {
+		return nil
+	}
+	x.done = true
+	x.entry.EndedAt = time.Now().UTC()
+	x.entry.End = x.howEnded(err)
+	if x.entry.FirstByteAt == nil {
+		close(x.begun)
+	}
+	x.cancel(nil)
+	defer close(x.over)
+	switch x.entry.End {
+	case endComplete:
+		return nil
+	case endClientLeft:
+		x.entry.Error = errLeft.Error()
+		return nil
+	}
+	x.entry.Error = clip(strings.ToValidUTF8(err.Error(), "\ufffd"), errorBytesMax)
+	return fmt.Errorf("%w: %w", ErrUpstream, err)
+}
+
+func (x *exchange) howEnded(err error) string {
+	var timeout net.Error
+	switch {
+	case err == nil, x.entry.FirstByteAt != nil && errors.Is(err, io.EOF):
+		return endComplete
+	case x.left, errors.Is(err, errLeft):
+		return endClientLeft
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return endTimeout
+	case x.entry.FirstByteAt == nil:
+		return endUnreachable
+	}
+	return endUpstreamCut
 }

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -16,15 +15,15 @@ import (
 	"assay/internal/capture"
 )
 
-// HeaderWorkflow names the workflow of a request, instead of the proxy's; it is not passed on.
-const HeaderWorkflow = "Assay-Workflow"
+// DefaultWorkflow is where requests go that belong to no conversation.
+const DefaultWorkflow = "proxy"
 
-// Options configure a Proxy. Upstream, Publisher, Workflow and Report are required.
+// Options configure a Proxy. Upstream, Publisher and Report are required.
 type Options struct {
 	Upstream  *url.URL
-	Transport http.RoundTripper // nil: http.DefaultTransport
-	Publisher capture.Publisher // should answer soon: a spool
-	Workflow  string            // of what is recorded, unless the request names one (HeaderWorkflow)
+	Transport http.RoundTripper // nil: Go's own, which asks for no compression that the client did not ask for
+	Publisher capture.Publisher // should answer soon: an outbox
+	Workflow  string            // of requests that name none; "": conversations are told apart by how they begin
 	Limits    capture.Limits
 	Report    func(error) // told of what could not be passed on or recorded; from several goroutines
 }
@@ -35,13 +34,20 @@ type Proxy struct {
 	reverse  *httputil.ReverseProxy
 	room     atomic.Int64 // for tapes
 	sessions sessions
-	group    sync.WaitGroup // recordings under way
+	answers  recent[string, *place] // by their ids, for requests that go on from one
+	group    sync.WaitGroup         // recordings under way
 	ctx      context.Context
 	cancel   context.CancelFunc
 }
 
 // New returns a Proxy. It must be closed.
 func New(opts Options) *Proxy {
+	if opts.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.DisableCompression = true
+		opts.Transport = transport
+	}
+	opts.Limits = opts.Limits.Defaults()
 	p := &Proxy{opts: opts}
 	p.room.Store(tapeBytesMax)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -63,24 +69,31 @@ func (p *Proxy) Close(ctx context.Context) error {
 // ServeHTTP passes one request on.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(p, r)
-	defer x.end() // also when the client is gone, for which ReverseProxy panics
 	p.group.Go(x.record)
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-	if r.Body != nil && r.Body != http.NoBody {
+	defer x.passed() // also when the client is gone, for which ReverseProxy panics
+	if x.upload != nil {
 		// Else the server of HTTP/1 takes what is left of a request for itself once the answer begins, and a transport that is
 		// still looking for the request's end breaks the answer off. HTTP/2 is duplex anyway.
 		_ = http.NewResponseController(w).EnableFullDuplex()
-		r.Body = &taped{r.Body, x.request.tape}
+		r.Body = x.upload
+		defer x.upload.letGo(w)
 	}
-	p.reverse.ServeHTTP(w, r)
+	p.reverse.ServeHTTP(w, r.WithContext(x.ctx))
 }
 
-// exchangeKey is the context key of a request's exchange.
-type exchangeKey struct{}
-
-// rewrite addresses a request to the upstream server.
+// rewrite addresses a request to the upstream server and leaves all else as it came.
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.SetURL(p.opts.Upstream)
+	r.Out.URL.RawQuery = r.In.URL.RawQuery // which ReverseProxy has cleaned and sorted
+	if fixed := p.opts.Upstream.RawQuery; fixed != "" {
+		r.Out.URL.RawQuery = strings.TrimSuffix(fixed+"&"+r.In.URL.RawQuery, "&")
+	}
+	r.Out.URL.ForceQuery = r.In.URL.ForceQuery
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if values, ok := r.In.Header[name]; ok {
+			r.Out.Header[name] = values
+		}
+	}
 	r.Out.Header.Del(HeaderWorkflow)
 	if accepted := r.In.Header.Get("Accept-Encoding"); accepted != "" {
 		r.Out.Header.Set("Accept-Encoding", readable(accepted))
@@ -105,19 +118,27 @@ func readable(accepted string) string {
 
 // answered puts an answer on tape.
 func answered(response *http.Response) error {
-	x := response.Request.Context().Value(exchangeKey{}).(*exchange)
-	if response.StatusCode != http.StatusSwitchingProtocols {
-		response.Body = &taped{response.Body, x.response.tape}
-		x.response.header = response.Header.Clone()
+	x := exchangeOf(response.Request)
+	x.begin(response)
+	if x.upload != nil && !x.upload.ended.Load() {
+		response.Header.Set("Connection", "close") // what is left of the request must not be taken for the next one
 	}
-	x.begin()
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		x.end(nil) // what follows is of another protocol
+		return nil
+	}
+	response.Body = &responseBody{response.Body, x}
 	return nil
 }
 
 // failed answers for an upstream server that does not.
 func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() == nil {
-		p.opts.Report(fmt.Errorf("%w: %w", ErrUpstream, err))
+	x := exchangeOf(r)
+	x.end(err)
+	if x.upload != nil {
+		if x.upload.letGo(w); !x.upload.ended.Load() {
+			w.Header().Set("Connection", "close")
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadGateway)

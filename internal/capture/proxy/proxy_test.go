@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -56,8 +57,11 @@ func (l *fakeLog) recorded(source streams.Source) string {
 // rig is a proxy in front of an upstream server.
 type rig struct {
 	*httptest.Server
+	proxy *proxy.Proxy
 	log   *fakeLog
 	close func() // waits until all is recorded
+
+	serverLog bytes.Buffer // what net/http complains of
 
 	mu       sync.Mutex
 	problems []error
@@ -65,24 +69,34 @@ type rig struct {
 
 func newRig(t *testing.T, upstream http.Handler) *rig {
 	t.Helper()
-	r := &rig{log: &fakeLog{}}
 	behind := httptest.NewServer(upstream)
+	t.Cleanup(behind.Close)
 	target, err := url.Parse(behind.URL + "/base")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newRigOf(t, proxy.Options{Upstream: target, Workflow: "w"})
+}
+
+// newRigOf is a proxy in front of the server that the options name.
+func newRigOf(t *testing.T, opts proxy.Options) *rig {
+	t.Helper()
+	r := &rig{log: &fakeLog{}}
 	transport := &http.Transport{}
-	p := proxy.New(proxy.Options{
-		Upstream: target, Transport: transport, Publisher: r.log, Workflow: "w",
-		Report: func(err error) { r.mu.Lock(); r.problems = append(r.problems, err); r.mu.Unlock() },
-	})
-	r.Server = httptest.NewServer(p)
+	opts.Transport, opts.Publisher = transport, r.log
+	opts.Report = func(err error) { r.mu.Lock(); r.problems = append(r.problems, err); r.mu.Unlock() }
+	p := proxy.New(opts)
+	r.proxy, r.Server = p, httptest.NewUnstartedServer(p)
+	r.Server.Config.ErrorLog = log.New(&r.serverLog, "", 0)
+	r.Server.Start()
 	r.close = sync.OnceFunc(func() {
 		r.Server.Close()
 		transport.CloseIdleConnections()
-		behind.Close()
 		if err := p.Close(context.Background()); err != nil {
 			t.Error(err)
+		}
+		if r.serverLog.Len() > 0 {
+			t.Errorf("the server complains: %s", &r.serverLog)
 		}
 	})
 	t.Cleanup(r.close)
@@ -199,7 +213,7 @@ func TestProxyPassesOnWhatItCannotRecord(t *testing.T) {
 			t.Errorf("%q, %v", got, response.Header)
 		}
 		r.close()
-		if len(r.log.frames) != 0 {
+		if len(r.log.frames) != 1 || r.log.frames[0].Source != streams.SourceHTTP { // only that there was an exchange
 			t.Errorf("%d frames", len(r.log.frames))
 		}
 	})
@@ -213,8 +227,8 @@ func TestProxyPassesOnWhatItCannotRecord(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 		r.close()
-		if len(r.problems) != 2 || !errors.Is(r.problems[0], streams.ErrFull) {
-			t.Errorf("reported %v, want ErrFull for either side", r.problems)
+		if len(r.problems) != 3 || !errors.Is(r.problems[0], streams.ErrFull) {
+			t.Errorf("reported %v, want ErrFull for either side and the exchange", r.problems)
 		}
 	})
 	t.Run("no upstream", func(t *testing.T) {
@@ -281,6 +295,9 @@ func TestProxyRecordsAnMCPSession(t *testing.T) {
 	r.close()
 	calls, next := map[string]int{}, map[string]uint64{} // by stream
 	for _, f := range r.log.frames {
+		if f.Source == streams.SourceHTTP {
+			continue
+		}
 		if f.Position < next[f.Stream] || f.Side == "" {
 			t.Errorf("position %d of %s comes late, or its side %q is missing", f.Position, f.Stream, f.Side)
 		}

@@ -17,6 +17,7 @@ type tape struct {
 	mu     sync.Mutex
 	some   sync.Cond
 	chunks [][]byte
+	bytes  int64 // that passed, also those for which there was no room
 	end    error // what Read returns behind the chunks; nil while there may be more
 }
 
@@ -30,6 +31,7 @@ func newTape(room *atomic.Int64) *tape {
 func (t *tape) put(data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.bytes += int64(len(data))
 	switch {
 	case t.end != nil || len(data) == 0:
 		return
@@ -82,22 +84,9 @@ func (t *tape) Close() error {
 	return nil
 }
 
-// taped is a body whose bytes go onto a tape as they are read.
-type taped struct {
-	io.ReadCloser
-	tape *tape
-}
-
-func (b *taped) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.tape.put(p[:n])
-	if err != nil {
-		b.tape.close()
-	}
-	return n, err
-}
-
-func (b *taped) Close() error {
-	b.tape.close()
-	return b.ReadCloser.Close()
+// total is the number of bytes that passed.
+func (t *tape) total() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bytes
 }

@@ -128,7 +128,10 @@ func (a *api) recall(w http.ResponseWriter, r *http.Request) {
 
 func (a *api) capabilities(w http.ResponseWriter, r *http.Request) {
 	found, err := a.View.Capabilities(r.Context())
-	a.answer(w, found, err)
+	if found == nil {
+		found = []query.Capability{}
+	}
+	a.answer(w, query.CapabilityList{Capabilities: found}, err)
 }
 
 func (a *api) graph(w http.ResponseWriter, r *http.Request) {

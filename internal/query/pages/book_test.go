@@ -73,34 +73,76 @@ func (b *book) Graph(context.Context) (*query.Graph, error) {
 	return g, nil
 }
 
-func (b *book) Rehydrate(_ context.Context, workflow string, _ query.RehydrateOptions) (*query.Workflow, error) {
+func (b *book) summary(id string) query.WorkflowSummary {
+	return query.WorkflowSummary{
+		WorkflowID: id, Title: b.word("Why does the build fail?"), Agents: []string{b.word("planner")}, Models: []string{b.word("model-1")},
+		FirstAt: now.Add(-time.Duration(b.turns) * 3 * time.Second), LastAt: now, Messages: 4, Calls: 3, Errors: 1, OpenCalls: 1, InputTokens: 4200, OutputTokens: 380,
+	}
+}
+
+func (b *book) Workflows(_ context.Context, r query.WorkflowsRequest) (*query.WorkflowList, error) {
+	list := &query.WorkflowList{Workflows: []query.WorkflowSummary{}}
+	if r.Words != "nothing" {
+		list.Workflows, list.Next = append(list.Workflows, b.summary(b.word("wf-1"))), "c2"
+	}
+	return list, nil
+}
+
+func (b *book) turn(i int) query.Turn {
+	at := now.Add(time.Duration(i-b.turns) * 3 * time.Second)
+	t := query.Turn{Entity: query.Entity{
+		EntityUUID: fmt.Sprintf("00000000-0000-5000-8000-%012d", i), WorkflowID: b.word("wf-1"), StartedAt: at, EndedAt: at.Add(1400 * time.Millisecond),
+		LatencyUS: 1_400_000, Status: "ok", StreamID: b.word("stream"), Events: 3, Bytes: 512, AgentID: b.word("planner"), Kind: "message",
+	}}
+	switch i % 4 {
+	case 0:
+		t.Speaker, t.Text, t.LatencyUS = query.SpeakerUser, b.word("Why does the build fail?"), 0
+	case 1:
+		t.Speaker, t.Capability, t.InputTokens, t.OutputTokens = query.SpeakerAssistant, b.word("model-1"), 1200, 85
+		t.Reasoning = b.word("The linker is said to miss the archive. I look at the Makefile first.")
+		t.Asks = []query.Asked{{ID: "c1", Name: b.word("read_file"), Arguments: `{"path":"` + b.word("Makefile") + `"}`}}
+	case 2:
+		t.Speaker, t.Kind, t.Capability, t.Arguments = query.SpeakerCall, "call", b.word("read_file"), `{"path":"Makefile","why":"`+b.word("look")+`"}`
+		t.Answer, t.Status, t.Error = b.word("no such file"), "error", b.word("no such file")
+	default:
+		t.Speaker, t.Capability, t.FinishReason = query.SpeakerAssistant, b.word("model-1"), b.word("stop")
+		t.Text = b.word("The path is relative.\n\nUse an absolute path.")
+	}
+	return t
+}
+
+func (b *book) Conversation(_ context.Context, workflow string, r query.ConversationRequest) (*query.Conversation, error) {
 	if workflow == "none" {
-		return nil, fmt.Errorf("%w: workflow %q", query.ErrNotFound, workflow)
+		return nil, fmt.Errorf("%w: workflow %q; did you mean %q?", query.ErrNotFound, workflow, b.word("wf-1"))
 	}
-	w := &query.Workflow{WorkflowID: workflow, Events: int64(b.turns) * 3, EntitiesTotal: int64(b.turns), LastBronzeSeq: 120}
+	summary := b.summary(workflow)
+	c := &query.Conversation{WorkflowID: workflow, Summary: &summary}
+	first := 0
+	if r.Cursor != "" {
+		if _, err := fmt.Sscan(r.Cursor, &first); err != nil {
+			return nil, fmt.Errorf("%w: cursor", query.ErrRequest)
+		}
+	}
+	end := min(b.turns, first+r.Limit)
+	for i := first; i < end; i++ {
+		c.Turns = append(c.Turns, b.turn(i))
+	}
+	if end < b.turns {
+		c.Next = fmt.Sprint(end)
+	}
+	return c, nil
+}
+
+func (b *book) Item(_ context.Context, id string) (*query.Item, error) {
 	for i := range b.turns {
-		at := now.Add(time.Duration(i-b.turns) * 3 * time.Second)
-		e := query.Entity{
-			EntityUUID: fmt.Sprintf("00000000-0000-5000-8000-%012d", i), WorkflowID: workflow, StartedAt: at, EndedAt: at.Add(1400 * time.Millisecond),
-			LatencyUS: 1_400_000, Status: "ok", StreamID: b.word("stream"), Events: 3, Bytes: 512, AgentID: b.word("planner"),
+		if t := b.turn(i); t.EntityUUID == id {
+			return &query.Item{Turn: t, Trail: []query.StoredEvent{{
+				EventUUID: "ev-1", WorkflowID: t.WorkflowID, Source: "sse", Kind: b.word("message"), Phase: "delta", CapturedAt: now, StreamID: t.StreamID,
+				Position: 4, BronzeSeq: 7, Payload: `{"text":"` + b.word("hello") + `"}`, Bytes: 80,
+			}}}, nil
 		}
-		switch i % 4 {
-		case 0:
-			e.Kind, e.Text = "message", b.word("Why does the build fail?")
-		case 1:
-			e.Kind, e.Capability, e.InputTokens, e.OutputTokens = "message", b.word("model-1"), 1200, 85
-			e.Result = fmt.Sprintf(`[{"id":"c1","name":%q,"arguments":%q}]`, b.word("read_file"), `{"path":"`+b.word("Makefile")+`"}`)
-		case 2:
-			e.Kind, e.Capability, e.Request = "call", b.word("read_file"), `{"path":"Makefile","why":"`+b.word("look")+`"}`
-			e.Text, e.Result = b.word("no such file"), `{"content":"no such file"}`
-			e.Status, e.Error = "error", b.word("no such file")
-		default:
-			e.Kind, e.Capability, e.Text, e.FinishReason = "message", b.word("model-1"), b.word("The path is relative.\n\nUse an absolute path."), "stop"
-		}
-		w.Entities = append([]query.Entity{e}, w.Entities...)
 	}
-	w.Promotions, _ = b.Promotions(nil, "")
-	return w, nil
+	return nil, fmt.Errorf("%w: item %q", query.ErrNotFound, id)
 }
 
 func (b *book) Recall(_ context.Context, r query.RecallRequest) ([]query.Hit, error) {

@@ -11,13 +11,15 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"assay/internal/query"
 )
 
 // functions are what templates call.
 var functions = template.FuncMap{
 	"link": link, "count": count, "size": size, "micros": micros, "rate": rate, "percent": percent, "percentOf": percentOf, "usd": usd,
-	"iso": iso, "isoOr": isoOr, "zero": zero, "utc": utc, "clock": clock, "pretty": pretty, "clip": clip, "first": firstLine, "short": shortID, "plural": plural,
-	"raw": raw, "nav": func() []section { return sections }, "add": func(a, b int) int { return a + b },
+	"iso": iso, "utc": utc, "clock": clock, "pretty": pretty, "clip": clip, "first": firstLine, "short": shortID, "plural": plural,
+	"raw": raw, "part": newPart, "sayable": sayable, "whole": whole, "kind": kind, "len64": func(e []query.StoredEvent) int64 { return int64(len(e)) }, "between": between, "sinces": func() []span { return sinces }, "nav": func() []section { return sections }, "add": func(a, b int) int { return a + b },
 }
 
 // section is a place that the navigation leads to.
@@ -124,32 +126,40 @@ func iso(t time.Time) string   { return t.UTC().Format(time.RFC3339Nano) }
 func utc(t time.Time) string   { return t.UTC().Format("2006-01-02 15:04:05") }
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
-// isoOr is a time for a link, "" for none.
-func isoOr(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return iso(t)
+// part is a text for a template that shows at most so many bytes of it.
+type part struct {
+	Text string
+	Most int
+	Item string // id of the item that has all of it, "" if that is shown
 }
 
-// zero is a number for a link, "" for 0.
-func zero(n int) string {
-	if n == 0 {
-		return ""
+func newPart(text string, most int, item string) part { return part{text, most, item} }
+
+// between tells how long it was from one time to another.
+func between(from, to time.Time) string {
+	if from.IsZero() || !to.After(from) {
+		return "–"
 	}
-	return strconv.Itoa(n)
+	return micros(to.Sub(from).Microseconds())
 }
 
 // percentOf is the text of a bar of progress.
 func percentOf(done, total uint64) string { return percent(int64(done), int64(total)) }
 
-// pretty indents what is JSON and leaves alone what is not.
+// lineMost is how long JSON may be for being shown on one line.
+const lineMost = 88
+
+// pretty indents what is JSON, unless it fits a line, and leaves alone what is not.
 func pretty(text string) string {
-	var b bytes.Buffer
-	if t := strings.TrimSpace(text); !strings.HasPrefix(t, "{") && !strings.HasPrefix(t, "[") || json.Indent(&b, []byte(t), "", "  ") != nil {
+	t := []byte(strings.TrimSpace(text))
+	var line, lines bytes.Buffer
+	switch {
+	case len(t) == 0 || t[0] != '{' && t[0] != '[' || json.Indent(&lines, t, "", "  ") != nil:
 		return text
+	case json.Compact(&line, t) == nil && line.Len() <= lineMost:
+		return line.String()
 	}
-	return b.String()
+	return lines.String()
 }
 
 // clip returns the first characters of a text and a sign that there are more.
@@ -178,4 +188,26 @@ func plural(n any, one, more string) string {
 		return count(n) + " " + one
 	}
 	return count(n) + " " + more
+}
+
+// said is a turn for the template that shows what was said.
+type said struct {
+	Turn query.Turn
+	Most int
+	Item string
+}
+
+// sayable shows the beginnings of a turn's texts, and leads to the rest.
+func sayable(t query.Turn, most int) said { return said{t, most, t.EntityUUID} }
+
+// whole shows as much of a turn as there is to be had.
+func whole(t query.Turn, most int) said { return said{t, most, ""} }
+
+// kind is the class of a speaker: those that are no speaker of a conversation look alike.
+func kind(speaker string) string {
+	switch speaker {
+	case query.SpeakerUser, query.SpeakerAssistant, query.SpeakerSystem, query.SpeakerCall:
+		return speaker
+	}
+	return "event"
 }

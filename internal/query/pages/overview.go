@@ -1,11 +1,7 @@
 package pages
 
 import (
-	"cmp"
-	"context"
 	"net/http"
-	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,16 +10,16 @@ import (
 
 // overview is the first page: is it well, what was there lately.
 type overview struct {
-	Summary   *query.Summary `json:"summary"`
-	Rates     layerRates     `json:"events_per_second"`
-	Calls     int64          `json:"calls"` // of the span, as are the others
-	Errors    int64          `json:"errors"`
-	Input     int64          `json:"input_tokens"`
-	Output    int64          `json:"output_tokens"`
-	Workflows []workflowRow  `json:"workflows"` // the newest
-	Span      span           `json:"-"`
-	Spans     []span         `json:"-"`
-	Charts    []chart        `json:"-"`
+	Summary   *query.Summary          `json:"summary"`
+	Rates     layerRates              `json:"events_per_second"`
+	Calls     int64                   `json:"calls"` // of the span, as are the others
+	Errors    int64                   `json:"errors"`
+	Input     int64                   `json:"input_tokens"`
+	Output    int64                   `json:"output_tokens"`
+	Workflows []query.WorkflowSummary `json:"workflows"` // the newest
+	Span      span                    `json:"-"`
+	Spans     []span                  `json:"-"`
+	Charts    []chart                 `json:"-"`
 }
 
 // recentWorkflows is how many the first page lists.
@@ -41,8 +37,11 @@ func (s *site) overview(r *http.Request) (*page, error) {
 		metrics, err = s.View.Capabilities(ctx)
 		return err
 	})
-	group.Go(func() (err error) {
-		o.Workflows, err = s.newest(ctx, "", recentWorkflows)
+	group.Go(func() error {
+		found, err := s.View.Workflows(ctx, query.WorkflowsRequest{Limit: recentWorkflows})
+		if err == nil {
+			o.Workflows = found.Workflows
+		}
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -60,30 +59,4 @@ func (s *site) overview(r *http.Request) (*page, error) {
 	tokens.Summary = count(o.Input) + " in, " + count(o.Output) + " out"
 	o.Charts = []chart{calls, tokens}
 	return &page{Template: "overview", Title: "Overview", Section: "overview", Live: "*", Data: o}, nil
-}
-
-// workflowRow is one line of a list of workflows.
-type workflowRow struct {
-	WorkflowID string    `json:"workflow_id"`
-	LastAt     time.Time `json:"last_at,omitzero"`
-	Calls      int64     `json:"calls"`
-	Errors     int64     `json:"errors"`
-}
-
-// newest lists workflows whose id contains a text, the one last active first.
-func (s *site) newest(ctx context.Context, contains string, most int) ([]workflowRow, error) {
-	g, err := s.View.Graph(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows := []workflowRow{}
-	for _, n := range g.Nodes {
-		if n.SourceType == "workflow" && containsFold(n.Source, contains) {
-			rows = append(rows, workflowRow{n.Source, n.LastAt, n.Count, n.Errors})
-		}
-	}
-	slices.SortFunc(rows, func(a, b workflowRow) int {
-		return cmp.Or(b.LastAt.Compare(a.LastAt), cmp.Compare(a.WorkflowID, b.WorkflowID))
-	})
-	return rows[:min(most, len(rows))], nil
 }

@@ -12,7 +12,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // everyPage is a request of each page, in each of its states.
 var everyPage = []string{
-	"/", "/?since=14d", "/workflows", "/workflows?q=wf", "/workflow?id=wf-1", "/workflow?id=wf-1&view=timeline", "/recall", "/recall?q=path&workflow=wf-1",
+	"/", "/?since=14d", "/workflows", "/workflows?q=wf", "/workflow?id=wf-1", "/workflow?id=wf-1&view=timeline", "/workflow?id=wf-1&from=end", "/workflow?id=wf-1&at=2026-03-02T15:04:00Z",
+	"/item?id=00000000-0000-5000-8000-000000000002", "/recall", "/recall?q=path&workflow=wf-1",
 	"/recall?q=nothing", "/capabilities", "/graph", "/graph?node=read_file", "/graph?workflow=wf-1&errors=1&workflows=1", "/promotions",
 	"/promotions?state=rejected", "/promotion?id=p0", "/promotion?id=p1", "/promotion?id=p2", "/dead", "/audit", "/login", "/login?refused=1&next=/dead",
 }

@@ -3,7 +3,7 @@ package pages
 import (
 	"fmt"
 	"net/http"
-	"strconv"
+	"net/url"
 	"strings"
 	"time"
 
@@ -39,38 +39,25 @@ func (s *site) recall(r *http.Request) (*page, error) {
 	}
 	made.Title = "Recall: " + firstLine(60, p.Asked.Query)
 	var err error
-	if p.Asked.After, err = moment("after", p.After); err != nil {
+	if p.Asked.After, err = timeOf(asked, "after", s.Now()); err != nil {
 		return nil, err
 	}
-	if p.Asked.Before, err = moment("before", p.Before); err != nil {
+	if p.Asked.Before, err = timeOf(asked, "before", s.Now()); err != nil {
 		return nil, err
 	}
 	p.Hits, err = s.View.Recall(r.Context(), p.Asked)
 	return made, err
 }
 
-// moment reads a time as programs write it, or as a form's field gives it, which is in UTC.
-func moment(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
+// timeOf reads a time as programs write it, how long ago it was, or as a form's field gives it, which is in UTC.
+func timeOf(asked url.Values, name string, now time.Time) (time.Time, error) {
+	text := asked.Get(name)
+	if t, err := time.Parse("2006-01-02T15:04", text); err == nil {
+		return t, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04", "2006-01-02T15:04:05", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
-		}
+	t, err := query.ParseTime(text, now)
+	if err != nil {
+		return t, fmt.Errorf("%w: %s: %w", query.ErrRequest, name, err)
 	}
-	return time.Time{}, fmt.Errorf("%w: %s must be a time such as 2026-01-31T12:00:00Z, not %q", query.ErrRequest, name, text)
-}
-
-// number reads a whole number; otherwise where none is given.
-func number(r *http.Request, name string, otherwise int) (int, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%w: %s must be a whole number, not %q", query.ErrRequest, name, text)
-	}
-	return n, nil
+	return t.UTC(), nil
 }

@@ -1,11 +1,10 @@
 package pages
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -14,38 +13,32 @@ import (
 
 // Limits of a page of a workflow, so that one is read and sent at once however much there is.
 const (
-	itemsShown = 100     // items of a page
-	itemBytes  = 4_000   // shown of one text of an item
-	pageBytes  = 200_000 // of the texts of a page; one more item may go beyond
+	turnsShown = 100
+	textMost   = 4_000   // bytes shown of one text
+	textLeast  = 250     // of one text, where there is much on the page
+	pageBytes  = 180_000 // of all texts of a page
 )
 
 // workflowPage is one workflow: what was said and done, oldest first.
 type workflowPage struct {
-	*query.Workflow
-	Look   string    `json:"-"` // conversation or timeline
-	Looks  []string  `json:"-"`
-	At     time.Time `json:"-"` // as it was then; zero: as it is
-	Turns  []turn    `json:"-"`
-	From   int       `json:"-"` // items before those shown
-	Next   int       `json:"-"` // of the page of newer ones, 0 for none
-	Before int       `json:"-"` // of the page of older ones, -1 for none
-	Slider *slider   `json:"-"` // nil where no two items have a time
-	Ticks  []tick    `json:"-"` // of the timeline
+	*query.Conversation
+	Turns   []turn       `json:"-"`
+	Link    workflowLink `json:"-"`
+	At      time.Time    `json:"-"` // as it was then; zero: as it is
+	Earlier string       `json:"-"` // link to the page before, "" if there is none
+	Later   string       `json:"-"` // link to the page after
+	Most    int          `json:"-"` // bytes shown of one text
+	Slider  *slider      `json:"-"` // nil where it began and ended at once
+	Ticks   []tick       `json:"-"` // of the timeline
 }
 
-// turn is an item of a conversation.
+// workflowLink makes links to other states of the page.
+type workflowLink struct{ url *url.URL }
+
+// turn is an item of a conversation with its place in the timeline, in thousandths.
 type turn struct {
-	query.Entity
-	Who   string // user, assistant, system, tool, call or event
-	Calls []toolCall
-	X, W  float64 // place and length in the timeline, in thousandths
-}
-
-// toolCall is a call that a message asks for.
-type toolCall struct {
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	Arguments string `json:"arguments"`
+	query.Turn
+	X, W float64
 }
 
 // tick is a mark on the axis of a timeline.
@@ -54,89 +47,88 @@ type tick struct {
 	After int64   // µs since its begin
 }
 
-// slider chooses a time between the first and the last of a workflow, in milliseconds after the first.
+// slider chooses a time between the begin and the end of a workflow, in milliseconds after the begin.
 type slider struct {
 	First time.Time
 	Long  int64
 	Value int64
 }
 
-var looks = []string{"conversation", "timeline"}
-
 func (s *site) workflow(r *http.Request) (*page, error) {
-	asked := r.URL.Query()
-	p := &workflowPage{Look: asked.Get("view"), Looks: looks}
-	if !slices.Contains(looks, p.Look) {
-		p.Look = looks[0]
-	}
-	from, err1 := number(r, "from", 0)
-	at, err2 := moment("at", asked.Get("at"))
-	if err := cmp.Or(err1, err2); err != nil {
+	p, err := s.readWorkflow(r)
+	if err != nil {
 		return nil, err
 	}
-	if p.At = at; asked.Get("after") != "" {
-		if p.At, err1 = sliderTime(r); err1 != nil {
-			return nil, err1
-		}
+	title := p.WorkflowID
+	if p.Summary != nil && p.Summary.Title != "" {
+		title = p.Summary.Title
 	}
+	made := &page{Template: "workflow", Title: firstLine(120, title), Section: "workflows", Data: p}
+	if p.At.IsZero() && (p.Later == "" || p.Link.Has("from", "end")) {
+		made.Live = p.WorkflowID
+	}
+	return made, nil
+}
+
+// readWorkflow reads the page that is asked for: from the begin on, or from the end back.
+func (s *site) readWorkflow(r *http.Request) (*workflowPage, error) {
+	asked := r.URL.Query()
 	id := asked.Get("id")
 	if id == "" {
 		return nil, fmt.Errorf("%w: name a workflow: ?id=…", query.ErrRequest)
 	}
-	var err error
-	if p.Workflow, err = s.View.Rehydrate(r.Context(), id, query.RehydrateOptions{At: p.At, Limit: 10_000}); err != nil {
+	at, err := chosenTime(asked, s.Now())
+	if err != nil {
 		return nil, err
 	}
-	p.show(from)
-	return &page{Template: "workflow", Title: id, Section: "workflows", Live: id, Data: p}, nil
+	p := &workflowPage{Link: workflowLink{r.URL}, At: at}
+	request := query.ConversationRequest{Limit: turnsShown, Cursor: asked.Get("cursor"), Backward: asked.Get("from") == "end", At: at}
+	if p.Conversation, err = s.View.Conversation(r.Context(), id, request); err != nil {
+		return nil, err
+	}
+	next := ""
+	if p.Next != "" {
+		next = p.Link.To("cursor", p.Next)
+	}
+	if p.Later = next; request.Backward {
+		p.Earlier, p.Later = next, ""
+		slices.Reverse(p.Conversation.Turns)
+	}
+	p.show(at)
+	return p, nil
 }
 
-// sliderTime is the time that a slider was moved to.
-func sliderTime(r *http.Request) (time.Time, error) {
-	first, err := moment("first", r.URL.Query().Get("first"))
-	if err != nil {
-		return first, err
+// show fills in how the turns are shown.
+func (p *workflowPage) show(at time.Time) {
+	p.Turns = make([]turn, len(p.Conversation.Turns))
+	for i, t := range p.Conversation.Turns {
+		p.Turns[i] = turn{Turn: t}
 	}
-	after, err := number(r, "after", 0)
-	return first.Add(time.Duration(after) * time.Millisecond), err
-}
-
-// show fills in the page of items that begins with one, and what is drawn of them.
-func (p *workflowPage) show(from int) {
-	oldest := slices.Clone(p.Entities)
-	slices.Reverse(oldest)
-	p.Looks, p.From = looks, min(from, len(oldest))
-	bytes, end := 0, p.From
-	for ; end < len(oldest) && end-p.From < itemsShown && bytes < pageBytes; end++ {
-		e := oldest[end]
-		for _, text := range []string{e.Request, e.Result, e.Text, e.Error} {
-			bytes += min(len(text), itemBytes)
-		}
-		p.Turns = append(p.Turns, newTurn(e))
+	p.Most = textMost
+	for p.Most > textLeast && p.size() > pageBytes {
+		p.Most /= 2
 	}
-	if end < len(oldest) {
-		p.Next = end
-	}
-	if p.Before = -1; p.From > 0 {
-		p.Before = max(0, p.From-itemsShown)
-	}
-	p.Entities = oldest[p.From:end]
 	p.draw()
-	p.slide(oldest)
+	if p.Summary == nil || !p.Summary.LastAt.After(p.Summary.FirstAt) {
+		return
+	}
+	p.Slider = &slider{First: p.Summary.FirstAt, Long: p.Summary.LastAt.Sub(p.Summary.FirstAt).Milliseconds() + 1}
+	if p.Slider.Value = p.Slider.Long; !at.IsZero() {
+		p.Slider.Value = min(p.Slider.Long, max(0, at.Sub(p.Slider.First).Milliseconds()))
+	}
 }
 
-func newTurn(e query.Entity) turn {
-	t := turn{Entity: e, Who: "event"}
-	switch {
-	case e.Kind == "message":
-		t.Who = "assistant"
-		if json.Unmarshal([]byte(e.Result), &t.Calls) == nil {
-			t.Result = ""
+// size is how many bytes of texts are shown.
+func (p *workflowPage) size() (bytes int) {
+	for _, t := range p.Turns {
+		for _, text := range []string{t.Text, t.Reasoning, t.Error, t.Arguments, t.Answer} {
+			bytes += min(len(text), p.Most)
 		}
-	case e.Capability != "":
-		t.Who = "call"
+		for _, call := range t.Asks {
+			bytes += min(len(call.Arguments), p.Most)
+		}
 	}
-	return t
+	return bytes
 }
 
 // ticksShown is how many marks the axis has.
@@ -144,18 +136,18 @@ const ticksShown = 5
 
 // draw places the turns of the page in the time that they take together.
 func (p *workflowPage) draw() {
-	first, last := bounds(p.Entities)
+	first, last := bounds(p.Turns)
 	whole := last.Sub(first)
 	if whole <= 0 {
 		return
 	}
 	thousandths := func(d time.Duration) float64 { return math.Round(1e4*float64(d)/float64(whole)) / 10 }
+	const least = 2 // so that it is seen
 	for i := range p.Turns {
 		t := &p.Turns[i]
-		if begin, end := ends(t.Entity); !begin.IsZero() {
-			t.X = thousandths(begin.Sub(first))
-			t.W = max(2, thousandths(end.Sub(begin)))
-			t.X = min(t.X, 1000-t.W)
+		if begin := t.At(); !begin.IsZero() {
+			t.W = max(least, thousandths(t.end().Sub(begin)))
+			t.X = min(thousandths(begin.Sub(first)), 1000-t.W)
 		}
 	}
 	for i := range ticksShown {
@@ -164,43 +156,69 @@ func (p *workflowPage) draw() {
 	}
 }
 
-func (p *workflowPage) slide(all []query.Entity) {
-	first, last := bounds(all)
-	if !last.After(first) {
-		return
+// end is when a turn ended or, where nothing tells, began.
+func (t *turn) end() time.Time {
+	if t.EndedAt.Before(t.At()) {
+		return t.At()
 	}
-	p.Slider = &slider{First: first, Long: last.Sub(first).Milliseconds() + 1}
-	p.Slider.Value = p.Slider.Long
-	if !p.At.IsZero() {
-		p.Slider.Value = min(p.Slider.Long, max(0, p.At.Sub(first).Milliseconds()))
-	}
+	return t.EndedAt
 }
 
-// bounds are the first and the last time of items, zero where none has one.
-func bounds(entities []query.Entity) (first, last time.Time) {
-	for _, e := range entities {
-		begin, end := ends(e)
+// bounds are the first and the last time of turns, zero where none has one.
+func bounds(turns []turn) (first, last time.Time) {
+	for i := range turns {
+		begin := turns[i].At()
 		if begin.IsZero() {
 			continue
 		}
 		if first.IsZero() || begin.Before(first) {
 			first = begin
 		}
-		if end.After(last) {
+		if end := turns[i].end(); end.After(last) {
 			last = end
 		}
 	}
 	return first, last
 }
 
-// ends are when an item began and ended; one that tells only one of them has no length.
-func ends(e query.Entity) (begin, end time.Time) {
-	begin, end = e.StartedAt, e.EndedAt
-	if begin.IsZero() {
-		begin = end
+// chosenTime is the time that is asked for, by name or by where the slider stands; zero for now.
+func chosenTime(asked url.Values, now time.Time) (time.Time, error) {
+	if !asked.Has("after") {
+		return timeOf(asked, "at", now)
 	}
-	if end.Before(begin) {
-		end = begin
+	first, err := timeOf(asked, "first", now)
+	if err != nil {
+		return first, err
 	}
-	return begin, end
+	after, err := time.ParseDuration(asked.Get("after") + "ms")
+	if err != nil {
+		return first, fmt.Errorf("%w: after must be milliseconds after the begin, not %q", query.ErrRequest, asked.Get("after"))
+	}
+	return first.Add(after), nil
+}
+
+// Has reports whether the page was asked for with a value.
+func (l workflowLink) Has(name, value string) bool { return l.url.Query().Get(name) == value }
+
+// To is a link to the page with another value of one parameter.
+func (l workflowLink) To(name, value string) string { return with(l.url, name, value) }
+
+// From is a link to the first or, for "end", the last page.
+func (l workflowLink) From(end string) string {
+	values := l.url.Query()
+	for _, name := range []string{"cursor", "from"} {
+		values.Del(name)
+	}
+	u := *l.url
+	u.RawQuery = values.Encode()
+	return with(&u, "from", end)
+}
+
+// Now is a link to the page as things are.
+func (l workflowLink) Now() string {
+	values := l.url.Query()
+	for _, name := range []string{"at", "after", "first", "cursor"} {
+		values.Del(name)
+	}
+	return l.url.Path + "?" + values.Encode()
 }
