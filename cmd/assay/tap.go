@@ -67,8 +67,9 @@ func addSpool(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "spool", "", "directory for what cannot be sent yet (default in the user's cache directory)")
 }
 
-// spoolStopTimeout is how long a recorder tries, at its end, to send what is spooled. The rest is sent next time.
-const spoolStopTimeout = 10 * time.Second
+// spoolStopTimeout is how long a recorder sends, at its end, what waits; not at all while the server is away. The rest is
+// sent next time.
+const spoolStopTimeout = 5 * time.Second
 
 // withSpool runs do with a spool in front of the running server that the flags name.
 func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *outbox.Spool, limits capture.Limits) error) error {
@@ -83,7 +84,13 @@ func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *outbox.S
 		}
 		dir = filepath.Join(cache, "assay", "spool")
 	}
-	to, err := outbox.Open(dir, remote(cmd, settings), outbox.Options{Report: p.complain})
+	to, err := outbox.Open(dir, remote(cmd, settings), outbox.Options{Report: p.complain, Away: func(reason error) {
+		if reason == nil {
+			fmt.Fprintf(p.stderr, "assay: what was kept in %s is sent\n", dir)
+			return
+		}
+		p.complain(fmt.Errorf("recording goes on, kept in %s until the server answers: %w", dir, reason))
+	}})
 	if err != nil {
 		return err
 	}

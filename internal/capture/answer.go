@@ -44,6 +44,7 @@ var refusals = []struct {
 	{ErrMedia, http.StatusUnsupportedMediaType, "set Content-Type to text/event-stream, application/x-ndjson or application/json, in UTF-8"},
 	{ErrTimeout, http.StatusRequestTimeout, "go on in another request, with the same Assay-Stream"},
 	{os.ErrDeadlineExceeded, http.StatusRequestTimeout, "send a comment or a blank line now and then to keep a stream open"},
+	{streams.ErrFrame, http.StatusBadRequest, "correct the frame as the error says"},
 	{ErrRequest, http.StatusBadRequest, "correct the request as the error says"},
 	{io.ErrUnexpectedEOF, http.StatusBadRequest, "send the whole body, of the length that was announced"},
 }

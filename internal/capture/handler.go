@@ -53,6 +53,8 @@ type HandlerOptions struct {
 //	Assay-Side        client or server: the sender, of JSON-RPC
 //	Assay-Time        when the body was captured, RFC 3339; default: as it arrives
 //
+// POST /v1/ingest takes frames of any streams (ContentFrames), as another Assay sends them, in the order of their bodies.
+//
 // GET answers which frames of the streams named by its parameters stream the log has: see inventory.
 //
 // A request that is sent again with the same stream and position is recognised: its events have the same identities,
@@ -97,6 +99,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodGet {
 		h.inventory(w, r)
+		return
+	}
+	if r.PathValue("source") == "" {
+		h.frames(w, r)
 		return
 	}
 	ctx, cancel := outlive(r.Context(), closeGrace)

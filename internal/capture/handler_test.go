@@ -24,6 +24,7 @@ func serve(t testing.TB, opts capture.HandlerOptions) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
 	handler := capture.NewHandler(opts)
+	mux.Handle("POST /v1/ingest", handler)
 	mux.Handle("POST /v1/ingest/{source}/{workflow...}", handler)
 	mux.Handle("GET /v1/ingest/{source}/{workflow...}", handler)
 	server := httptest.NewServer(mux)

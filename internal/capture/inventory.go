@@ -85,7 +85,7 @@ func (r *Remote) Stored(ctx context.Context, subject string, names ...string) (m
 
 // inventory adds what the server has of the streams to found.
 func (r *Remote) inventory(ctx context.Context, source streams.Source, workflow string, names []string, found map[string]Frames) error {
-	response, err := r.do(ctx, http.MethodGet, source, workflow, url.Values{"stream": names}, nil, nil)
+	response, err := r.do(ctx, http.MethodGet, []string{string(source), url.PathEscape(workflow)}, url.Values{"stream": names}, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,11 +28,17 @@ func TestRemoteHandsFramesOver(t *testing.T) {
 		{Source: streams.SourceSSE, Workflow: "w", ContentType: streams.ContentSSE, Stream: "s", Position: 1, Count: 0, Body: []byte("data: unfinished")},
 	}
 	for _, f := range sent {
-		f.Captured = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+		f.Captured, f.Exchange = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), "x/é"
 	}
-	for range 2 {
+	for range 2 { // together
 		acks, err := remote.Publish(context.Background(), sent...)
 		if err != nil || len(acks) != len(sent) || acks[3].Seq != 4 {
+			t.Fatalf("%v, %v", acks, err)
+		}
+	}
+	for i, f := range sent { // one by one
+		acks, err := remote.Publish(context.Background(), f)
+		if err != nil || len(acks) != 1 || acks[0].Seq != uint64(i+1) {
 			t.Fatalf("%v, %v", acks, err)
 		}
 	}
@@ -43,6 +50,55 @@ func TestRemoteHandsFramesOver(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", f, sent[i])
 		}
 	}
+}
+
+// Many frames share a request, and of those that are refused in part the sender learns how many are in the log.
+func TestRemoteSendsManyFramesAtATime(t *testing.T) {
+	log := &fakeLog{}
+	requests := 0
+	handler := capture.NewHandler(capture.HandlerOptions{Publisher: log, Shed: func() float64 { return 0.5 }})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests++; handler.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	remote := &capture.Remote{URL: server.URL, Client: server.Client()}
+	var sent []*streams.Frame
+	for i := range 1000 {
+		sent = append(sent, &streams.Frame{
+			Source: streams.SourceSSE, Workflow: "w", ContentType: streams.ContentSSE, Stream: "s", Position: uint64(i), Count: 1, Body: []byte("data: 1\n\n"),
+		})
+	}
+	if acks, err := remote.Publish(context.Background(), sent...); err != nil || len(acks) != 1000 || requests > 10 {
+		t.Errorf("%d acknowledged in %d requests, %v", len(acks), requests, err)
+	}
+	if len(log.frames) != 1000 || log.frames[999].Shed != 0.5 {
+		t.Errorf("%d frames, %+v", len(log.frames), log.frames[len(log.frames)-1])
+	}
+	sent[700].ContentType = "image/png"
+	acks, err := remote.Publish(context.Background(), sent...)
+	if !errors.Is(err, capture.ErrRefused) || len(acks) > 700 {
+		t.Errorf("%d acknowledged, %v", len(acks), err)
+	}
+}
+
+// A body of frames that is none is refused with the reason, whatever it announces.
+func FuzzFramesInOneBody(f *testing.F) {
+	one, err := capture.AppendFrame(nil, &streams.Frame{
+		Source: streams.SourceEvent, Workflow: "w", ContentType: streams.ContentJSON, Stream: "s", Count: 1, Body: []byte("{}"),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append([]byte{byte(len(one)), byte(len(one) >> 8), 0, 0}, one...))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
+	f.Add([]byte{2, 0, 0, 0, '{', '}'})
+	f.Add([]byte{3, 0, 0, 0, '{', '}', '\n', 1})
+	handler := capture.NewHandler(capture.HandlerOptions{Publisher: &fakeLog{}})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/v1/ingest", bytes.NewReader(body)))
+		if answer.Code >= 500 {
+			t.Errorf("%d %s", answer.Code, answer.Body)
+		}
+	})
 }
 
 // A file that is captured again into a server leaves nothing there, however it was cut and however long ago it was.

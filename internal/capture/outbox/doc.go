@@ -1,10 +1,11 @@
-// Package outbox keeps a recording off the path of what is recorded: frames go to a file on disk, which takes moments,
+// Package outbox keeps a recording off the path of what is recorded: frames go to files on disk, which takes moments,
 // and from there to the log in the background, for as long as that takes.
 //
-//	Recorder ──► Spool.Publish ──► DIR/<id>.spool ──► forward ──► next Publisher (the log, a server)
-//	             (never waits for                    (in order, tried again until taken;
-//	              the log)                            what a crash or an outage left is sent first)
+//	Recorder ──► Spool.Publish ──► DIR/<id>.spool, … ──► forward ──► next Publisher (the log, a server)
+//	             (never waits for   (segments: one is     (many frames at a time, in order, tried again until taken;
+//	              the log)           gone once it was sent)  what a crash or an outage left is sent first)
 //
-// A frame may be sent twice after a crash; the log recognises it. The file is emptied whenever all of it was sent, and
-// is limited: what does not fit any more is refused with ErrFull.
+// How far it was sent is kept with each segment: after a crash at most the frames of one request are sent again, and the
+// log recognises them. What waits is limited, however much goes through: what does not fit is refused with ErrFull. What
+// has waited for a moment is synced, and so outlives a power failure too.
 package outbox

@@ -4,10 +4,10 @@ import "errors"
 
 // Sentinels of this package; test them with errors.Is.
 var (
-	// ErrFull means that a frame was not kept, because the spool has reached its limit.
-	ErrFull = errors.New("spool: full")
+	// ErrFull means that a frame was not kept, because as much waits as the limit allows, or the disk is full.
+	ErrFull = errors.New("outbox: full")
 	// ErrClosed means that the spool was closed.
-	ErrClosed = errors.New("spool: closed")
+	ErrClosed = errors.New("outbox: closed")
 	// ErrLeft means that not all frames could be sent. They are on disk, for the next Spool in the same directory.
-	ErrLeft = errors.New("spool: frames are left on disk")
+	ErrLeft = errors.New("outbox: frames are left on disk")
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,34 +19,49 @@ import (
 
 // Limits of a Spool.
 const (
-	// BytesMax is the default limit on a spool file.
+	// BytesMax is the default limit on what waits to be sent.
 	BytesMax = 256 << 20
-	// attemptMax is how long one attempt to send a frame may take.
+	// segmentBytes is the size at which the next segment begins; the default.
+	segmentBytes = 8 << 20
+	// Frames and bytes that are sent at a time.
+	sendFramesMax, sendBytesMax = 256, 1 << 20
+	// attemptMax is how long one attempt to send may take.
 	attemptMax = 30 * time.Second
 	// Waiting times between attempts, growing from one to the other.
 	retryMin, retryMax = 200 * time.Millisecond, 30 * time.Second
+	// syncDelay is how long what was written waits for more before the disk has it.
+	syncDelay = 100 * time.Millisecond
 )
 
 // Options configure a Spool; zero values take the defaults.
 type Options struct {
-	BytesMax int64       // limit on the file; default BytesMax
-	Report   func(error) // if set, told of each failed attempt and each frame lost; called from several goroutines
+	BytesMax     int64       // limit on what waits; default BytesMax
+	SegmentBytes int64       // size of a file; default 8 MiB
+	Report       func(error) // if set, told of frames lost and of files that cannot be used; called from several goroutines
+	// Away, if set, is told why frames cannot be sent, once when that begins, and nil once all that waited was sent.
+	Away func(reason error)
 }
 
 // Spool is a Publisher that takes frames at once and hands them on to another in the background.
 type Spool struct {
-	next  capture.Publisher
-	opts  Options
-	own   *file
-	files []*file // to be sent: what others left, then own
+	dir  string
+	next capture.Publisher
+	opts Options
 
 	ctx      context.Context // ends the forwarding
 	cancel   context.CancelFunc
-	mu       sync.Mutex
-	closed   bool
 	appended chan struct{} // holds one element while there may be something to send
 	closing  chan struct{}
 	done     chan struct{} // closed when forward has returned
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	segments []*segment // not wholly sent, oldest first
+	own      *segment   // the last of them, if it is ours to append to
+	waiting  int64      // bytes, of all of them
+	sync     *time.Timer
+	syncing  bool
+	away     bool
 }
 
 // Open starts a Spool in the directory dir, which it creates. What earlier ones left there is sent too.
@@ -53,38 +69,41 @@ func Open(dir string, next capture.Publisher, opts Options) (*Spool, error) {
 	if opts.BytesMax == 0 {
 		opts.BytesMax = BytesMax
 	}
+	if opts.SegmentBytes == 0 {
+		opts.SegmentBytes = segmentBytes
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	s := &Spool{
-		next: next, opts: opts,
+		dir: dir, next: next, opts: opts,
 		appended: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
-	if err := s.openFiles(dir); err != nil {
-		for _, f := range s.files {
-			err = errors.Join(err, f.close())
-		}
-		return nil, err
+	if err := s.adopt(); err != nil {
+		return nil, errors.Join(err, s.closeSegments())
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.sync = time.AfterFunc(time.Hour, s.syncOwn)
+	s.sync.Stop()
 	go s.forward()
 	return s, nil
 }
 
-// openFiles adopts the files that no process has any more and adds one of our own.
-func (s *Spool) openFiles(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, "*.spool"))
+// adopt takes the segments that no process has any more.
+func (s *Spool) adopt() error {
+	left, err := filepath.Glob(filepath.Join(s.dir, "*.spool"))
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return fmt.Errorf("outbox: %w", err)
 	}
-	for _, path := range append(left, filepath.Join(dir, uuid.Must(uuid.NewV7()).String()+".spool")) {
-		f, err := openFile(path, s.opts.BytesMax)
+	slices.Sort(left) // their names tell when they were made
+	for _, path := range left {
+		f, err := openSegment(path)
 		if err != nil {
 			return err
 		}
 		if f != nil {
-			s.files = append(s.files, f)
-			s.own = f
+			s.segments = append(s.segments, f)
+			s.waiting += f.waiting()
 		}
 	}
 	return nil
@@ -99,9 +118,13 @@ func (s *Spool) Publish(_ context.Context, frames ...*streams.Frame) ([]streams.
 		return nil, ErrClosed
 	}
 	for _, f := range frames {
-		if err := s.own.append(f); err != nil {
+		if err := s.append(f); err != nil {
 			s.lost(f, err)
 		}
+	}
+	if !s.syncing {
+		s.syncing = true
+		s.sync.Reset(syncDelay)
 	}
 	select {
 	case s.appended <- struct{}{}:
@@ -110,7 +133,52 @@ func (s *Spool) Publish(_ context.Context, frames ...*streams.Frame) ([]streams.
 	return make([]streams.Ack, len(frames)), nil
 }
 
-// Close sends what is left until ctx ends. The error wraps ErrLeft if that was not enough.
+// append adds a frame to the segment of our own, of which it begins the next when one is full.
+func (s *Spool) append(f *streams.Frame) error {
+	record, err := newRecord(f)
+	if err != nil {
+		return err
+	}
+	if s.waiting+int64(len(record)) > s.opts.BytesMax {
+		return fmt.Errorf("%w: %d MiB wait to be sent already: see that the server is reachable", ErrFull, s.opts.BytesMax>>20)
+	}
+	if s.own != nil && s.own.end >= s.opts.SegmentBytes {
+		if err := s.own.Sync(); err != nil {
+			return fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		s.own = nil
+	}
+	if s.own == nil {
+		if s.own, err = createSegment(filepath.Join(s.dir, uuid.Must(uuid.NewV7()).String()+".spool")); err != nil {
+			return fmt.Errorf("%w: %w", ErrFull, err)
+		}
+		s.segments = append(s.segments, s.own)
+	}
+	if err := s.own.append(record); err != nil {
+		return err
+	}
+	s.waiting += int64(len(record))
+	return nil
+}
+
+// syncOwn makes what waits outlive a power failure.
+func (s *Spool) syncOwn() {
+	s.mu.Lock()
+	own := s.own
+	s.syncing = false
+	if own == nil || own.waiting() == 0 || s.closed {
+		own = nil
+	}
+	s.mu.Unlock()
+	if own != nil {
+		if err := own.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+			s.report(fmt.Errorf("outbox: %w", err))
+		}
+	}
+}
+
+// Close sends what is left until ctx ends; while the log is away it tries once. The error wraps ErrLeft if that was not
+// enough.
 func (s *Spool) Close(ctx context.Context) error {
 	s.mu.Lock()
 	closed := s.closed
@@ -119,75 +187,164 @@ func (s *Spool) Close(ctx context.Context) error {
 	if closed {
 		return ErrClosed
 	}
+	s.sync.Stop()
 	close(s.closing)
 	defer context.AfterFunc(ctx, s.cancel)()
 	<-s.done
 	s.cancel()
-	var err error
-	for _, f := range s.files {
-		if n := f.waiting(); n > 0 {
-			err = errors.Join(err, fmt.Errorf("%w: %d bytes in %s; they are sent the next time", ErrLeft, n, f.Name()))
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting > 0 {
+		return errors.Join(fmt.Errorf("%w: %d bytes in %s; they are sent the next time", ErrLeft, s.waiting, s.dir), s.closeSegments())
+	}
+	return s.closeSegments()
+}
+
+func (s *Spool) closeSegments() (err error) {
+	for _, f := range s.segments {
 		err = errors.Join(err, f.close())
 	}
 	return err
 }
 
-// forward sends the files, one after the other, and then what comes until the spool is closed. It is the one goroutine
-// of a Spool.
+// forward sends what waits and what comes until the spool is closed. It is the one goroutine of a Spool.
 func (s *Spool) forward() {
 	defer close(s.done)
 	for {
-		for _, f := range s.files {
-			if err := s.drain(f); err != nil && (s.ctx.Err() != nil || f == s.own) {
-				return
-			}
+		if err := s.drain(); err != nil {
+			return
 		}
 		select {
 		case <-s.appended:
 		case <-s.closing:
-			if s.own.waiting() == 0 {
+			if s.isEmpty() {
 				return
 			}
 		}
 	}
 }
 
-// drain sends the frames of a file until none is left. Its error is the end of ctx, or a file that cannot be read.
-func (s *Spool) drain(f *file) error {
+func (s *Spool) isEmpty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting == 0
+}
+
+// drain sends frames until none is left. Its error is the end: of ctx, or of a spool that is being closed while the log is
+// away, after one last attempt.
+func (s *Spool) drain() error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = retryMin, retryMax
-	for {
-		frame, end, err := f.next()
-		if err != nil {
-			s.report(err)
-			return err
-		}
-		if frame == nil {
+	for last := false; ; {
+		b := s.batch()
+		if len(b.frames) == 0 {
+			s.tell(nil)
 			return nil
 		}
-		if err := s.send(frame); errors.Is(err, capture.ErrRefused) {
-			s.lost(frame, err)
-		} else if err != nil {
-			s.report(err)
-			if err := wait(s.ctx, retry.NextBackOff()); err != nil {
+		n, err := s.send(b.frames)
+		if n > 0 {
+			s.sent(b.segment, b.ends[n-1])
+		}
+		if err != nil {
+			s.tell(err)
+			if last {
+				return ErrClosed
+			}
+			if last, err = s.wait(retry.NextBackOff()); err != nil {
 				return err
 			}
 			continue
 		}
 		retry.Reset()
-		if err := f.sent(end); err != nil {
-			s.report(err)
-			return err
-		}
 	}
 }
 
-func (s *Spool) send(frame *streams.Frame) error {
+// batch returns the oldest frames. What cannot be read is given up.
+func (s *Spool) batch() batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.segments) > 0 {
+		from := s.segments[0]
+		b, lost, err := from.next(sendFramesMax, sendBytesMax)
+		if err != nil {
+			lost, from.end = from.waiting(), from.begin
+		}
+		if s.waiting -= lost; lost > 0 {
+			s.report(errors.Join(fmt.Errorf("outbox: the last %d bytes of %s cannot be read", lost, from.Name()), err))
+		}
+		if len(b.frames) > 0 || from == s.own {
+			return b
+		}
+		s.remove()
+	}
+	return batch{}
+}
+
+// remove drops the oldest segment, of which nothing waits.
+func (s *Spool) remove() {
+	if err := s.segments[0].close(); err != nil {
+		s.report(err)
+	}
+	s.segments = s.segments[1:]
+}
+
+// sent notes that a segment was sent up to end.
+func (s *Spool) sent(from *segment, end int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting -= end - from.begin
+	if err := from.sent(end); err != nil {
+		s.report(err) // after a crash these frames are sent once more
+	}
+	if from.waiting() > 0 {
+		return
+	}
+	if from == s.own && from.end < s.opts.SegmentBytes {
+		return // there is room in it
+	}
+	if from == s.own {
+		s.own = nil
+	}
+	s.remove()
+}
+
+// send hands frames on and returns how many of them, from the first on, need not be sent again. Those that will never be
+// taken are lost, and the others sent one by one.
+func (s *Spool) send(frames []*streams.Frame) (int, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, attemptMax)
 	defer cancel()
-	_, err := s.next.Publish(ctx, frame)
-	return err
+	acks, err := s.next.Publish(ctx, frames...)
+	if err == nil {
+		return len(frames), nil
+	}
+	n := len(acks)
+	if !errors.Is(err, capture.ErrRefused) {
+		return n, err
+	}
+	if len(frames) == 1 {
+		s.lost(frames[0], err)
+		return 1, nil
+	}
+	for ; n < len(frames); n++ {
+		if _, err := s.send(frames[n : n+1]); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// wait lets time pass before the next attempt. It reports whether the spool is being closed, which does not wait.
+func (s *Spool) wait(d time.Duration) (closing bool, err error) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.ctx.Done():
+		return true, context.Cause(s.ctx)
+	case <-s.closing:
+		return true, nil
+	case <-timer.C:
+		return false, nil
+	}
 }
 
 func (s *Spool) lost(f *streams.Frame, err error) {
@@ -195,18 +352,18 @@ func (s *Spool) lost(f *streams.Frame, err error) {
 }
 
 func (s *Spool) report(err error) {
-	if s.opts.Report != nil && s.ctx.Err() == nil {
+	if s.opts.Report != nil {
 		s.opts.Report(err)
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
+// tell tells when the log goes away and when all that waited for it was sent.
+func (s *Spool) tell(reason error) {
+	s.mu.Lock()
+	changed := s.away != (reason != nil)
+	s.away = reason != nil
+	s.mu.Unlock()
+	if changed && s.opts.Away != nil && s.ctx.Err() == nil {
+		s.opts.Away(reason)
 	}
 }

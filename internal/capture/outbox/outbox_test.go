@@ -2,8 +2,10 @@ package outbox_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -26,14 +28,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fakeLog struct {
 	mu     sync.Mutex
 	frames []*streams.Frame
+	calls  int
 	gate   func(context.Context, *streams.Frame) error
 }
 
 func (l *fakeLog) Publish(ctx context.Context, frames ...*streams.Frame) ([]streams.Ack, error) {
-	for _, f := range frames {
+	l.mu.Lock()
+	l.calls++
+	l.mu.Unlock()
+	for i, f := range frames {
 		if l.gate != nil {
 			if err := l.gate(ctx, f); err != nil {
-				return nil, err
+				return make([]streams.Ack, i), err
 			}
 		}
 		l.mu.Lock()
@@ -107,18 +113,20 @@ func TestSpoolSendsOnInOrder(t *testing.T) {
 	}
 }
 
-// While the log is away nothing waits for it, and nothing is lost.
+// While the log is away nothing waits for it, nothing is lost, and who looks on is told once of either.
 func TestSpoolOutlastsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var back atomic.Bool
 		var attempts atomic.Int32
 		log := &fakeLog{gate: func(context.Context, *streams.Frame) error {
+			attempts.Add(1)
 			if back.Load() {
 				return nil
 			}
 			return capture.ErrRemote
 		}}
-		s := open(t, t.TempDir(), log, outbox.Options{Report: func(error) { attempts.Add(1) }})
+		var told []error
+		s := open(t, t.TempDir(), log, outbox.Options{Away: func(reason error) { told = append(told, reason) }})
 		publish(t, s, 0, 50)
 		time.Sleep(time.Hour)
 		if n := attempts.Load(); n < 10 || n > 500 {
@@ -130,7 +138,122 @@ func TestSpoolOutlastsAnOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantFrames(t, log, 100)
+		if len(told) != 2 || !errors.Is(told[0], capture.ErrRemote) || told[1] != nil {
+			t.Errorf("told %v", told)
+		}
 	})
+}
+
+// A spool that is closed while the log is away does not wait for it.
+func TestSpoolClosesWhileTheLogIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &fakeLog{gate: func(context.Context, *streams.Frame) error { return capture.ErrRemote }}
+		s := open(t, t.TempDir(), log, outbox.Options{})
+		publish(t, s, 0, 1)
+		time.Sleep(time.Hour)
+		begun := time.Now()
+		if err := s.Close(t.Context()); !errors.Is(err, outbox.ErrLeft) || time.Since(begun) > 0 {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+	})
+}
+
+// The limit is on what waits: traffic that never drains wholly goes on for ever, and the disk's space is given back.
+func TestSpoolLimitsWhatWaits(t *testing.T) {
+	dir, pass := t.TempDir(), make(chan struct{})
+	log := &fakeLog{gate: func(context.Context, *streams.Frame) error { <-pass; return nil }}
+	s := open(t, dir, log, outbox.Options{BytesMax: 10_000, SegmentBytes: 2_000, Report: func(err error) { t.Error(err) }})
+	const n = 300
+	for i := range n {
+		if _, err := s.Publish(context.Background(), frame(i, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			pass <- struct{}{} // one behind
+		}
+		var size int64
+		files, _ := filepath.Glob(filepath.Join(dir, "*"))
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil {
+				size += info.Size()
+			}
+		}
+		if size > 10_000+2*2_000 {
+			t.Fatalf("%d bytes on disk after %d frames", size, i)
+		}
+	}
+	close(pass)
+	if err := s.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(log.frames) != n {
+		t.Errorf("%d frames of %d arrived", len(log.frames), n)
+	}
+	wantEmpty(t, dir)
+}
+
+// How far it was sent survives a crash: at most the frames of one request are sent again.
+func TestSpoolResendsLittleAfterACrash(t *testing.T) {
+	dir, crashed := t.TempDir(), t.TempDir()
+	arrived := make(chan struct{})
+	log := &fakeLog{gate: func(context.Context, *streams.Frame) error { arrived <- struct{}{}; return nil }}
+	s := open(t, dir, log, outbox.Options{})
+	for i := range 100 {
+		publish(t, s, i, i+1)
+		<-arrived
+	}
+	if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil { // the files as a crash leaves them
+		t.Fatal(err)
+	}
+	if err := s.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	after := &fakeLog{}
+	again := open(t, crashed, after, outbox.Options{})
+	if err := again.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(after.frames) > 1 {
+		t.Errorf("%d frames of 100 are sent again", len(after.frames))
+	}
+	wantEmpty(t, crashed)
+}
+
+// What gathers while the log is busy goes there together.
+func TestSpoolSendsManyFramesAtATime(t *testing.T) {
+	busy, begun := make(chan struct{}), make(chan struct{}, 1000)
+	log := &fakeLog{gate: func(context.Context, *streams.Frame) error { begun <- struct{}{}; <-busy; return nil }}
+	s := open(t, t.TempDir(), log, outbox.Options{})
+	publish(t, s, 0, 1)
+	<-begun
+	publish(t, s, 1, 101)
+	close(busy)
+	if err := s.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	wantFrames(t, log, 101)
+	if log.calls > 2 {
+		t.Errorf("%d requests", log.calls)
+	}
+}
+
+// A file of the version before, which had no header, is sent too.
+func TestSpoolSendsAnOldFile(t *testing.T) {
+	dir := t.TempDir()
+	body := []byte(`{"Source":"event","Workflow":"w","ContentType":"application/json","Stream":"s","Count":1}` + "\n{}")
+	record := binary.LittleEndian.AppendUint32(nil, uint32(len(body)))
+	record = binary.LittleEndian.AppendUint32(record, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+	if err := os.WriteFile(filepath.Join(dir, "0.spool"), append(record, body...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := &fakeLog{}
+	if err := open(t, dir, log, outbox.Options{}).Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(log.frames) != 1 || string(log.frames[0].Body) != "{}" || log.frames[0].Stream != "s" {
+		t.Errorf("%+v", log.frames)
+	}
+	wantEmpty(t, dir)
 }
 
 // What one spool leaves, the next one sends, also after a crash in the middle of a write.

@@ -22,6 +22,7 @@ type route struct {
 // routes are what is answered to those who have the token.
 func (a *api) routes() []route {
 	return []route{
+		{"POST /v1/ingest", a.Ingest},
 		{"POST /v1/ingest/{source}/{workflow...}", a.Ingest},
 		{"GET /v1/ingest/{source}/{workflow...}", a.Ingest},
 		{"GET /v1/live", a.Live},
