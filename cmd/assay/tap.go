@@ -22,9 +22,9 @@ func (p *program) tapCommand() *cobra.Command {
 	var workflow, stream, spoolDir string
 	cmd := &cobra.Command{
 		Use:   "tap -- CMD…",
-		Short: "Run an MCP stdio server and record both directions",
+		Short: "Run an MCP or ACP stdio server and record both directions",
 		Long: "Tap runs a Model Context Protocol server between a client and its standard input and output. It passes both\n" +
-			"directions on untouched and records them. While no server takes the recording it is kept on disk (up to 256 MiB)\n" +
+			"directions on untouched and records them, with the server's exit code. While no Assay server takes the recording it is kept on disk (up to 256 MiB)\n" +
 			"and sent later; the session goes on in any case.",
 		Example: "  assay tap --workflow build-42 -- npx @modelcontextprotocol/server-everything",
 		Args:    cobra.MinimumNArgs(1),
@@ -60,6 +60,7 @@ func (p *program) tapCommand() *cobra.Command {
 	addSpool(cmd, &spoolDir)
 	cmd.Flags().StringVar(&workflow, "workflow", "", "workflow of the session (default its stream)")
 	cmd.Flags().StringVar(&stream, "stream", "", "id of the session (default a new one)")
+	cmd.Flags().SetInterspersed(false) // what follows the command is its own: tap npx -y SERVER
 	return cmd
 }
 

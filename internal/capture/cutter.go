@@ -27,8 +27,10 @@ type cutter struct {
 	opts   *Options
 	counts map[uint64][]int // of the stored frames, by position
 
-	position uint64 // of the first event of body
-	count    int    // events in body
+	arrival  time.Time // of what is added; zero: now
+	begun    time.Time // when the first bytes of body arrived
+	position uint64    // of the first event of body
+	count    int       // events in body
 	body     []byte
 }
 
@@ -51,6 +53,11 @@ func (c *cutter) before(u framing.Unit) *piece {
 
 // add appends u to the frame and cuts it if it is full or is a stored one; else it returns nil.
 func (c *cutter) add(u framing.Unit) *piece {
+	if len(c.body) == 0 {
+		if c.begun = c.arrival; c.begun.IsZero() {
+			c.begun = time.Now()
+		}
+	}
 	c.body = append(c.body, u.Raw...)
 	c.count += u.Events
 	if u.Events > 0 && slices.Contains(c.counts[c.position], c.count) {
@@ -88,7 +95,7 @@ func (c *cutter) frame() *streams.Frame {
 		Exchange: c.opts.Exchange, Side: c.opts.Side, Position: c.position, Count: c.count, Captured: c.opts.Captured, Body: c.body,
 	}
 	if f.Captured.IsZero() {
-		f.Captured = time.Now()
+		f.Captured = c.begun
 	}
 	if c.opts.Shed != nil {
 		f.Shed = c.opts.Shed()

@@ -64,7 +64,7 @@ type Options struct {
 	Position  uint64         // of the first event
 	Positions *Positions     // if set, gives the positions instead: of a stream that several recorders record
 	Stored    Frames         // what the log has of the stream already
-	Captured  time.Time      // when the bytes were captured; zero: as each frame is cut
+	Captured  time.Time      // when the bytes were captured; zero: as the first of each frame is written
 	Shed      func() float64 // threshold to stamp on each frame; nil: 0
 
 	Limits     Limits

@@ -109,6 +109,13 @@ func (r *Recorder) From(side streams.Side) error {
 	return nil
 }
 
+// At says when what is written from now on was captured, in place of when it is written.
+func (r *Recorder) At(captured time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending.arrival = captured
+}
+
 // Close ends the stream: what follows the last whole event becomes a frame without events. It answers when all is
 // durable, or with the first failure, or when ctx ends.
 func (r *Recorder) Close(ctx context.Context) (Result, error) {

@@ -3,6 +3,7 @@ package tap
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"assay/streams"
 )
@@ -13,6 +14,7 @@ const queueBytesMax = 64 << 20
 // chunk is what one side sent at a time.
 type chunk struct {
 	side streams.Side
+	at   time.Time
 	data []byte
 }
 
@@ -42,7 +44,7 @@ func (q *queue) put(side streams.Side, data []byte) {
 	if q.bytes+len(data) > queueBytesMax {
 		q.full = true
 	} else {
-		q.chunks = append(q.chunks, chunk{side, slices.Clone(data)})
+		q.chunks = append(q.chunks, chunk{side, time.Now(), slices.Clone(data)})
 		q.bytes += len(data)
 	}
 	q.some.Signal()

@@ -2,6 +2,10 @@ package tap
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"time"
 
 	"assay/internal/capture"
 	"assay/internal/capture/framing"
@@ -13,6 +17,7 @@ import (
 type recording struct {
 	recorder *capture.Recorder
 	lines    map[streams.Side]*framing.Splitter
+	last     map[streams.Side]time.Time // when a side was heard last
 	report   func(error)
 }
 
@@ -29,6 +34,7 @@ func record(ctx context.Context, q *queue, opts Options) (capture.Result, error)
 			streams.SideClient: framing.NewSplitter(framing.NDJSON, limit),
 			streams.SideServer: framing.NewSplitter(framing.NDJSON, limit),
 		},
+		last:   map[streams.Side]time.Time{},
 		report: opts.Report,
 	}
 	err := r.drain(q)
@@ -51,6 +57,7 @@ func (r *recording) drain(q *queue) error {
 			r.tails()
 			return nil
 		}
+		r.last[c.side] = c.at
 		for line, err := range r.lines[c.side].Write(c.data) {
 			if err != nil {
 				r.report(err) // the message is left out; it passed all the same
@@ -70,11 +77,35 @@ func (r *recording) tails() {
 	}
 }
 
-// write reports whether the recorder goes on.
+// write records a line as of when its last bytes passed. It reports whether the recorder goes on.
 func (r *recording) write(side streams.Side, line []byte) bool {
 	if err := r.recorder.From(side); err != nil {
 		return false
 	}
+	r.recorder.At(r.last[side])
 	_, err := r.recorder.Write(line)
 	return err == nil
+}
+
+// exitEvent tells how the server ended, as a state event of its own stream; the intent is the session.
+func exitEvent(opts Options, code int, at time.Time) *streams.Frame {
+	event := struct {
+		Type      string    `json:"type"`
+		IntentID  string    `json:"intent_id"`
+		Timestamp time.Time `json:"timestamp"`
+		Command   string    `json:"command"` // its name alone, for arguments may hold secrets
+		ExitCode  int       `json:"exit_code"`
+		Status    string    `json:"status"`
+		Error     string    `json:"error,omitempty"`
+		Text      string    `json:"text"`
+	}{Type: "process_exited", IntentID: opts.Stream, Timestamp: at.UTC(), Command: filepath.Base(opts.Command[0]), ExitCode: code, Status: "ok"}
+	event.Text = fmt.Sprintf("%s ended with exit code %d", event.Command, code)
+	if code != 0 {
+		event.Status, event.Error = "error", fmt.Sprintf("exit code %d", code)
+	}
+	body, _ := json.Marshal(event) // it has a JSON form
+	return &streams.Frame{
+		Source: streams.SourceEvent, Workflow: opts.Workflow, ContentType: streams.ContentJSON, Stream: opts.Stream + "/exit",
+		Count: 1, Captured: at, Body: body,
+	}
 }

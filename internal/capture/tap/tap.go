@@ -47,7 +47,7 @@ type Options struct {
 // server ended by a signal is 128 and the signal's number, as shells have it. Once ctx ends the server is told to
 // (SIGTERM), and killed if it does not.
 //
-// The error wraps ErrStart, and the code is -1, if the server could not be started. That something could not be recorded
+// The exit code is recorded too. The error wraps ErrStart, and the code is -1, if the server could not be started. That something could not be recorded
 // is told to Report alone. The copying of Stdin ends when that does, or this process.
 func Run(ctx context.Context, opts Options) (code int, err error) {
 	q := newQueue()
@@ -75,11 +75,16 @@ func Run(ctx context.Context, opts Options) (code int, err error) {
 		}
 	})
 	_ = cmd.Wait() // the state says how the server ended; that its client is gone is no failure of ours
+	at := time.Now()
 	close(ended)
 	q.close()
 	defer time.AfterFunc(recordGrace, stopRecording).Stop()
 	group.Wait()
-	return exitCode(cmd.ProcessState), nil
+	code = exitCode(cmd.ProcessState)
+	if _, err := opts.Publisher.Publish(recording, exitEvent(opts, code, at)); err != nil {
+		opts.Report(err)
+	}
+	return code, nil
 }
 
 // passage is one direction: what is written to it goes on at once, and into the queue. It is queued first, which takes

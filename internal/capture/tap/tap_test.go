@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
@@ -28,7 +30,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	roles := map[string]func() int{"mcp": serveMCP, "echo": echo, "wait": waitForSignal, "exit": func() int { return 7 }}
+	roles := map[string]func() int{"mcp": serveMCP, "echo": echo, "wait": waitForSignal, "exit": func() int { return 7 }, "orphan": orphan}
 	if role, ok := roles[os.Getenv(roleVariable)]; ok {
 		os.Exit(role())
 	}
@@ -46,6 +48,17 @@ func waitForSignal() int {
 	signal.Notify(signals, syscall.SIGHUP)
 	fmt.Println("ready")
 	return 100 + int((<-signals).(syscall.Signal))
+}
+
+// orphan says something and leaves a child behind that has its output.
+func orphan() int {
+	child := exec.Command("sleep", "3")
+	child.Stdout = os.Stdout
+	if err := child.Start(); err != nil {
+		return 1
+	}
+	fmt.Print(`{"id":1}`)
+	return 0
 }
 
 func serveMCP() int {
@@ -100,6 +113,9 @@ func (l *fakeLog) said(t *testing.T, side streams.Side) string {
 	var all bytes.Buffer
 	var next uint64
 	for _, f := range l.frames {
+		if f.Stream == "session/exit" {
+			continue
+		}
 		if f.Position != next || f.Stream != "session" || f.Source != streams.SourceJSONRPC {
 			t.Errorf("frame %+v, want position %d", f, next)
 		}
@@ -249,8 +265,8 @@ func TestTapGoesOnWhenRecordingFails(t *testing.T) {
 		Publisher: &fakeLog{gate: func(context.Context) error { return streams.ErrFull }},
 		Report:    func(err error) { mu.Lock(); reported = append(reported, err); mu.Unlock() },
 	}, chat(t, 100))
-	if code != 0 || len(reported) != 1 || !errors.Is(reported[0], streams.ErrFull) {
-		t.Errorf("exit code %d, reported %v, want ErrFull once", code, reported)
+	if code != 0 || len(reported) != 2 || !errors.Is(reported[0], streams.ErrFull) {
+		t.Errorf("exit code %d, reported %v, want ErrFull for the session and for its end", code, reported)
 	}
 }
 
@@ -278,10 +294,30 @@ func TestTapRecordsWhatIsUnfinished(t *testing.T) {
 	}
 }
 
+// The last words of a server whose child keeps its output open are of when they were said, not of when the wait for more
+// was given up.
+func TestTapTimesLastWords(t *testing.T) {
+	log := &fakeLog{}
+	var heard time.Time
+	session(t, "orphan", tap.Options{Publisher: log}, func(stdin io.WriteCloser, stdout io.ReadCloser) {
+		_, _ = io.ReadFull(stdout, make([]byte, len(`{"id":1}`)))
+		heard = time.Now()
+		_, _ = io.Copy(io.Discard, stdout)
+		_ = stdin.Close()
+	})
+	if f := log.frames[0]; string(f.Body) != `{"id":1}` || f.Captured.After(heard) {
+		t.Errorf("%s is of %v, and was heard at %v", f.Body, f.Captured, heard)
+	}
+}
+
 func TestTapPassesTheExitCodeOn(t *testing.T) {
 	drain := func(_ io.WriteCloser, stdout io.ReadCloser) { _, _ = io.Copy(io.Discard, stdout) }
-	if code := session(t, "exit", tap.Options{Publisher: &fakeLog{}}, drain); code != 7 {
+	log := &fakeLog{}
+	if code := session(t, "exit", tap.Options{Publisher: log}, drain); code != 7 {
 		t.Errorf("exit code %d, want 7", code)
+	}
+	if len(log.frames) != 1 || !strings.Contains(string(log.frames[0].Body), `"exit_code":7,"status":"error","error":"exit code 7"`) {
+		t.Errorf("recorded %v", log.frames)
 	}
 	_, err := tap.Run(t.Context(), tap.Options{Command: []string{"/nonexistent"}})
 	if !errors.Is(err, tap.ErrStart) {
