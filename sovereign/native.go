@@ -62,29 +62,15 @@ func limitCaches(indexBytes, footerBytes int64) {
 	C.assay_limit_caches(C.size_t(indexBytes), C.size_t(footerBytes))
 }
 
-// storeOptions says how an object store is to be reached; options is a JSON object of strings.
-func storeOptions(root, options string) error {
-	return failure(C.assay_store_options(chars(root), length(root), chars(options), length(options)))
-}
-
-// replaceStore puts the tables of a folder in the place of those of an object store.
-func replaceStore(root, from string) error {
-	return failure(C.assay_store_replace(chars(root), length(root), chars(from), length(from)))
-}
-
-// tableBytes is what a table takes, old versions included.
-func tableBytes(root, name string) (int64, error) {
-	var bytes C.uint64_t
-	err := failure(C.assay_table_bytes(chars(root), length(root), chars(name), length(name), &bytes))
-	return int64(bytes), err
-}
+// limitTail bounds the rows that are indexed in memory, for each column that queries are ranked by.
+func limitTail(rows int64) { C.assay_limit_tail(C.size_t(rows)) }
 
 // nativeTable is a handle on a table. It may be used by several goroutines at once.
 type nativeTable struct{ handle *C.assay_table }
 
-func openNative(root, name string) (*nativeTable, error) {
+func openNative(dir, name string) (*nativeTable, error) {
 	t := &nativeTable{}
-	return t, failure(C.assay_table_open(chars(root), length(root), chars(name), length(name), &t.handle))
+	return t, failure(C.assay_table_open(chars(dir), length(dir), chars(name), length(name), &t.handle))
 }
 
 func (t *nativeTable) close() {
@@ -148,6 +134,12 @@ func (t *nativeTable) indexes() ([]nativeIndex, error) {
 		return nil, fmt.Errorf("%w: list of indexes: %w", ErrInternal, err)
 	}
 	return indexes, nil
+}
+
+func (t *nativeTable) warm() error { return failure(C.assay_table_warm(t.handle)) }
+
+func (t *nativeTable) extendIndex(name string, rowsMax int64) error {
+	return failure(C.assay_table_extend_index(t.handle, chars(name), length(name), C.uint64_t(rowsMax)))
 }
 
 func (t *nativeTable) optimise(targetRows, rowsMax int64, versionsAgeMax time.Duration) error {

@@ -16,6 +16,7 @@ type description struct {
 	Offset  int             `json:"offset,omitempty"`
 	Nearest *nearestVectors `json:"nearest,omitempty"`
 	Match   *matchingText   `json:"match,omitempty"`
+	Fuse    *fusion         `json:"fuse,omitempty"`
 }
 
 type orderBy struct {
@@ -26,7 +27,7 @@ type orderBy struct {
 type nearestVectors struct {
 	Column string    `json:"column"`
 	Vector []float32 `json:"vector"`
-	Count  int       `json:"count"`
+	Filter string    `json:"filter,omitempty"`
 	Exact  bool      `json:"exact"`
 	Cosine bool      `json:"cosine"`
 	Refine int       `json:"refine,omitempty"`
@@ -34,10 +35,22 @@ type nearestVectors struct {
 	Few    int       `json:"few"`
 }
 
+type fusion struct {
+	Depth    int     `json:"depth"`
+	Constant float64 `json:"constant"`
+}
+
 type matchingText struct {
 	Column string `json:"column"`
 	Text   string `json:"text"`
 }
+
+// How a query by vector and text fuses its two lists.
+const (
+	// fusionDepth is how many rows of each list are fused for one that is returned, fusionMin how many at least.
+	fusionDepth = 4
+	fusionMin   = 40
+)
 
 // describe renders a query for the native library, or says what is wrong with it.
 func describe(q schema.Query) (string, error) {
@@ -50,15 +63,16 @@ func describe(q schema.Query) (string, error) {
 	}
 	if n := q.Nearest; n != nil {
 		d.Nearest = &nearestVectors{
-			Column: n.Column, Vector: n.Vector, Count: q.Limit + q.Offset, Exact: n.Exact, Cosine: true,
+			Column: n.Column, Vector: n.Vector, Filter: n.Where.SQL(), Exact: n.Exact, Cosine: true,
 			Refine: refineFactor, Effort: searchEffort, Few: fewRows,
-		}
-		if n.Coarse {
-			d.Nearest.Refine = 0
 		}
 	}
 	if m := q.Match; m != nil {
 		d.Match = &matchingText{Column: m.Column, Text: m.Text}
+	}
+	if q.Nearest != nil && q.Match != nil {
+		d.Nearest.Refine = 0 // of 10 nearest, 296 of 300 are among 40 that the index alone finds
+		d.Fuse = &fusion{Depth: max((q.Limit+q.Offset)*fusionDepth, fusionMin), Constant: schema.RankConstant}
 	}
 	text, err := json.Marshal(d)
 	if err != nil { // a vector with a NaN or an infinity
@@ -72,8 +86,6 @@ func checkQuery(q schema.Query) error {
 	switch {
 	case q.Limit < 0 || q.Offset < 0:
 		return fmt.Errorf("%w: limit %d and offset %d must not be negative", ErrInvalid, q.Limit, q.Offset)
-	case q.Nearest != nil && q.Match != nil:
-		return fmt.Errorf("%w: a query is by vector or by text, not both", ErrInvalid)
 	case ranked && q.Limit == 0:
 		return fmt.Errorf("%w: a query by vector or by text needs a limit", ErrInvalid)
 	case ranked && len(q.OrderBy) > 0:

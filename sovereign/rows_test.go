@@ -218,7 +218,7 @@ func TestQueriesThatMakeNoSense(t *testing.T) {
 		"column that is not there":  {Columns: []string{"nothing"}},
 		"negative limit":            {Limit: -1},
 		"vector without limit":      {Nearest: vector},
-		"vector and text":           {Nearest: vector, Match: match, Limit: 1},
+		"vector and text, no limit": {Nearest: vector, Match: match},
 		"vector with another order": {Nearest: vector, Limit: 1, OrderBy: []schema.Order{{Column: "position"}}},
 		"vector of other dimension": {Nearest: &schema.Nearest{Column: "vector", Vector: []float32{1}}, Limit: 1},
 		"vector in a text column":   {Nearest: &schema.Nearest{Column: "text", Vector: sampleVector(1)}, Limit: 1},

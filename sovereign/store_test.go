@@ -239,7 +239,7 @@ func appendSample(builder array.Builder, column string, i int) {
 	case *array.Int64Builder:
 		b.Append(int64(i))
 	case *array.Float64Builder:
-		b.Append(float64(i))
+		b.Append(float64(i) / 8)
 	case *array.TimestampBuilder:
 		b.Append(arrow.Timestamp(int64(i) * int64(time.Second/time.Microsecond)))
 	case *array.FixedSizeListBuilder:
@@ -335,7 +335,7 @@ func texts(rows arrow.Record, column string) []string {
 
 func filesIn(tb testing.TB, store *Store, folder string) int {
 	tb.Helper()
-	entries, err := os.ReadDir(filepath.Join(store.root, folder))
+	entries, err := os.ReadDir(filepath.Join(store.Path(), folder))
 	if err != nil {
 		tb.Fatal(err)
 	}

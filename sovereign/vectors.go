@@ -8,8 +8,11 @@ import (
 	"assay/sovereign/schema"
 )
 
-// vectorColumn is the one column of vectors.
-const vectorColumn = "vector"
+// The columns that queries are ranked by.
+const (
+	vectorColumn = "vector"
+	textColumn   = "text"
+)
 
 // How a query uses the index of vectors; docs/recall.md has the measurements.
 const (

@@ -1,7 +1,6 @@
 package sovereign
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -51,24 +50,6 @@ func TestNearestByIndex(t *testing.T) {
 		t.Errorf("index of vector: %+v, want one that covers all rows", index)
 	}
 	expectNearest(schema.Filter{}, 2011, "episode_uuid-2011")
-}
-
-// A coarse order is that of the index alone; what is nearest comes among the first all the same.
-func TestNearestByIndexAlone(t *testing.T) {
-	store := openStore(t, t.TempDir())
-	appendEmbedded(t, store, 0, 2000)
-	if err := store.EnsureVectorIndex(t.Context(), "model"); err != nil {
-		t.Fatal(err)
-	}
-	for _, of := range []int{3, 500, 1998} {
-		rows := readAll(t, store, schema.Query{
-			Table: schema.Episodes, Columns: []string{"episode_uuid"}, Limit: 10,
-			Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(of), Coarse: true},
-		})
-		if got := texts(rows, "episode_uuid"); len(got) != 10 || !slices.Contains(got, fmt.Sprintf("episode_uuid-%d", of)) {
-			t.Errorf("got %q, want 10 with episode_uuid-%d", got, of)
-		}
-	}
 }
 
 // An index is made of the vectors of one model, whenever the others are found to be gone.

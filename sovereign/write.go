@@ -2,6 +2,7 @@ package sovereign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -49,7 +50,7 @@ func (s *Store) write(
 	rows.Retain()
 	_, err = run(ctx, s.calls, withoutResult(func() error {
 		defer rows.Release()
-		return call(t)
+		return errors.Join(call(t), s.warm(t))
 	}), func(struct{}) {})
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", doing, table, err)

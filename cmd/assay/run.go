@@ -114,7 +114,7 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 	if err := p.printSummary(summary); err != nil {
 		return err
 	}
-	return ignoreInterrupt(ctx, service.pipeline.MaintainGrown(ctx))
+	return ignoreInterrupt(ctx, service.pipeline.ExtendIndexes(ctx))
 }
 
 // ignoreInterrupt makes a clean stop of being interrupted: everything accepted is durable, and a restart goes on.
@@ -231,13 +231,8 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts app.Options) (*app.Pipeline, error) {
 	opts.Config, opts.NATSConfig, opts.Logger = settings, assay.NATSConfig, logger
 	setCollector(budget.For(settings.Memory))
-	opts.OpenStore = func(ctx context.Context, root string, dimensions int, shares budget.Shares) (app.Store, error) {
-		options := sovereign.OptionsFor(dimensions, shares)
-		options.Bucket = settings.Store.Options
-		return sovereign.Open(ctx, root, options)
-	}
-	opts.ReplaceStore = func(ctx context.Context, root, from string) error {
-		return sovereign.Replace(ctx, root, from, sovereign.Options{Bucket: settings.Store.Options})
+	opts.OpenStore = func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (app.Store, error) {
+		return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
 	}
 	return app.Open(ctx, opts)
 }

@@ -37,7 +37,7 @@ func (p *Pipeline) rebuild(ctx context.Context) (*rebuild.Result, error) {
 		err = p.closeTables()
 	}
 	if err == nil {
-		err = p.swap(ctx)
+		err = rebuild.Swap(p.opts.Config.Data)
 	}
 	if err != nil {
 		return nil, err

@@ -15,11 +15,11 @@ import (
 const (
 	// lagInterval is how often the lag of Silver is measured for the load gate.
 	lagInterval = 250 * time.Millisecond
-	// upkeepInterval is how often tables are compacted and their indexes brought up to date.
+	// upkeepInterval is how often tables are compacted.
 	upkeepInterval = 2 * time.Minute
-	// upkeepRows is by how many events tables grow before that is done early, upkeepLook how often their growth is looked at.
-	upkeepRows = 100_000
-	upkeepLook = 5 * time.Second
+	// extendEvents is by how many events tables grow before indexes are extended, extendLook how often their growth is looked at.
+	extendEvents = 8 << 10
+	extendLook   = time.Second
 )
 
 // Start begins processing: Silver, Gold, Promotion and the upkeep of tables, until Close. If one of them fails, all stop,
@@ -91,10 +91,10 @@ func (p *Pipeline) watchServer(ctx context.Context) error {
 	}
 }
 
-// upkeep compacts tables and keeps their indexes up to date. A failure is tried again at the next turn: queries work
+// upkeep keeps the indexes of tables up to date and compacts tables. A failure is tried again at the next turn: queries work
 // without, only slower.
 func (p *Pipeline) upkeep(ctx context.Context) error {
-	tick, look := time.NewTicker(upkeepInterval), time.NewTicker(upkeepLook)
+	tick, look := time.NewTicker(upkeepInterval), time.NewTicker(extendLook)
 	defer tick.Stop()
 	defer look.Stop()
 	for {
@@ -104,7 +104,7 @@ func (p *Pipeline) upkeep(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-look.C:
-			work = p.MaintainGrown
+			work = p.ExtendIndexes
 		}
 		if err := work(ctx); err != nil && ctx.Err() == nil {
 			p.opts.Logger.Warn("table upkeep failed and will be tried again", "error", err)
@@ -112,17 +112,23 @@ func (p *Pipeline) upkeep(ctx context.Context) error {
 	}
 }
 
-// MaintainGrown does what Maintain does if so much has come in that questions would be slow without.
-func (p *Pipeline) MaintainGrown(ctx context.Context) error {
-	if p.gold.Totals().Traces < p.maintained.Load()+upkeepRows {
+// ExtendIndexes brings the indexes of what has grown up to date: a small step, so that a question takes as long while much comes
+// in as at rest.
+func (p *Pipeline) ExtendIndexes(ctx context.Context) error {
+	events := p.gold.Totals().Traces
+	if events < p.extended.Load()+extendEvents {
 		return nil
 	}
-	return p.Maintain(ctx)
+	p.extended.Store(events)
+	err := errors.Join(p.store.EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
+	for _, table := range []string{schema.Episodes, schema.Entities, schema.Traces, schema.Promotions} {
+		err = errors.Join(err, p.store.ExtendIndexes(ctx, table))
+	}
+	return err
 }
 
 // Maintain compacts tables and brings their indexes up to date at once.
 func (p *Pipeline) Maintain(ctx context.Context) error {
-	p.maintained.Store(p.gold.Totals().Traces)
 	err := errors.Join(p.retain(ctx), p.store.EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
 	for _, t := range schema.All {
 		err = errors.Join(err, p.store.Optimise(ctx, t.Name))

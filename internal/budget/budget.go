@@ -37,6 +37,7 @@ type Shares struct {
 	State        int64 // cache of the state store
 	Indexes      int64 // pages of the tables' indexes that questions have needed
 	Footers      int64 // footers of the tables' files
+	TailRows     int64 // episodes that are indexed in memory until the tables' indexes have them, of 1.5 to 2 KiB each
 	FragmentRows int64 // rows of a fragment of a table, all of whose columns upkeep holds at a time
 }
 
@@ -75,6 +76,7 @@ func of(granted int64) Shares {
 		State:        between(16<<20, 64<<20) + beyond(64<<20, 128<<20),
 		Indexes:      max(between(16<<20, 128<<20), min(granted/indexesShare, indexesMost)),
 		Footers:      between(8<<20, 32<<20),
+		TailRows:     between(12<<10, 48<<10),
 		FragmentRows: between(32<<10, 128<<10),
 	}
 }

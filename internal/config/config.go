@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,7 +24,6 @@ type Config struct {
 	Memory    int64  `koanf:"memory"`    // what the program may take in all, in bytes; 0: what its control group grants, or the machine has
 
 	NATS       NATS           `koanf:"nats"`
-	Store      Store          `koanf:"store"`
 	Log        Log            `koanf:"log"`
 	Ingest     Ingest         `koanf:"ingest"`
 	HTTP       HTTP           `koanf:"http"`
@@ -44,12 +41,6 @@ type NATS struct {
 	Credentials string `koanf:"credentials"` // path of a .creds file, with url
 	Config      string `koanf:"config"`      // path of a nats.conf for the embedded server; empty: the built-in one
 	Listen      string `koanf:"listen"`      // host:port of the embedded server for other NATS clients; empty: none
-}
-
-// Store says where the tables are.
-type Store struct {
-	URL     string            `koanf:"url"`     // a folder, or s3://, gs:// or az://; empty: in the data directory
-	Options map[string]string `koanf:"options"` // how an object store is reached; what is not said comes from the usual variables
 }
 
 // Log bounds the log.
@@ -176,8 +167,6 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%w: %s must be %s", ErrInvalid, key, want))
 		}
 	}
-	scheme, _, isURL := strings.Cut(c.Store.URL, "://")
-	check(!isURL || slices.Contains([]string{"s3", "gs", "az"}, scheme), "store.url", "a folder, or a URL that begins with s3://, gs:// or az://")
 	check(c.Data != "", "data", "the path of a directory")
 	_, err := uuid.Parse(c.Namespace)
 	check(err == nil, "namespace", "a UUID")

@@ -29,7 +29,6 @@ var notSettings = []string{"ASSAY_CONFIG", "ASSAY_SERVER", "ASSAY_NATIVE_LIB", "
 var envAliases = []struct{ variable, key string }{
 	{"ECOSYSTEM_REGISTRY_URL", "registry.url"},
 	{"ASSAY_REGISTRY", "registry.url"},
-	{"ASSAY_STORE", "store.url"},
 }
 
 // Load reads the settings. path names the file ("" for DefaultFile, which may be absent), environ holds the environment
@@ -86,7 +85,7 @@ func fromEnv(environ, known []string) (map[string]any, error) {
 		given[name] = value
 		if key, ok := variables[name]; ok {
 			values[key] = value
-		} else if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(notSettings, name) && !isAlias(name) {
+		} else if strings.HasPrefix(name, EnvPrefix) && name != "ASSAY_REGISTRY" && !slices.Contains(notSettings, name) {
 			return nil, fmt.Errorf("%w: the environment variable %s is no setting; unset it or correct its name", ErrInvalid, name)
 		}
 	}
@@ -96,15 +95,6 @@ func fromEnv(environ, known []string) (map[string]any, error) {
 		}
 	}
 	return values, nil
-}
-
-func isAlias(variable string) bool {
-	for _, alias := range envAliases {
-		if alias.variable == variable {
-			return true
-		}
-	}
-	return false
 }
 
 // Env returns the name of a setting's environment variable.

@@ -16,7 +16,6 @@ var Settings = []Setting{
 	{"nats.credentials", "nats-credentials", "path of a .creds file for --nats"},
 	{"nats.config", "nats-config", "path of a nats.conf for the embedded server"},
 	{"nats.listen", "nats-listen", "host:port at which the embedded server also serves other NATS clients"},
-	{"store.url", "store", "where the tables are: a folder, or an object store such as s3://bucket/memory; without it DATA/sovereign"},
 	{"log.max_bytes", "log-max-bytes", "size at which the log refuses more, in bytes"},
 	{"log.max_age", "log-max-age", "age at which frames leave the log, such as 720h; 0 keeps them"},
 	{"log.ring", "log-ring", "true: a full log drops its oldest frames instead of refusing new ones"},

@@ -177,10 +177,10 @@ type Hit struct {
 	QuarantinedBy string `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
 
 	// Why it was found: its place in each of the lists that were asked for, from 1, and what put it there.
-	VectorRank int     `json:"vector_rank,omitempty"`
+	VectorRank int     `col:"_near_rank" json:"vector_rank,omitempty"`
 	Similarity float64 `json:"similarity,omitempty"` // cosine, -1 to 1
-	TextRank   int     `json:"text_rank,omitempty"`
-	BM25       float64 `json:"bm25,omitempty"`
+	TextRank   int     `col:"_text_rank" json:"text_rank,omitempty"`
+	BM25       float64 `col:"_score" json:"bm25,omitempty"`
 
 	// What it was made of, if the request asked for that.
 	Origin *Origin `json:"origin,omitempty"`

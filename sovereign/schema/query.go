@@ -102,10 +102,16 @@ type Query struct {
 	Limit   int // 0: no limit
 	Offset  int
 
-	// At most one of these; results then come best first with a column _distance or _score.
+	// With one of these, results come best first with a column _distance or _score. With both, the two lists are fused by
+	// reciprocal rank, and results have both columns and _near_rank and _text_rank: the place in each list, 0 for none.
 	Nearest *Nearest
 	Match   *Match
 }
+
+// RankConstant is the k of reciprocal rank fusion: a row counts the sum of 1/(k+rank) over the lists that it is in. 60 is the
+// value of Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods",
+// SIGIR 2009.
+const RankConstant = 60
 
 // Order sorts by a column.
 type Order struct {
@@ -117,8 +123,8 @@ type Order struct {
 type Nearest struct {
 	Column string
 	Vector []float32
-	Exact  bool // scan instead of using the index
-	Coarse bool // rank by what the index holds of the vectors: _distance is then good for nothing but the order
+	Where  Filter // what rows must fulfil besides Query.Where to have vectors that can be compared
+	Exact  bool   // scan instead of using the index
 }
 
 // Match asks for the rows whose text matches by BM25; Limit says how many.

@@ -26,18 +26,17 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 /// one at a time; reads take a snapshot and wait for nobody.
 pub struct Table {
     name: String,
-    /// Where it lies if its files must be synced; an object store does so by itself.
-    folder: Option<PathBuf>,
+    path: PathBuf,
     current: RwLock<Arc<Dataset>>,
     writer: Mutex<()>,
     pub(crate) maintenance: Mutex<()>,
 }
 
 impl Table {
-    pub fn new(name: &str, folder: Option<PathBuf>, dataset: Dataset) -> Self {
+    pub fn new(name: &str, path: PathBuf, dataset: Dataset) -> Self {
         Self {
             name: name.to_owned(),
-            folder,
+            path,
             current: RwLock::new(Arc::new(dataset)),
             writer: Mutex::new(()),
             maintenance: Mutex::new(()),
@@ -52,10 +51,7 @@ impl Table {
     /// Takes over a version that was committed here: shows it to readers and waits until it is on disk.
     pub async fn adopt(&self, dataset: Arc<Dataset>) -> Result<()> {
         self.publish(dataset.clone());
-        match &self.folder {
-            Some(folder) => sync_version(folder, &dataset).await,
-            None => Ok(()),
-        }
+        sync_version(&self.path, &dataset).await
     }
 
     /// Shows a version that was committed or loaded to readers, unless they have a newer one.

@@ -3,14 +3,13 @@
 //! ```text
 //!   lancedb-go (Go) ──► lancedb_go.rs ──┐
 //!                                       ├──► registry ──► dataset ──► lance ──► NAME.lance/
-//!   sovereign  (Go) ──► table.rs ───────┘        one shared table per place
+//!   sovereign  (Go) ──► table.rs ───────┘        one shared table per path
 //! ```
 //!
 //! A LanceDB database is a folder of `NAME.lance` datasets, so the `lance` crate is all that it takes. Two sets of
 //! C functions stand on it: those that the Go code of lancedb-go calls (`lancedb.h`) and those it lacks
 //! (`assay_native.h`). Both find their tables in one registry, so every handle sees the newest version.
 
-mod buckets;
 mod dataset;
 mod durable;
 mod error;
@@ -19,8 +18,9 @@ mod ffi;
 mod import;
 mod index;
 mod lancedb_go;
-mod location;
 mod maintain;
 mod query;
+mod ranked;
 mod registry;
 mod table;
+mod tail;

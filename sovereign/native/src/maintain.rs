@@ -11,6 +11,7 @@ use lance_table::format::Fragment;
 
 use crate::dataset::{CONFLICT_RETRIES, Table};
 use crate::error::{Code, Error, Result};
+use crate::index::Described;
 
 /// Fragments and segments of indexes with no more rows are cheap to rewrite.
 const SMALL_ROWS: u64 = 64 << 10;
@@ -92,13 +93,27 @@ impl Table {
     /// much larger.
     async fn update_indexes(&self, rows_max: u64) -> Result<()> {
         for index in self.indexes().await? {
-            if index.rows_unindexed > 0 {
-                let segments = index.segment_rows.iter().rev().copied();
-                let merged = newest_to_merge(index.rows_unindexed, rows_max, segments);
-                self.update_index(OptimizeOptions::merge(merged).index_names(vec![index.name])).await?;
-            }
+            self.extend(index, rows_max).await?;
         }
         Ok(())
+    }
+
+    async fn extend(&self, index: Described, rows_max: u64) -> Result<()> {
+        if index.rows_unindexed == 0 {
+            return Ok(());
+        }
+        let segments = index.segment_rows.iter().rev().copied();
+        let merged = newest_to_merge(index.rows_unindexed, rows_max, segments);
+        self.update_index(OptimizeOptions::merge(merged).index_names(vec![index.name])).await
+    }
+
+    /// A small step of upkeep: brings one index up to date.
+    pub async fn extend_index(&self, name: &str, rows_max: u64) -> Result<()> {
+        let _turn = self.maintenance.lock().await;
+        match self.indexes().await?.into_iter().find(|index| index.name == name) {
+            Some(index) => self.extend(index, rows_max).await,
+            None => Err(Error::new(Code::NotFound, format!("there is no index {name}"))),
+        }
     }
 
     async fn update_index(&self, options: OptimizeOptions) -> Result<()> {

@@ -2,8 +2,9 @@
 
 use arrow_array::{Float32Array, RecordBatch};
 use arrow_schema::SchemaRef;
-use futures::StreamExt;
-use lance::dataset::scanner::{ColumnOrdering, DatasetRecordBatchStream, Scanner};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use lance::dataset::scanner::{ColumnOrdering, Scanner};
 use lance::io::RecordBatchStream;
 use lance_index::scalar::FullTextSearchQuery;
 use lance_linalg::distance::DistanceType;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use crate::dataset::Table;
 use crate::error::{Code, Error, Result};
+use crate::ranked::ranked;
 
 /// A query as `assay_table_query` takes it, in JSON. Absent fields do not restrict.
 #[derive(Default, Deserialize)]
@@ -24,6 +26,17 @@ pub struct Query {
     pub nearest: Option<Nearest>,
     #[serde(rename = "match")]
     pub text: Option<Match>,
+    pub fuse: Option<Fuse>,
+}
+
+/// How a query by vector and text joins its two lists, by reciprocal rank. Results gain `_near_rank` and `_text_rank`: the places
+/// in the lists, from 1, and 0 for none.
+#[derive(Deserialize)]
+pub struct Fuse {
+    /// Rows of each list that are joined.
+    pub depth: usize,
+    /// How much a first place outweighs a tenth.
+    pub constant: f64,
 }
 
 #[derive(Deserialize)]
@@ -38,15 +51,16 @@ pub struct Order {
 pub struct Nearest {
     pub column: String,
     pub vector: Vec<f32>,
-    /// How many rows; the query's limit counts what is left of them after its offset.
-    pub count: usize,
+    /// Which rows of those that the query's filter selects have vectors to compare; empty for all.
+    #[serde(default)]
+    pub filter: String,
     /// Compare every vector instead of using the index.
     #[serde(default)]
     pub exact: bool,
     /// Compare by cosine instead of the squared Euclidean distance.
     #[serde(default)]
     pub cosine: bool,
-    /// With an index: read this many times `count` rows and compare their real vectors.
+    /// With an index: read this many times as many rows and compare their real vectors.
     pub refine: Option<u32>,
     /// With an index: how much of it to search, from 0 to 1 for all; 0.5 is Lance's own choice, which depends on how far the
     /// query is from the partitions.
@@ -64,55 +78,48 @@ pub struct Match {
 }
 
 impl Table {
-    /// Starts a query on the newest version. Rows are read as they are asked for.
+    /// Starts a query on the newest version. Rows are read as they are asked for, those of a ranked query at once.
     pub async fn query(&self, query: &Query) -> Result<Rows> {
-        let mut scanner = self.scanner(query)?;
-        if let Some(nearest) = &query.nearest
-            && !nearest.exact
-            && self.selects_at_most(nearest.few, &query.filter).await?
-        {
-            scanner.use_index(false);
+        let dataset = self.snapshot();
+        if query.is_ranked() {
+            let rows = ranked(&dataset, query).await?;
+            return Ok(Rows { schema: rows.schema(), stream: stream::iter([Ok(rows)]).boxed() });
         }
-        let stream = scanner.try_into_stream().await?;
-        Ok(Rows { schema: stream.schema(), stream })
-    }
-
-    /// Tells whether the filter selects no more than so many rows, at the price of finding these.
-    async fn selects_at_most(&self, rows: u64, filter: &str) -> Result<bool> {
-        if rows == 0 || filter.is_empty() {
-            return Ok(false);
-        }
-        let mut scanner = self.snapshot().scan();
-        scanner.empty_project()?.with_row_id().filter(filter)?.limit(Some(rows as i64 + 1), None)?;
-        let mut selected = 0;
-        let mut stream = scanner.try_into_stream().await?;
-        while let Some(batch) = stream.next().await {
-            selected += batch?.num_rows() as u64;
-        }
-        Ok(selected <= rows)
-    }
-
-    fn scanner(&self, query: &Query) -> Result<Scanner> {
-        let mut scanner = self.snapshot().scan();
+        let mut scanner = dataset.scan();
         if !query.columns.is_empty() {
             scanner.project(&query.columns)?;
         }
-        if !query.filter.is_empty() {
-            // The filter decides which rows are ranked, not which ranked rows are shown.
-            scanner.filter(&query.filter)?.prefilter(true);
-        }
+        restrict(&mut scanner, &query.filter)?;
+        let most = query.limit.map(|limit| (limit + query.offset.unwrap_or(0)) as usize);
         if let Some(nearest) = &query.nearest {
-            nearest.apply(&mut scanner)?;
+            nearest.apply(&mut scanner, most.unwrap_or(usize::MAX))?;
         }
         if let Some(text) = &query.text {
-            text.apply(&mut scanner, query)?;
+            text.apply(&mut scanner, most)?;
         }
         if !query.order_by.is_empty() {
             scanner.order_by(Some(query.order_by.iter().map(Order::lower).collect()))?;
         }
         scanner.limit(query.limit, query.offset)?;
-        Ok(scanner)
+        let stream = scanner.try_into_stream().await?;
+        Ok(Rows { schema: stream.schema(), stream: stream.map_err(Error::from).boxed() })
     }
+}
+
+impl Query {
+    /// Tells what `ranked` can answer; the rest is what clients of lancedb-go may ask besides.
+    fn is_ranked(&self) -> bool {
+        let asks = self.nearest.is_some() || self.text.is_some();
+        asks && self.limit.is_some() && self.nearest.as_ref().is_none_or(|nearest| nearest.cosine)
+    }
+}
+
+/// Sets the filter, which decides which rows are ranked, not which ranked rows are shown.
+pub fn restrict(scanner: &mut Scanner, filter: &str) -> Result<()> {
+    if !filter.is_empty() {
+        scanner.filter(filter)?.prefilter(true);
+    }
+    Ok(())
 }
 
 impl Order {
@@ -126,9 +133,9 @@ impl Order {
 }
 
 impl Nearest {
-    fn apply(&self, scanner: &mut Scanner) -> Result<()> {
+    pub fn apply(&self, scanner: &mut Scanner, most: usize) -> Result<()> {
         let vector = Float32Array::from(self.vector.clone());
-        scanner.nearest(&self.column, &vector, self.count)?;
+        scanner.nearest(&self.column, &vector, most)?;
         scanner.distance_metric(if self.cosine { DistanceType::Cosine } else { DistanceType::L2 });
         scanner.use_index(!self.exact);
         if let Some(factor) = self.refine {
@@ -142,10 +149,9 @@ impl Nearest {
 }
 
 impl Match {
-    fn apply(&self, scanner: &mut Scanner, query: &Query) -> Result<()> {
-        let rows = query.limit.map(|limit| limit + query.offset.unwrap_or(0));
-        let text = FullTextSearchQuery::new(self.text.clone()).with_column(self.column.clone())?.limit(rows);
-        scanner.full_text_search(text)?;
+    pub fn apply(&self, scanner: &mut Scanner, most: Option<usize>) -> Result<()> {
+        let text = FullTextSearchQuery::new(self.text.clone()).with_column(self.column.clone())?;
+        scanner.full_text_search(text.limit(most.map(|most| most as i64)))?;
         Ok(())
     }
 }
@@ -153,7 +159,7 @@ impl Match {
 /// The rows of a query, batch by batch.
 pub struct Rows {
     pub schema: SchemaRef,
-    stream: DatasetRecordBatchStream,
+    stream: BoxStream<'static, Result<RecordBatch>>,
 }
 
 impl Rows {

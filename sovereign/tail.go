@@ -1,0 +1,71 @@
+package sovereign
+
+import (
+	"context"
+	"fmt"
+
+	"assay/sovereign/schema"
+)
+
+// The indexes that queries are ranked by learn of new rows by ExtendIndexes and Optimise. Until then these rows are indexed in
+// memory by the native library, so that a query takes as long whether there are such rows or not.
+
+// Rows that an index lacks before ExtendIndexes brings it up to date. Rows that a scalar index lacks are read by each query with
+// a filter; those of the others are found in memory.
+const (
+	extendRows       = 8 << 10
+	extendRankedPart = 3 // of TailRows
+)
+
+// ExtendIndexes brings those indexes of a table up to date that lack many rows: a small step of what Optimise does. Reads and
+// writes go on meanwhile.
+func (s *Store) ExtendIndexes(ctx context.Context, table string) error {
+	indexes, err := s.Indexes(ctx, table)
+	if err != nil {
+		return err
+	}
+	for _, index := range indexes {
+		if index.RowsUnindexed < s.extendFrom(index.Column) {
+			continue
+		}
+		err := s.on(ctx, "extend an index of", table, func(t *openTable) error {
+			return t.native.extendIndex(index.Name, segmentFragments*s.opts.FragmentRows)
+		})
+		if err != nil {
+			return fmt.Errorf("%w (column %s)", err, index.Column)
+		}
+	}
+	return nil
+}
+
+// segmentFragments is how many fragments' rows a part of an index is merged up to.
+const segmentFragments = 4
+
+func (s *Store) extendFrom(column string) int64 {
+	if column == vectorColumn || column == textColumn {
+		return s.opts.TailRows / extendRankedPart
+	}
+	return extendRows
+}
+
+// warm indexes the rows that were written in memory.
+func (s *Store) warm(t *openTable) error {
+	if t.Name != schema.Episodes {
+		return nil
+	}
+	return t.native.warm()
+}
+
+// warmLater indexes in memory what the last run left, without waiting for it; a query that comes meanwhile waits for what it
+// needs.
+func (s *Store) warmLater(ctx context.Context) error {
+	if err := s.calls.begin(ctx); err != nil {
+		return err
+	}
+	go func() {
+		defer s.calls.end()
+		// It only makes the first query faster: one that cannot be made ready reads the rows itself, and says what fails.
+		_ = s.warm(s.tables[schema.Episodes])
+	}()
+	return nil
+}
