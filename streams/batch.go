@@ -31,7 +31,7 @@ var errAttemptTimeout = errors.New("streams: no answer from the log")
 // store writes messages in their order. On an error the acknowledgements are those of the first messages, which are
 // stored nonetheless.
 func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg) ([]Ack, error) {
-	if len(msgs) < 2 || p.log.cfg.Replicas == 1 && len(msgs) < batchFramesMin {
+	if !p.log.worthBatch(len(msgs)) {
 		return p.storeSingly(ctx, msgs)
 	}
 	acks, err := p.storeBatch(ctx, msgs)
@@ -41,6 +41,20 @@ func (p *Publisher) store(ctx context.Context, msgs []*nats.Msg) ([]Ack, error) 
 		return p.storeSingly(ctx, msgs)
 	}
 	return acks, publishError(err)
+}
+
+// worthBatch tells whether so many messages are written sooner as an atomic batch than by themselves.
+func (l *Log) worthBatch(msgs int) bool {
+	return msgs >= 2 && (l.cfg.Replicas > 1 || msgs >= batchFramesMin)
+}
+
+// unbatch takes away what makes a message a part of a batch.
+func unbatch(msg *nats.Msg) {
+	for _, name := range []string{
+		jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader,
+	} {
+		msg.Header.Del(name)
+	}
 }
 
 // storeBatch writes messages as one atomic batch: all or none, with one sync.
@@ -64,11 +78,7 @@ func (p *Publisher) storeBatch(ctx context.Context, msgs []*nats.Msg) ([]Ack, er
 func (p *Publisher) storeSingly(ctx context.Context, msgs []*nats.Msg) ([]Ack, error) {
 	acks := make([]Ack, 0, len(msgs))
 	for _, msg := range msgs {
-		for _, name := range []string{
-			jetstreamext.BatchIDHeader, jetstreamext.BatchSeqHeader, jetstreamext.BatchCommitHeader,
-		} {
-			msg.Header.Del(name)
-		}
+		unbatch(msg)
 		ack, err := retry(ctx, p.cfg.Timeout, func(ctx context.Context) (*jetstream.PubAck, error) {
 			p.count(func(s *PublisherStats) { s.Singles++ })
 			return p.log.js.PublishMsg(ctx, msg)

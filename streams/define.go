@@ -29,7 +29,6 @@ func (l *Log) streams() []streamDefinition {
 			s.Subjects = []string{"bronze.>"}
 			s.MaxBytes, s.MaxAge = l.cfg.MaxBytes, l.cfg.MaxAge
 			s.MaxMsgSize = frameBytesMax
-			s.AllowAtomicPublish = true
 			if l.cfg.Ring {
 				s.Discard = jetstream.DiscardOld
 			}
@@ -68,6 +67,7 @@ func (l *Log) openStreams(ctx context.Context) error {
 			s.Compression = jetstream.NoCompression
 			s.Duplicates = l.cfg.DuplicateWindow
 			s.AllowDirect = true
+			s.AllowAtomicPublish = true
 			s.PersistMode = jetstream.DefaultPersistMode // async would override sync_interval
 			def.apply(s)
 		})
@@ -171,8 +171,15 @@ func (l *Log) openBuckets(ctx context.Context) error {
 		}
 		*def.into = kv
 	}
-	return nil
+	if l.cfg.Reading {
+		return nil
+	}
+	_, err := l.define(ctx, bucketStream+BucketPublications, func(s *jetstream.StreamConfig) { s.AllowAtomicPublish = true })
+	return err
 }
+
+// bucketStream begins the name of a bucket's stream.
+const bucketStream = "KV_"
 
 func (l *Log) openBucket(ctx context.Context, name string, maxBytes int64) (jetstream.KeyValue, error) {
 	if l.cfg.Reading {

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/consumers/silver"
+	"assay/streams"
 )
 
 // bed is what outlives a Publisher: a NATS server with the stream and the bucket, and the store.
@@ -59,6 +60,15 @@ func newBed(t *testing.T) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bucket, err := b.js.Stream(t.Context(), "KV_publications")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := bucket.CachedInfo().Config
+	config.AllowAtomicPublish = true
+	if _, err := b.js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -95,8 +105,14 @@ func (b *bed) options(r Registry) Options {
 		b.t.Fatal(err)
 	}
 	return Options{
-		Stream: stream, KV: kv, Store: b.store, Registry: r, Instance: "test", Timeout: time.Second, Dead: b.bury,
+		Stream: stream, KV: kv, CreateAll: createAll(l.js), Store: b.store, Registry: r, Instance: "test", Timeout: time.Second, Dead: b.bury,
 		Logger: slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+}
+
+func createAll(js jetstream.JetStream) func(context.Context, []streams.Entry) (uint64, error) {
+	return func(ctx context.Context, entries []streams.Entry) (uint64, error) {
+		return streams.CreateEntries(ctx, js, "publications", entries)
 	}
 }
 

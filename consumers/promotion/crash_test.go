@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/sovereign/schema"
+	"assay/streams"
 )
 
 var errKilled = errors.New("killed")
@@ -129,6 +130,10 @@ func (b *bed) live(steps int, late bool, registry Registry) bool {
 	}
 	o.Stream, o.KV, o.Store = stream, mortalKV{kv, life}, mortalStore{b.store, life}
 	o.Registry = mortalRegistry{registry, life}
+	o.CreateAll = func(ctx context.Context, entries []streams.Entry) (first uint64, err error) {
+		err = life.step(func() (err error) { first, err = createAll(l.js)(ctx, entries); return err })
+		return first, err
+	}
 	o.Logger = slog.New(slog.DiscardHandler)
 	p, err := New(o)
 	if err != nil {
@@ -282,4 +287,23 @@ func TestTwoInstances(t *testing.T) {
 		t.Errorf("entries left: %v", left)
 	}
 	t.Logf("shares: %d and %d", p1.Status().Published, p2.Status().Published)
+}
+
+// Entries that are written together are all there or none, and those of messages that come again are known.
+func TestCrashWhileEntriesAreWrittenTogether(t *testing.T) {
+	const promotions = 3 * entriesTogetherMin
+	for _, late := range []bool{false, true} {
+		for steps := 1; steps <= 4; steps++ { // the table is asked and written, the entries are written
+			b := newBed(t)
+			s := newMCPStub(t)
+			b.send(0, promotions)
+			b.live(steps, late, s.registry(t))
+			if got := b.run(b.options(s.registry(t))); got != (Counts{Published: promotions}) {
+				t.Fatalf("killed at step %d: counts are %+v", steps, got)
+			}
+			if left := b.entries(); len(left) != 0 {
+				t.Errorf("killed at step %d: entries left: %v", steps, left)
+			}
+		}
+	}
 }

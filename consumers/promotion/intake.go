@@ -17,8 +17,11 @@ import (
 // Limits of the intake.
 const (
 	fetchMessagesMax = 512
-	entriesInFlight  = 32              // writes of entries at a time
-	redeliveryDelay  = 2 * time.Second // of a message that could not be taken in
+	entriesInFlight  = 32 // writes of entries at a time, where they go one by one
+	// A batch costs as much as some entries by themselves, and the log bounds its size.
+	entriesTogetherMin = 24
+	entriesBytesMax    = 8 << 20
+	redeliveryDelay    = 2 * time.Second // of a message that could not be taken in
 )
 
 // DeadLetter is a message of PROMOTION that is no promotion.
@@ -96,7 +99,10 @@ func (p *Publisher) accept(ctx context.Context, msgs []jetstream.Msg) error {
 		return err
 	}
 	failpoint.Point("promotion: row, no entry")
-	var entries errgroup.Group
+	if p.enterAll(ctx, arrivals, known) == nil {
+		return nil
+	}
+	var entries errgroup.Group // one has its entry from an earlier delivery, perhaps
 	entries.SetLimit(entriesInFlight)
 	for _, a := range arrivals {
 		entries.Go(func() error {
@@ -154,6 +160,48 @@ func (p *Publisher) admitRows(ctx context.Context, arrivals []arrival, known map
 		return nil
 	}
 	return p.persist(ctx, "writing the table", func(ctx context.Context) error { return p.merge(ctx, missing) })
+}
+
+// errOneByOne means that entries are not written together.
+var errOneByOne = errors.New("promotion: entries go one by one")
+
+// enterAll writes the entries of all that the table does not know as published, with one sync, and acknowledges the messages.
+// If it fails, the bucket may have all the entries or none.
+func (p *Publisher) enterAll(ctx context.Context, arrivals []arrival, known map[string]State) error {
+	if p.CreateAll == nil {
+		return errOneByOne
+	}
+	entries, bytes := make([]streams.Entry, 0, len(arrivals)), 0
+	for _, a := range arrivals {
+		if known[a.publication.EventUUID] == Published {
+			return errOneByOne
+		}
+		value, err := a.publication.encode()
+		if err != nil {
+			return err
+		}
+		entries = append(entries, streams.Entry{Key: a.publication.EventUUID, Value: value})
+		bytes += len(value)
+	}
+	if len(entries) < entriesTogetherMin || bytes > entriesBytesMax {
+		return errOneByOne
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	revision, err := p.CreateAll(ctx, entries)
+	if err != nil {
+		return err
+	}
+	for i, a := range arrivals { // before the acknowledgements, so that Busy has no gap
+		p.queue.observe(a.publication, revision+uint64(i), false)
+	}
+	failpoint.Point("promotion: entry, not acknowledged")
+	for _, a := range arrivals {
+		if err := a.msg.Ack(); err != nil {
+			p.Logger.Warn("promotion: acknowledging failed, it will be delivered again", "event", a.publication.EventUUID, "error", err)
+		}
+	}
+	return nil
 }
 
 // enter writes the entry and acknowledges the message. An entry that is there already is the promotion's, from an earlier

@@ -12,6 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
+
+	"assay/streams"
 )
 
 // Defaults of Options.
@@ -37,6 +39,10 @@ type Options struct {
 	KV       jetstream.KeyValue // the bucket publications
 	Store    Store
 	Registry Registry // nil: none is configured and promotions stay pending
+
+	// CreateAll adds entries to the bucket together, or none of them, and returns the revision of the first; the others' follow.
+	// nil: they are added one by one.
+	CreateAll func(ctx context.Context, entries []streams.Entry) (first uint64, err error)
 
 	// Dead keeps a message that is no promotion, durably, for it is acknowledged afterwards.
 	Dead func(ctx context.Context, letter DeadLetter) error

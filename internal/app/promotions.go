@@ -39,7 +39,7 @@ func (p *Pipeline) openPromotion(ctx context.Context) error {
 		return err
 	}
 	p.promotion, err = promotion.New(promotion.Options{
-		Stream: consumer, KV: p.log.Publications(), Store: p.store, Registry: p.registry,
+		Stream: consumer, KV: p.log.Publications(), CreateAll: p.log.CreatePublications, Store: p.store, Registry: p.registry,
 		Dead: p.buryPromotion, Instance: instance, Concurrency: c.Concurrency, Timeout: c.Timeout, Logger: p.opts.Logger,
 	})
 	return err
