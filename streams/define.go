@@ -95,8 +95,8 @@ func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.Str
 		cfg := was
 		apply(&cfg)
 		if held := stream.CachedInfo().State.Bytes; cfg.Discard == jetstream.DiscardNew && held > uint64(cfg.MaxBytes) {
-			return nil, fmt.Errorf("%w: %s holds %d bytes, and a limit of %d would drop the oldest: raise the limit, or make the log"+
-				" a ring, which drops them", ErrConfig, name, held, cfg.MaxBytes)
+			return nil, fmt.Errorf("%w: %s holds %d bytes, and a limit of %d would drop the oldest: raise log.max_bytes, or set"+
+				" log.discard: old, which drops them", ErrConfig, name, held, cfg.MaxBytes)
 		}
 		if !reflect.DeepEqual(was, cfg) {
 			stream, err = l.js.UpdateStream(ctx, cfg)

@@ -60,7 +60,7 @@ func publishError(err error) error {
 		code == codeStoreFailed && strings.Contains(err.Error(), "too large"):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case code == codeStoreFailed && strings.Contains(err.Error(), "maximum"):
-		return fmt.Errorf("%w: raise its size limit, lower its age limit or make it a ring: %w", ErrFull, err)
+		return fmt.Errorf("%w: raise log.max_bytes, lower log.max_age, or set log.discard: old, which drops the oldest frames: %w", ErrFull, err)
 	case code == codeAccountResources || code == codeServerResources || code == codeStorageResources ||
 		code == codeStoreFailed && strings.Contains(err.Error(), "no space"):
 		return fmt.Errorf("%w: free disk space or raise max_file_store: %w", ErrFull, err)

@@ -108,8 +108,8 @@ func TestAuditMissesFramesWhoseFilesAreGone(t *testing.T) {
 	if status, _ := runHere(t, "run", "--data", dir, "--sample", "--until-idle"); status != exitDone {
 		t.Fatal("run failed")
 	}
-	if status, out := runHere(t, "rebuild", "--data", dir, "--shorten"); status != exitDone {
-		t.Errorf("rebuild --shorten ended with status %d: %s", status, out)
+	if status, out := runHere(t, "rebuild", "--data", dir, "--allow-data-loss"); status != exitDone {
+		t.Errorf("rebuild --allow-data-loss ended with status %d: %s", status, out)
 	}
 	if status, report := audited(t, dir); status != exitDone {
 		t.Errorf("audit ended with status %d and misses %v, %v", status, report.Lost, report.Differences)

@@ -157,7 +157,7 @@ func TestLettersOfLostFramesStay(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if status, out := runHere(t, "rebuild", "--data", dir, "--shorten"); status != exitDone || strings.Contains(out, "letters") {
+	if status, out := runHere(t, "rebuild", "--data", dir, "--allow-data-loss"); status != exitDone || strings.Contains(out, "letters") {
 		t.Errorf("status %d: %s", status, out)
 	}
 	if status, report := audited(t, dir); status != exitDone || ofLetters(t, report).Unprovable != 1 {

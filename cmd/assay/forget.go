@@ -57,14 +57,19 @@ func (p *program) forgetCommand() *cobra.Command {
 // errDeclined means that the user thought better of it.
 var errDeclined = errors.New("not done")
 
+// asks tells whether somebody sits at a terminal who can be asked.
+func (p *program) asks() bool {
+	in, ok := p.stdin.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd())) && terminal(p.stderr)
+}
+
 // confirm asks a user who sits at a terminal; a script has made up its mind.
 func (p *program) confirm(question string) error {
-	in, ok := p.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) || !terminal(p.stderr) {
+	if !p.asks() {
 		return nil
 	}
 	fmt.Fprint(p.stderr, question, " [y/N] ")
-	answer, err := bufio.NewReader(in).ReadString('\n')
+	answer, err := bufio.NewReader(p.stdin).ReadString('\n')
 	if err != nil || !strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "y") {
 		return errDeclined
 	}

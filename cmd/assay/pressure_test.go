@@ -86,7 +86,7 @@ func TestFullLogRefuses(t *testing.T) {
 func TestFullRingGoesOn(t *testing.T) {
 	t.Parallel()
 	data, last := t.TempDir(), ""
-	server, url := serve(t, data, "--log-max-bytes", smallLog, "--log-ring", "true")
+	server, url := serve(t, data, "--log-max-bytes", smallLog, "--log-discard", "old")
 	for i := range 50 {
 		last = body(100*i, 100)
 		if status, answer := send(t, url, "w", "s", last); status != http.StatusOK {

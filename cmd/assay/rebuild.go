@@ -10,7 +10,7 @@ import (
 )
 
 func (p *program) rebuildCommand() *cobra.Command {
-	var shorten bool
+	var allowLoss bool
 	cmd := &cobra.Command{
 		Use:   "rebuild",
 		Short: "Make everything above the log anew from it",
@@ -22,7 +22,7 @@ func (p *program) rebuildCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			meter := p.newMeter("rebuild")
-			options := app.Options{Rebuilding: meter.show, Shorten: shorten, Regardless: true}
+			options := app.Options{Rebuilding: meter.show, AllowDataLoss: allowLoss, Regardless: true}
 			return p.withOptions(cmd, options, func(ctx context.Context, opened *app.Pipeline) error {
 				result, err := opened.Rebuild(ctx)
 				meter.finish()
@@ -49,6 +49,9 @@ func (p *program) rebuildCommand() *cobra.Command {
 		},
 	}
 	addSettings(cmd)
-	cmd.Flags().BoolVar(&shorten, "shorten", false, "go on although the log no longer has all frames that the tables have rows of")
+	const usage = "go on although the log no longer has all frames that the tables have rows of"
+	cmd.Flags().BoolVar(&allowLoss, "allow-data-loss", false, usage)
+	cmd.Flags().BoolVar(&allowLoss, "shorten", false, usage)
+	_ = cmd.Flags().MarkDeprecated("shorten", "it is --allow-data-loss now, and goes with the next version") // it fails for a flag that there is not
 	return cmd
 }

@@ -74,19 +74,25 @@ func addSettings(cmd *cobra.Command, keys ...string) {
 			cmd.Flags().String(s.Flag, "", s.Usage+" ("+config.Env(s.Key)+")")
 		}
 	}
+	for _, old := range config.Renamed() {
+		if len(keys) == 0 || slices.Contains(keys, old.Key) {
+			cmd.Flags().String(old.Flag, "", "")
+			_ = cmd.Flags().MarkHidden(old.Flag) // it fails for a flag that there is not
+		}
+	}
 }
 
 // settings reads the configuration with the flags given to cmd on top.
 func (p *program) settings(cmd *cobra.Command) (config.Config, error) {
-	given := map[string]any{}
-	for _, s := range config.Settings {
+	given := map[string]string{}
+	for _, s := range slices.Concat(config.Settings, config.Renamed()) {
 		if flag := cmd.Flags().Lookup(s.Flag); flag != nil && flag.Changed {
 			given[s.Key] = flag.Value.String()
 		}
 	}
 	c, err := config.Load(p.configFile, os.Environ(), given)
-	if errors.Is(err, config.ErrInvalid) {
-		return c, fmt.Errorf("%w (see `assay %s --help` and README.md)", err, cmd.Name())
+	for _, note := range c.Notes {
+		fmt.Fprintln(p.stderr, "assay:", note)
 	}
 	return c, err
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,7 @@ type runFlags struct {
 	source    string
 	sample    bool
 	untilIdle bool
+	yes       bool
 }
 
 func (p *program) runCommand() *cobra.Command {
@@ -60,6 +62,7 @@ func (p *program) runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.workflow, "workflow", "", "workflow of ingested events that name none (default their file's path)")
 	cmd.Flags().StringVar(&flags.source, "source", "", "what the ingested files are: sse, jsonrpc, event, otlp or http (default recognised)")
 	cmd.Flags().BoolVar(&flags.sample, "sample", false, "play a generated sample session")
+	cmd.Flags().BoolVar(&flags.yes, "yes", false, "keep rows or frames for less than an hour without asking")
 	cmd.Flags().BoolVar(&flags.untilIdle, "until-idle", false, "stop when nothing is left to do and print a summary")
 	return cmd
 }
@@ -68,6 +71,9 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 	ctx := cmd.Context()
 	settings, err := p.settings(cmd)
 	if err != nil {
+		return err
+	}
+	if err := p.confirmBrief(settings, flags.yes); err != nil {
 		return err
 	}
 	logger, err := p.logger()
@@ -115,6 +121,19 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 		return err
 	}
 	return ignoreInterrupt(ctx, service.pipeline.ExtendIndexes(ctx))
+}
+
+// confirmBrief asks whether settings that let go within the hour are meant: at once, much would be gone for good.
+func (p *program) confirmBrief(settings config.Config, yes bool) error {
+	brief := settings.Brief()
+	if yes || len(brief) == 0 {
+		return nil
+	}
+	what := strings.Join(brief, ", ")
+	if !p.asks() {
+		return fmt.Errorf("%s lets go what is older at once and for good: pass --yes if that is meant", what)
+	}
+	return p.confirm(what + " lets go what is older at once and for good. Go on?")
 }
 
 // ignoreInterrupt makes a clean stop of being interrupted: everything accepted is durable, and a restart goes on.

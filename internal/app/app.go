@@ -49,8 +49,8 @@ type Options struct {
 	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
 	// version's, and is told how many frames of how many are done.
 	Rebuilding func(done, total uint64)
-	// Shorten allows what is made anew to lack rows of frames that the log no longer has.
-	Shorten bool
+	// AllowDataLoss allows what is made anew to lack rows of frames that the log no longer has.
+	AllowDataLoss bool
 	// Regardless makes tables anew that cannot even be opened. Otherwise that is an error.
 	Regardless bool
 }

@@ -39,7 +39,7 @@ const storeBytesMax = 1 << 60
 func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	c := p.opts.Config
 	cfg := streams.DefaultConfig()
-	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Ring, c.Log.Replicas
+	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Discard == config.DiscardOld, c.Log.Replicas
 	cfg.Reading, cfg.AckWait = p.opts.Reading, c.Log.AckWait
 	if c.NATS.URL == "" {
 		p.server, err = streams.StartServer(ctx, streams.ServerConfig{

@@ -13,7 +13,7 @@ import (
 )
 
 // Rebuild makes tables and state anew from the log, unless Open has just done so. The pipeline must not have been started.
-// The error wraps rebuild.ErrAged if they would lose rows of frames that the log no longer has, and Options.Shorten does not
+// The error wraps rebuild.ErrAged if they would lose rows of frames that the log no longer has, and Options.AllowDataLoss does not
 // allow that.
 func (p *Pipeline) Rebuild(ctx context.Context) (*rebuild.Result, error) {
 	if p.rebuilt != nil {
@@ -46,7 +46,7 @@ func (p *Pipeline) rebuild(ctx context.Context) (*rebuild.Result, error) {
 		p.opts.Logger.Warn("the table of promotions could not be read: those without a row are asked for again, under the same"+
 			" idempotency keys", "asked", result.Asked, "reason", result.Unreadable)
 	}
-	if p.opts.Shorten {
+	if p.opts.AllowDataLoss {
 		if err := p.acceptLoss(ctx); err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options,
 	stamp, err := p.programStamp(ctx)
 	return rebuild.Options{
 		Data: p.opts.Config.Data, Log: p.log, Silver: &silver, Gold: gold, Old: p.store, Stamp: stamp, Derivation: p.derivation().encode(),
-		Shorten: p.opts.Shorten, Progress: p.opts.Rebuilding,
+		AllowDataLoss: p.opts.AllowDataLoss, Progress: p.opts.Rebuilding,
 		OpenStore: func(ctx context.Context, dir string) (rebuild.Store, error) {
 			return p.opts.OpenStore(ctx, dir, p.embedder.Dimensions(), p.shares)
 		},

@@ -33,6 +33,8 @@ type Config struct {
 	Silver     Silver         `koanf:"silver"`
 	Retention  Retention      `koanf:"retention"`
 	Keys       map[string]Key `koanf:"keys"` // natural keys by kind, over the built-in table
+
+	Notes []string `koanf:"-"` // about settings that have another name now
 }
 
 // NATS says which server holds the log.
@@ -43,11 +45,17 @@ type NATS struct {
 	Listen      string `koanf:"listen"`      // host:port of the embedded server for other NATS clients; empty: none
 }
 
+// What a full log discards.
+const (
+	DiscardNew = "new"
+	DiscardOld = "old"
+)
+
 // Log bounds the log.
 type Log struct {
 	MaxBytes int64         `koanf:"max_bytes"` // of BRONZE, in bytes
 	MaxAge   time.Duration `koanf:"max_age"`   // of a frame; 0: kept until the log is full
-	Ring     bool          `koanf:"ring"`      // full: drop the oldest frames instead of refusing new ones
+	Discard  string        `koanf:"discard"`   // what a full log discards: old frames, or new ones, which it then refuses
 	Replicas int           `koanf:"replicas"`  // copies in a cluster
 	AckWait  time.Duration `koanf:"ack_wait"`  // longest that a consumer may work on a message before it is delivered again
 }
@@ -146,7 +154,7 @@ func Default() Config {
 	return Config{
 		Data:      "data",
 		Namespace: "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
-		Log:       Log{MaxBytes: 32 << 30, Replicas: 1, AckWait: time.Minute},
+		Log:       Log{MaxBytes: 32 << 30, Discard: DiscardNew, Replicas: 1, AckWait: time.Minute},
 		Ingest: Ingest{
 			EventBytes: capture.EventBytesMax, FrameBytes: capture.FrameBytes, Linger: capture.Linger,
 			Streams: capture.OpenStreamsMax, Idle: capture.IdleMax, Timeout: capture.TimeMax,
@@ -157,6 +165,26 @@ func Default() Config {
 		Gate:       Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
 		Silver:     Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 4 << 20, MaxAge: 25 * time.Millisecond},
 	}
+}
+
+// briefest is the shortest age that is taken for what was meant.
+const briefest = time.Hour
+
+// Brief lists the settings that let rows or frames go within the hour.
+func (c *Config) Brief() (settings []string) {
+	for _, age := range []struct {
+		key string
+		max time.Duration
+	}{
+		{"log.max_age", c.Log.MaxAge}, {"retention.traces.max_age", c.Retention.Traces.MaxAge},
+		{"retention.entities.max_age", c.Retention.Entities.MaxAge}, {"retention.episodes.max_age", c.Retention.Episodes.MaxAge},
+		{"retention.metrics.max_age", c.Retention.Metrics.MaxAge},
+	} {
+		if age.max > 0 && age.max < briefest {
+			settings = append(settings, fmt.Sprintf("%s: %v", age.key, age.max))
+		}
+	}
+	return settings
 }
 
 // Validate reports every setting that cannot be used. Its errors wrap ErrInvalid.
@@ -170,9 +198,10 @@ func (c *Config) Validate() error {
 	check(c.Data != "", "data", "the path of a directory")
 	_, err := uuid.Parse(c.Namespace)
 	check(err == nil, "namespace", "a UUID")
-	check(c.Memory == 0 || c.Memory >= 1<<20, "memory", "0 or at least 1048576")
-	check(c.Log.MaxBytes >= 1<<20, "log.max_bytes", "at least 1048576")
-	check(c.Log.MaxAge >= 0, "log.max_age", "0 or a duration such as 720h")
+	check(c.Memory == 0 || c.Memory >= 1<<20, "memory", "0 or a size such as 1GiB, at least 1MiB")
+	check(c.Log.MaxBytes >= 1<<20, "log.max_bytes", "a size such as 32GiB, at least 1MiB")
+	check(c.Log.MaxAge >= 0, "log.max_age", "0 or a duration such as 30d")
+	check(c.Log.Discard == DiscardNew || c.Log.Discard == DiscardOld, "log.discard", "old (drop the oldest frames) or new (refuse new ones)")
 	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")
 	check(c.Log.AckWait >= time.Second, "log.ack_wait", "a duration such as 1m, at least 1s")
 	c.Ingest.validate(check)
@@ -184,26 +213,26 @@ func (c *Config) Validate() error {
 	check(c.Silver.Workers >= 1 && c.Silver.Workers <= 64, "silver.workers", "1 to 64")
 	check(c.Silver.Partitions >= 1 && c.Silver.Partitions <= 64, "silver.partitions", "1 to 64")
 	check(c.Silver.MaxRows >= 1, "silver.max_rows", "at least 1")
-	check(c.Silver.MaxBytes >= 1<<10, "silver.max_bytes", "at least 1024")
+	check(c.Silver.MaxBytes >= 1<<10, "silver.max_bytes", "a size such as 4MiB, at least 1KiB")
 	check(c.Silver.MaxAge > 0, "silver.max_age", "a positive duration such as 25ms")
 	for name, kept := range map[string]Kept{
 		"traces": c.Retention.Traces, "entities": c.Retention.Entities, "episodes": c.Retention.Episodes, "metrics": c.Retention.Metrics,
 	} {
-		check(kept.MaxAge >= 0, "retention."+name+".max_age", "0 or a duration such as 720h")
-		check(kept.MaxBytes >= 0, "retention."+name+".max_bytes", "0 or a number of bytes")
+		check(kept.MaxAge >= 0, "retention."+name+".max_age", "0 or a duration such as 90d")
+		check(kept.MaxBytes >= 0, "retention."+name+".max_bytes", "0 or a size such as 10GB")
 	}
 	return errors.Join(errs...)
 }
 
 // The log takes no message above 64 MiB, and a row of Silver may hold an event three times: raw, as text and as payload.
 func (i *Ingest) validate(check func(ok bool, key, want string)) {
-	check(i.EventBytes >= 1<<10 && i.EventBytes <= 16<<20, "ingest.event_bytes", "1024 to 16777216")
-	check(i.FrameBytes >= 1<<10 && i.FrameBytes <= 8<<20, "ingest.frame_bytes", "1024 to 8388608")
+	check(i.EventBytes >= 1<<10 && i.EventBytes <= 16<<20, "ingest.event_bytes", "1KiB to 16MiB")
+	check(i.FrameBytes >= 1<<10 && i.FrameBytes <= 8<<20, "ingest.frame_bytes", "1KiB to 8MiB")
 	check(i.Linger > 0 && i.Linger <= time.Second, "ingest.linger", "a duration such as 5ms, up to 1s")
 	check(i.Streams >= 1 && i.Streams <= 65_536, "ingest.streams", "1 to 65536")
 	check(i.Idle > 0, "ingest.idle", "a positive duration such as 2m")
 	check(i.Timeout >= 0, "ingest.timeout", "0 or a duration such as 24h")
-	check(i.BodyBytes >= 0, "ingest.body_bytes", "0 or a number of bytes")
+	check(i.BodyBytes >= 0, "ingest.body_bytes", "0 or a size such as 10GiB")
 }
 
 func (r *Registry) validate(check func(ok bool, key, want string)) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +22,7 @@ func write(t *testing.T, text string) string {
 
 func TestPrecedence(t *testing.T) {
 	path := write(t, "data: from-file\nlog:\n  max_age: 1h\n  max_bytes: 2000000\nhttp:\n  listen: 127.0.0.1:1\n")
-	c, err := Load(path, []string{"ASSAY_LOG_MAX_AGE=2h", "ASSAY_HTTP_LISTEN=127.0.0.1:2"}, map[string]any{"http.listen": "127.0.0.1:3"})
+	c, err := Load(path, []string{"ASSAY_LOG_MAX_AGE=2h", "ASSAY_HTTP_LISTEN=127.0.0.1:2"}, map[string]string{"http.listen": "127.0.0.1:3"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestPrecedence(t *testing.T) {
 	if c.HTTP.Listen != "127.0.0.1:3" {
 		t.Errorf("the flag does not beat the environment: listen %q", c.HTTP.Listen)
 	}
-	if c.Silver != Default().Silver {
+	if c.Silver != Default().Silver || c.Notes != nil {
 		t.Errorf("defaults are lost: %+v", c.Silver)
 	}
 }
@@ -104,10 +105,111 @@ func TestInvalidValues(t *testing.T) {
 	}
 }
 
+// What is wrong in a file is told with its line, and what would be right.
+func TestFaultsInAFile(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"retention:\n  traces: {max_age: 86400}\n", `assay.yaml:2: config: invalid setting: retention.traces.max_age: "86400" has no unit: write 86400s`},
+		{"ingest:\n  idle: 120\n", `assay.yaml:2: config: invalid setting: ingest.idle: "120" has no unit`},
+		{"# a comment\nhtpp:\n  listen: x\n", "assay.yaml:2: unknown setting htpp (did you mean http?); assay.example.yaml lists all"},
+		{"log:\n  max_bites: 1\n", "assay.yaml:2: unknown setting log.max_bites (did you mean log.max_bytes?)"},
+		{"max_bytes: 32GiB\n", "assay.yaml:1: unknown setting max_bytes (did you mean "},
+		{"log:\n  max_bytes: 32 apples\n", `log.max_bytes: "32 apples" is no size: write a number of bytes, or one with a unit such as 512MiB`},
+		{"log:\n  max_age: soon\n", `log.max_age: "soon" is no duration: write 25ms, 90s, 36h or 30d`},
+		{"log:\n  ring: yes please\n", `assay.yaml:2: log.ring: "yes please" is neither true nor false`},
+		{"silver: {workers: two}", `silver.workers: "two" is no whole number`},
+		{"log: 3", "log is a section with settings below it, not a value"},
+		{"data: [a, b]", "data takes one value"},
+		{"log: [", "assay.yaml is not valid YAML: line 1: "},
+		{"data: d\nlog:\n\tmax_age: 1h\n", "assay.yaml is not valid YAML: line 3: "},
+		{"just text", "the file is a section"},
+	} {
+		_, err := Load(write(t, test.text), nil, nil)
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: %v; want %q", test.text, err, test.want)
+		}
+	}
+	for text, want := range map[string]string{"ASSAY_LOG_MAX_AGE=3600": "ASSAY_LOG_MAX_AGE", "ASSAY_LOG_MAX_BYTE=1": "did you mean ASSAY_LOG_MAX_BYTES?"} {
+		if _, err := Load(write(t, ""), []string{text}, nil); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", text, err, want)
+		}
+	}
+	_, err := Load(write(t, ""), nil, map[string]string{"log.max_age": "3600"})
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "--log-max-age") {
+		t.Errorf("flag: %v", err)
+	}
+}
+
+func TestUnitsOfValues(t *testing.T) {
+	c, err := Load(write(t, `
+memory: 1.5GiB
+log: {max_bytes: 32GB, max_age: 30d}
+retention: {traces: {max_age: 2w, max_bytes: 10 GB}, episodes: {max_age: 1d12h}, entities: {max_age: 0}}
+ingest: {body_bytes: 4096}
+http: {hosts: [a, b], origins: "https://x,https://y"}
+`), []string{"ASSAY_INGEST_EVENT_BYTES=2MiB"}, map[string]string{"registry.warn_age": "3d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := 24 * time.Hour
+	for what, ok := range map[string]bool{
+		"memory":    c.Memory == 3<<29,
+		"log":       c.Log.MaxBytes == 32_000_000_000 && c.Log.MaxAge == 30*day,
+		"retention": c.Retention.Traces == Kept{14 * day, 10_000_000_000} && c.Retention.Episodes.MaxAge == 36*time.Hour,
+		"ingest":    c.Ingest.BodyBytes == 4096 && c.Ingest.EventBytes == 2<<20,
+		"registry":  c.Registry.WarnAge == 3*day,
+		"lists":     fmt.Sprint(c.HTTP.Hosts, c.HTTP.Origins) == "[a b] [https://x https://y]",
+	} {
+		if !ok {
+			t.Errorf("%s: %+v", what, c)
+		}
+	}
+}
+
+// Old names work for one version, and say what to write.
+func TestRenamedSettings(t *testing.T) {
+	for _, test := range []struct {
+		text    string
+		environ []string
+		flags   map[string]string
+		want    string
+	}{
+		{text: "log: {ring: true}", want: DiscardOld},
+		{text: "log: {ring: false}", want: DiscardNew},
+		{environ: []string{"ASSAY_LOG_RING=true"}, want: DiscardOld},
+		{flags: map[string]string{"log.ring": "true"}, want: DiscardOld},
+	} {
+		c, err := Load(write(t, test.text), test.environ, test.flags)
+		if err != nil || c.Log.Discard != test.want {
+			t.Errorf("%+v: %q, %v", test, c.Log.Discard, err)
+		}
+		if len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "log.discard: "+test.want) {
+			t.Errorf("%+v: notes %q", test, c.Notes)
+		}
+	}
+}
+
+func FuzzDurationsAndSizes(f *testing.F) {
+	for _, text := range []string{"1d12h", "30d", "-1h", "86400", "9e99d", "1.5GiB", "32 GB", "", "d", "--1d"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if d, err := ParseDuration(text); err == nil {
+			if again, err := ParseDuration(d.String()); err != nil || again != d {
+				t.Errorf("%q is %v, and that is %v, %v", text, d, again, err)
+			}
+		}
+		if n, err := ParseSize(text); err == nil {
+			if again, err := ParseSize(fmt.Sprint(n)); err != nil || again != n {
+				t.Errorf("%q is %d, and that is %d, %v", text, n, again, err)
+			}
+		}
+	})
+}
+
 func TestEverySettingExists(t *testing.T) {
 	for _, s := range Settings {
-		if _, err := fromEnv([]string{Env(s.Key) + "=1"}, []string{s.Key}); err != nil {
-			t.Errorf("%s: %v", s.Key, err)
+		if _, ok := leaves()[s.Key]; !ok {
+			t.Errorf("there is no setting %s", s.Key)
 		}
 		if s.Usage == "" || s.Flag == "" {
 			t.Errorf("%s lacks a flag or a usage", s.Key)

@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
@@ -55,7 +57,7 @@ func example(t *testing.T) []byte {
 			fmt.Fprintf(&b, "\n%s:\n", name)
 		}
 		section = name
-		fmt.Fprintf(&b, "%s%s: %s # %s\n", indent, key, yamlValue(defaults.Get(s.Key)), s.Usage)
+		fmt.Fprintf(&b, "%s%s: %s # %s\n", indent, key, yamlValue(s.Key, defaults.Get(s.Key)), s.Usage)
 	}
 	b.WriteString(`
 # Natural keys by kind, before the built-in ones: the entity of such an event is named by these components.
@@ -67,13 +69,29 @@ func example(t *testing.T) []byte {
 # How long rows of traces, entities, episodes and metrics are kept, and how large a table may get on disk; see
 # docs/retention.md. Without these they are kept forever.
 # retention:
-#   traces: {max_age: 2160h, max_bytes: 10000000000}
-#   episodes: {max_age: 8760h}
+#   traces: {max_age: 90d, max_bytes: 10GB}
+#   episodes: {max_age: 365d}
 `)
 	return b.Bytes()
 }
 
-func yamlValue(v any) string {
+func yamlValue(key string, v any) string {
+	if d, ok := v.(time.Duration); ok {
+		text := d.String()
+		for _, tail := range []string{"m0s", "h0m"} { // 24h0m0s is 24h
+			if strings.HasSuffix(text, tail) {
+				text = text[:len(text)-2]
+			}
+		}
+		return text
+	}
+	if n := reflect.ValueOf(v); isSize(key) && n.Int() != 0 {
+		for _, unit := range []string{"GiB", "MiB", "KiB"} {
+			if factor := int64(sizeUnits[strings.ToLower(unit)]); n.Int()%factor == 0 {
+				return fmt.Sprint(n.Int()/factor, unit)
+			}
+		}
+	}
 	if s, ok := v.(string); ok && s == "" {
 		return `""`
 	}

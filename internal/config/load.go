@@ -1,17 +1,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
-	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
 )
@@ -32,51 +28,46 @@ var envAliases = []struct{ variable, key string }{
 }
 
 // Load reads the settings. path names the file ("" for DefaultFile, which may be absent), environ holds the environment
-// as os.Environ gives it, and flags the values given on the command line, by key. Errors wrap ErrInvalid.
-func Load(path string, environ []string, flags map[string]any) (Config, error) {
+// as os.Environ gives it, and flags the values given on the command line, by key. Errors wrap ErrInvalid and say where the fault
+// is.
+func Load(path string, environ []string, flags map[string]string) (Config, error) {
 	k := koanf.New(".")
 	if err := k.Load(structs.Provider(Default(), "koanf"), nil); err != nil {
 		return Config{}, fmt.Errorf("config: defaults: %w", err)
 	}
-	known := k.Keys()
-	if err := loadFile(k, path); err != nil {
-		return Config{}, err
-	}
-	env, err := fromEnv(environ, known)
+	tree, notes, err := loadFile(path)
 	if err != nil {
 		return Config{}, err
 	}
-	for _, layer := range []map[string]any{env, flags} {
+	env, more, err := fromEnv(environ)
+	if err != nil {
+		return Config{}, err
+	}
+	given, last, err := fromFlags(flags)
+	if err != nil {
+		return Config{}, err
+	}
+	for _, layer := range []map[string]any{tree, env, given} {
 		if err := k.Load(confmap.Provider(layer, "."), nil); err != nil {
 			return Config{}, fmt.Errorf("config: %w", err)
 		}
 	}
-	return decode(k)
+	c, err := decode(k)
+	c.Notes = slices.Concat(notes, more, last)
+	return c, err
 }
 
-func loadFile(k *koanf.Koanf, path string) error {
-	optional := path == ""
-	if optional {
-		path = DefaultFile
-	}
-	err := k.Load(file.Provider(path), yaml.Parser())
-	switch {
-	case optional && errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w: cannot read the settings: %w", ErrInvalid, err)
-	case err != nil:
-		return fmt.Errorf("%w: %s is not valid YAML: %w", ErrInvalid, path, err)
-	}
-	return nil
-}
-
-func fromEnv(environ, known []string) (map[string]any, error) {
+// fromEnv returns the settings in the environment, by key.
+func fromEnv(environ []string) (values map[string]any, notes []string, err error) {
 	variables := map[string]string{}
-	for _, key := range known {
+	types := leaves()
+	for key := range types {
 		variables[Env(key)] = key
 	}
-	values, given := map[string]any{}, map[string]string{}
+	for old := range renamed {
+		variables[Env(old)] = old
+	}
+	texts, given := map[string]string{}, map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if value == "" {
@@ -84,17 +75,57 @@ func fromEnv(environ, known []string) (map[string]any, error) {
 		}
 		given[name] = value
 		if key, ok := variables[name]; ok {
-			values[key] = value
+			texts[key] = value
 		} else if strings.HasPrefix(name, EnvPrefix) && name != "ASSAY_REGISTRY" && !slices.Contains(notSettings, name) {
-			return nil, fmt.Errorf("%w: the environment variable %s is no setting; unset it or correct its name", ErrInvalid, name)
+			hint := ""
+			if near := nearest(name, sorted(variables)); near != "" {
+				hint = " (did you mean " + near + "?)"
+			}
+			return nil, nil, fmt.Errorf("%w: the environment variable %s is no setting%s; unset it or correct its name", ErrInvalid, name, hint)
 		}
 	}
 	for _, alias := range envAliases {
 		if value := given[alias.variable]; value != "" && given[Env(alias.key)] == "" {
-			values[alias.key] = value
+			texts[alias.key] = value
 		}
 	}
-	return values, nil
+	return parseAll(texts, Env)
+}
+
+// fromFlags returns the settings on the command line, by key.
+func fromFlags(flags map[string]string) (values map[string]any, notes []string, err error) {
+	return parseAll(flags, func(key string) string {
+		for _, s := range Settings {
+			if s.Key == key {
+				return "--" + s.Flag
+			}
+		}
+		return "--" + flagOf(key)
+	})
+}
+
+// parseAll reads the texts of settings; nameOf tells how they were given.
+func parseAll(texts map[string]string, nameOf func(key string) string) (values map[string]any, notes []string, err error) {
+	values = map[string]any{}
+	types := leaves()
+	for _, key := range sorted(texts) {
+		text := texts[key]
+		if now, ok := renamed[key]; ok {
+			if text, err = now.value(text); err != nil {
+				return nil, nil, fmt.Errorf("%w: %s: %w", ErrInvalid, nameOf(key), err)
+			}
+			notes = append(notes, now.note(nameOf(key), text))
+			key = now.to
+		}
+		if types[key].Kind() == reflect.Slice {
+			values[key] = text // decoding splits it
+			continue
+		}
+		if values[key], err = parseValue(key, text, types[key]); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", nameOf(key), err)
+		}
+	}
+	return values, notes, nil
 }
 
 // Env returns the name of a setting's environment variable.

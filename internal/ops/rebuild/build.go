@@ -50,8 +50,8 @@ type Options struct {
 	Derivation []byte
 	// Trial leaves promotions alone: none is asked for again, none is taken over. Old is not needed.
 	Trial bool
-	// Shorten allows the tables to lose rows of frames that the log no longer has.
-	Shorten bool
+	// AllowDataLoss allows the tables to lose rows of frames that the log no longer has.
+	AllowDataLoss bool
 	// Progress, if not nil, is told after each part how many frames of how many are done.
 	Progress func(done, total uint64)
 }
@@ -126,7 +126,7 @@ func (b *build) survey(ctx context.Context) error {
 	if b.whole, err = b.Log.Whole(ctx); err != nil {
 		return err
 	}
-	if b.Shorten || b.Trial {
+	if b.AllowDataLoss || b.Trial {
 		return nil
 	}
 	gone, err := b.rowsOutside(ctx)
@@ -139,7 +139,7 @@ func (b *build) survey(ctx context.Context) error {
 	}
 	if gone > 0 || len(missing) > 0 {
 		return fmt.Errorf("%w: %d rows come from outside its sequences %d to %d, and these frames are missing: %v; put DIR/log of a"+
-			" mirror or a backup in place, or go on without them: `assay rebuild --shorten`", ErrAged, gone, b.span.From, b.span.To, missing)
+			" mirror or a backup in place, or go on without them: `assay rebuild --allow-data-loss`", ErrAged, gone, b.span.From, b.span.To, missing)
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func (b *build) rowsOutside(ctx context.Context) (rows int64, err error) {
 		return 0, context.Cause(ctx)
 	case b.span.From > 1:
 		return 0, fmt.Errorf("%w: frames before %d have left it, and which rows come from them cannot be read;"+
-			" `assay rebuild --shorten` goes on without them: %w", ErrAged, b.span.From, err)
+			" `assay rebuild --allow-data-loss` goes on without them: %w", ErrAged, b.span.From, err)
 	}
 	return 0, nil
 }
