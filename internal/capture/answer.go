@@ -34,7 +34,7 @@ var refusals = []struct {
 	remedy string
 }{
 	{ErrBusy, http.StatusTooManyRequests, "try again in a second, or close streams that are done"},
-	{streams.ErrFull, http.StatusInsufficientStorage, "raise the log's size limit, lower its age limit, or free disk space"},
+	{streams.ErrFull, http.StatusInsufficientStorage, "raise log.max_bytes, lower log.max_age, or free disk space"},
 	{streams.ErrUnavailable, http.StatusServiceUnavailable, "send the same request again, with the same Assay-Stream and Assay-Position"},
 	{ErrStopping, http.StatusServiceUnavailable, "send what is not accepted yet when the server is back"},
 	{streams.ErrClosed, http.StatusServiceUnavailable, "the server is stopping: send the same request again when it is back"},
