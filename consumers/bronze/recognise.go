@@ -5,15 +5,18 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"assay/internal/capture/formats"
 	"assay/streams"
 )
 
 // object decodes a JSON object by what it says; the source that it came from does not matter. name is the value of the
 // SSE event's event field, "" outside SSE.
 func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
+	format := formats.Of(v)
 	switch {
-	case v.Exists("jsonrpc"):
+	case format == formats.JSONRPC:
 		decodeJSONRPC(e, v, d.frame.Side)
+	case d.told(e, v, format):
 	case isCloudEvent(v):
 		decodeCloudEvent(e, v)
 	case isString(v, "topology_class"):
@@ -24,6 +27,33 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 	default:
 		decodeGeneric(e, v, name)
 	}
+}
+
+// told decodes a record of a transcript or of telemetry, which may hold several events. It reports whether v is one.
+func (d *decoder) told(e *Event, v *fastjson.Value, format formats.Format) bool {
+	switch format {
+	case formats.ClaudeCode:
+		d.claudeCode(e, v)
+	case formats.Codex:
+		d.codex(e, v)
+	case formats.CodexExec:
+		d.codexExec(e, v)
+	case formats.CodexLegacy:
+		d.codexLegacy(e, v)
+	case formats.GeminiCLI:
+		d.geminiCLI(e, v)
+	case formats.Qwen:
+		d.qwen(e, v)
+	case formats.Pi:
+		d.pi(e, v)
+	case formats.OpenCode:
+		d.openCode(e, v)
+	case formats.Copilot:
+		d.copilot(e, v)
+	default:
+		return false
+	}
+	return true
 }
 
 // decodeModel decodes an event of a model stream, if v is one.

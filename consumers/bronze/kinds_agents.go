@@ -1,0 +1,14 @@
+package bronze
+
+// Kinds of the events of agents' transcripts, telemetry and protocols.
+const (
+	KindMessage    = "message"     // a whole message, whoever's its role says
+	KindToolCall   = "tool_call"   // a tool is called
+	KindToolResult = "tool_result" // and answers
+	KindUsage      = "usage"       // tokens of a call that the source does not tell otherwise
+	KindTurn       = "turn"        // an agent's work on one prompt
+	KindAgentRun   = "agent_run"   // an agent is at work, as telemetry tells it
+	KindCompaction = "compaction"  // a context was replaced by a summary, which is the text
+	KindAgentError = "agent_error" // something of the agent failed that is neither message nor call
+	KindNote       = "note"        // bookkeeping of a session
+)

@@ -1,0 +1,222 @@
+package bronze_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/consumers/bronze"
+	"assay/internal/capture/framing"
+	"assay/streams"
+)
+
+// samples returns the folder of recorded formats beside the repository and what is right for them, by format. It skips the
+// test where they are absent.
+func samples(t *testing.T) (dir string, expected map[string]map[string]json.RawMessage) {
+	t.Helper()
+	dir = filepath.Join(filepath.Dir(recordings(t)), "formats")
+	body, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+	if err != nil {
+		t.Skip("no samples of formats at ../shared/formats beside the repository")
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(body, &all); err != nil {
+		t.Fatal(err)
+	}
+	expected = map[string]map[string]json.RawMessage{}
+	for format, raw := range all {
+		var files map[string]json.RawMessage
+		if json.Unmarshal(raw, &files) == nil {
+			expected[format] = files
+		}
+	}
+	return dir, expected
+}
+
+// told is what the events of a file come to, as Gold would count it.
+type told struct {
+	prompts, sidechain, answers      int
+	calls, results, errors, failures int
+	compactions                      int
+	input, output, cached            int64
+	models, workflows                []string
+	texts                            map[string]string // by role and intent
+	dead                             []string
+}
+
+// tell decodes a file as one frame and sums it up.
+func tell(t *testing.T, path string) told {
+	t.Helper()
+	body := readFile(t, path)
+	f := frameOf(streams.SourceEvent, "s", body)
+	if bytes.HasPrefix(bytes.TrimLeft(body, "\ufeff \n"), []byte("{\n")) || strings.HasSuffix(path, ".json") {
+		f.ContentType = streams.ContentJSON
+		f.Count = framing.Count(framing.JSON, body, true)
+	}
+	return tellEvents(bronze.Decode(f, 1))
+}
+
+func tellEvents(events []bronze.Event) told {
+	sum := told{texts: map[string]string{}}
+	seen := map[string]bool{}
+	calls, results, failed := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	answers, prompts, sidechain := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	type usage struct{ input, output, cached int64 }
+	tokens := map[string]usage{}
+	models, workflows := map[string]bool{}, map[string]bool{}
+	for i := range events {
+		e := &events[i]
+		if e.Disposition == bronze.Dead {
+			sum.dead = append(sum.dead, e.Reason)
+			continue
+		}
+		if e.EventID != "" && seen[e.EventID] {
+			continue
+		}
+		seen[e.EventID] = true
+		workflows[e.WorkflowID] = true
+		id := e.WorkflowID + "|" + e.IntentID
+		if e.IntentID == "" {
+			id = fmt.Sprintf("%d/%d", e.Position, e.Part)
+		}
+		switch e.Kind {
+		case bronze.KindMessage:
+			text := ""
+			for _, f := range e.Fragments {
+				if f.Type == bronze.FragmentText {
+					text += f.Text
+				}
+			}
+			sum.texts[e.Role+"|"+id] += text
+			switch {
+			case e.Role == bronze.RoleUser && e.AgentID != "":
+				sidechain[id] = true
+			case e.Role == bronze.RoleUser:
+				prompts[id] = true
+			case e.Role == bronze.RoleAssistant && e.Status != bronze.StatusError:
+				answers[id] = true
+			}
+		case bronze.KindToolCall:
+			calls[id] = true
+		case bronze.KindToolResult:
+			results[id] = true
+			if e.Status == bronze.StatusError {
+				failed[id] = true
+			}
+		case bronze.KindCompaction:
+			sum.compactions++
+		case bronze.KindAgentError:
+			sum.failures++
+		}
+		u := tokens[id]
+		tokens[id] = usage{max(u.input, e.InputTokens), max(u.output, e.OutputTokens), max(u.cached, e.CachedTokens)}
+		if e.Capability != "" && e.Kind != bronze.KindToolCall && e.Kind != bronze.KindToolResult {
+			models[e.Capability] = true
+		}
+	}
+	for _, u := range tokens {
+		sum.input, sum.output, sum.cached = sum.input+u.input, sum.output+u.output, sum.cached+u.cached
+	}
+	sum.prompts, sum.sidechain, sum.answers = len(prompts), len(sidechain), len(answers)
+	sum.calls, sum.results, sum.errors = len(calls), len(results), len(failed)
+	sum.models, sum.workflows = slices.Sorted(maps.Keys(models)), slices.Sorted(maps.Keys(workflows))
+	return sum
+}
+
+// TestClaudeCodeSamples holds the decoder to what is known of real transcripts.
+func TestClaudeCodeSamples(t *testing.T) {
+	dir, expected := samples(t)
+	for name, raw := range expected["claude-code"] {
+		t.Run(name, func(t *testing.T) {
+			var want struct {
+				UserMessages      int      `json:"user_messages"`
+				SidechainPrompts  int      `json:"sidechain_prompts"`
+				AssistantMessages int      `json:"assistant_messages"`
+				ToolCalls         int      `json:"tool_calls"`
+				ToolResults       int      `json:"tool_results"`
+				ToolErrors        int      `json:"tool_errors"`
+				FirstPrompt       string   `json:"first_prompt"`
+				Models            []string `json:"models"`
+				Tokens            struct {
+					Output    int64 `json:"output"`
+					Input     int64 `json:"input_with_cache"`
+					CacheRead int64 `json:"cache_read"`
+				} `json:"tokens"`
+			}
+			if err := json.Unmarshal(raw, &want); err != nil {
+				t.Fatal(err)
+			}
+			got := tell(t, filepath.Join(dir, "claude-code", name))
+			slices.Sort(want.Models)
+			check(t, "prompts", got.prompts, want.UserMessages)
+			check(t, "sidechain prompts", got.sidechain, want.SidechainPrompts)
+			check(t, "answers", got.answers, want.AssistantMessages)
+			check(t, "calls", got.calls, want.ToolCalls)
+			check(t, "results", got.results, want.ToolResults)
+			check(t, "errors", got.errors, want.ToolErrors)
+			check(t, "output", got.output, want.Tokens.Output)
+			check(t, "input", got.input, want.Tokens.Input)
+			check(t, "cached", got.cached, want.Tokens.CacheRead)
+			check(t, "models", fmt.Sprint(got.models), fmt.Sprint(want.Models))
+		})
+	}
+}
+
+func check[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+// TestCodexSamples holds the decoder to what is known of rollouts.
+func TestCodexSamples(t *testing.T) {
+	dir, expected := samples(t)
+	for name, raw := range expected["codex"] {
+		t.Run(name, func(t *testing.T) {
+			var want struct {
+				Kind              string   `json:"kind"`
+				UserMessages      int      `json:"user_messages"`
+				AssistantMessages int      `json:"assistant_messages"`
+				ToolCalls         int      `json:"tool_calls"`
+				ToolErrors        int      `json:"tool_errors"`
+				Errors            []string `json:"errors"`
+				Models            []string `json:"models"`
+				Tokens            struct {
+					Input  int64 `json:"input"`
+					Output int64 `json:"output"`
+					Cached int64 `json:"cached"`
+				} `json:"tokens"`
+			}
+			if err := json.Unmarshal(raw, &want); err != nil {
+				t.Fatal(err)
+			}
+			got := tell(t, filepath.Join(dir, "codex", name))
+			slices.Sort(want.Models)
+			said := map[string]int{}
+			for id, text := range got.texts {
+				if role, _, _ := strings.Cut(id, "|"); text != "" {
+					said[role]++
+				}
+			}
+			if want.Kind == "rollout" && name != "jazzyalex_agent-sessions/codex/small.jsonl" { // of which a prompt's twin was trimmed away
+				check(t, "prompts", said[bronze.RoleUser], want.UserMessages)
+			}
+			check(t, "answers", said[bronze.RoleAssistant], want.AssistantMessages)
+			check(t, "calls", got.calls, want.ToolCalls)
+			check(t, "errors", got.errors, want.ToolErrors)
+			check(t, "failures", got.failures, len(want.Errors))
+			check(t, "output", got.output, want.Tokens.Output)
+			check(t, "input", got.input, want.Tokens.Input)
+			if want.Kind == "rollout" {
+				check(t, "models", fmt.Sprint(got.models), fmt.Sprint(want.Models))
+			}
+		})
+	}
+}
