@@ -32,6 +32,8 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 // told decodes a record of a transcript or of telemetry, which may hold several events. It reports whether v is one.
 func (d *decoder) told(e *Event, v *fastjson.Value, format formats.Format) bool {
 	switch format {
+	case formats.OTLP:
+		d.otlp(e, v)
 	case formats.ClaudeCode:
 		d.claudeCode(e, v)
 	case formats.Codex:

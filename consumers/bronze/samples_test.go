@@ -220,3 +220,79 @@ func TestCodexSamples(t *testing.T) {
 		})
 	}
 }
+
+// TestOTLPSamples holds the decoder to the truth of exports: calls, errors and tokens counted once, and texts found.
+func TestOTLPSamples(t *testing.T) {
+	dir, expected := samples(t)
+	for name, raw := range expected["otlp"] {
+		t.Run(name, func(t *testing.T) {
+			var want struct {
+				Truth *struct {
+					UserTexts  []string `json:"user_texts"`
+					FinalTexts []string `json:"final_texts"`
+					Calls      int      `json:"tool_calls"`
+					Tools      []string `json:"tools"`
+					Errors     int      `json:"tool_errors"`
+					Content    bool     `json:"content_captured"`
+					Tokens     struct{ Input, Output int64 }
+				} `json:"truth"`
+				Agrees struct{ Tokens bool } `json:"agrees_with_truth"`
+			}
+			if err := json.Unmarshal(raw, &want); err != nil {
+				t.Fatal(err)
+			}
+			if want.Truth == nil || !want.Agrees.Tokens {
+				t.Skip("without a truth to compare with")
+			}
+			got := tellOTLP(t, filepath.Join(dir, "otlp", name))
+			check(t, "calls", got.calls, want.Truth.Calls)
+			check(t, "errors", got.errors, want.Truth.Errors)
+			check(t, "output", got.output, want.Truth.Tokens.Output)
+			check(t, "input", got.input, want.Truth.Tokens.Input)
+			if !want.Truth.Content {
+				return
+			}
+			all := strings.Join(slices.Collect(maps.Values(got.texts)), "\n")
+			for _, said := range append(want.Truth.UserTexts, want.Truth.FinalTexts...) {
+				if !strings.Contains(all, said) {
+					t.Errorf("%q is not told in %q", said, all)
+				}
+			}
+		})
+	}
+}
+
+// tellOTLP decodes every export of a file twice, each as a record of its own, and sums them up.
+func tellOTLP(t *testing.T, path string) told {
+	t.Helper()
+	var exports []json.RawMessage
+	for dec := json.NewDecoder(bytes.NewReader(readFile(t, path))); dec.More(); {
+		var one json.RawMessage
+		if err := dec.Decode(&one); err != nil {
+			t.Fatal(err)
+		}
+		var several []json.RawMessage
+		if json.Unmarshal(one, &several) == nil {
+			exports = append(exports, several...)
+		} else {
+			exports = append(exports, one)
+		}
+	}
+	var events []bronze.Event
+	for range 2 {
+		for _, one := range exports {
+			var parts map[string]json.RawMessage
+			if json.Unmarshal(one, &parts) != nil {
+				continue
+			}
+			for _, key := range slices.Sorted(maps.Keys(parts)) {
+				if key == "resourceLogs" || key == "resourceSpans" || key == "batches" || key == "data" {
+					body, _ := json.Marshal(map[string]json.RawMessage{key: parts[key]})
+					f := frameOf(streams.SourceOTLP, "otlp", append(body, '\n'))
+					events = append(events, bronze.Decode(f, 1)...)
+				}
+			}
+		}
+	}
+	return tellEvents(events)
+}

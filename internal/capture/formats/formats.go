@@ -125,6 +125,9 @@ func isOTLP(v *fastjson.Value) bool {
 	if arrayAt(v, "resourceSpans") || arrayAt(v, "resourceLogs") || arrayAt(v, "resourceMetrics") {
 		return true
 	}
+	if stringAt(v.Get("data", "0"), "traceID") && arrayAt(v.Get("data", "0"), "spans") {
+		return true // as Jaeger's queries answer
+	}
 	batch := v.Get("batches", "0")
 	return arrayAt(batch, "instrumentationLibrarySpans") || arrayAt(batch, "scopeSpans")
 }
