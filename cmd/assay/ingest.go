@@ -128,7 +128,7 @@ func named(in capture.Input, flags ingestFlags) capture.Input {
 		in.Stream = flags.stream
 	}
 	if flags.workflow != "" {
-		in.Workflow = flags.workflow
+		in.Workflow, in.Named = flags.workflow, true
 	}
 	return in
 }

@@ -82,12 +82,12 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 		c.problem(in, err)
 		return nil
 	}
-	stored, err := c.stored.of(ctx, rec.source, in)
+	stored, err := c.stored.of(ctx, rec.source, in.of(rec))
 	if err != nil {
 		return fmt.Errorf("%s: what the log has of it: %w", in.Path, err)
 	}
 	recorder := New(ctx, c.Publisher, Options{
-		Source: rec.source, Format: rec.format, Workflow: in.Workflow, Stream: in.Stream,
+		Source: rec.source, Format: rec.format, Workflow: in.of(rec).Workflow, Stream: in.Stream,
 		Limits: c.Limits, Stored: stored, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
 		TooLarge: func(position uint64, offset int64) { c.problem(in, tooLarge(position, offset, c.Limits)) },
 	})

@@ -15,7 +15,16 @@ type Input struct {
 	Path     string
 	Stream   string // id of the source stream
 	Workflow string // workflow of the events that name none
+	Named    bool   // the workflow was given, not made of the path
 	Bytes    int64  // size when it was found, for progress
+}
+
+// of returns the input with the session that its records tell as its workflow, unless one was given.
+func (in Input) of(rec recording) Input {
+	if rec.session != "" && !in.Named {
+		in.Workflow = rec.session
+	}
+	return in
 }
 
 // Problem is what went wrong with one input, while the others went on.
@@ -104,7 +113,7 @@ func (f *finder) input(file, name string, size int64) {
 		in.Stream = f.stream
 	}
 	if f.workflow != "" {
-		in.Workflow = f.workflow
+		in.Workflow, in.Named = f.workflow, true
 	}
 	f.inputs = append(f.inputs, in)
 }

@@ -45,9 +45,9 @@ func (l *Live) lines(ctx context.Context, in Input, r io.Reader, place func(*Opt
 	}
 	rec, err := recognise(in.Path, first, l.Source)
 	if err != nil { // who pipes it in wants it captured
-		rec = recording{streams.SourceEvent, framing.NDJSON}
+		rec = recording{source: streams.SourceEvent, format: framing.NDJSON}
 	}
-	opts := l.options(in, rec)
+	opts := l.options(in.of(rec), rec)
 	if err := place(&opts); err != nil {
 		return Result{}, ignoreEnd(ctx, err)
 	}

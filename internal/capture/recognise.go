@@ -8,8 +8,12 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
+	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 	"assay/internal/capture/framing"
 	"assay/streams"
 )
@@ -19,12 +23,13 @@ const headBytes = 64 << 10
 
 // recording is how the bytes of an input are to be captured.
 type recording struct {
-	source streams.Source
-	format framing.Format
+	source  streams.Source
+	format  framing.Format
+	session string // that its records belong to, "" if the first bytes tell none
 }
 
 // eventKeys are the top-level keys of which a state event or a CloudEvent has at least one.
-var eventKeys = map[string]bool{"topology_class": true, "type": true, "event_type": true, "specversion": true}
+var eventKeys = []string{"topology_class", "type", "event_type", "specversion"}
 
 // Head returns the first bytes of r without consuming them: up to headBytes, or less once it has a whole line that is
 // not blank, so that a pipe whose writer pauses is recognised by what it has sent. It returns io.EOF for an empty input.
@@ -48,32 +53,34 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// recognise tells what an input holds from the extension of its name and its first bytes. An extension that is known is
-// believed, so that a damaged recording is captured too (what cannot be decoded becomes a dead letter), with one
-// exception: JSON lines whose first object is neither JSON-RPC nor an event are no recording, such as an index that lies
-// beside one. A source that is not empty overrules all doubt.
+// recognise tells what an input holds from its first bytes, and from the extension of its name where these leave it open. An
+// extension that is known is believed, so that a damaged recording is captured too (what cannot be decoded becomes a dead
+// letter), with one exception: JSON lines whose first object is of no known format and no event are no recording, such as an
+// index that lies beside one. A source that is not empty overrules all doubt.
 //
 // The error wraps ErrNotInput.
 func recognise(name string, first []byte, source streams.Source) (recording, error) {
 	ext := strings.ToLower(path.Ext(name))
 	if source == streams.SourceSSE || source == "" && (ext == ".sse" || !isJSONExt(ext) && looksLikeSSE(first)) {
-		return recording{streams.SourceSSE, framing.SSE}, nil
+		return recording{source: streams.SourceSSE, format: framing.SSE}, nil
 	}
-	format := framing.NDJSON
-	if ext == ".json" && !startsWithJSONLine(first) {
-		format = framing.JSON
+	head := formats.OfHead(first)
+	rec := recording{source: source, format: framing.NDJSON, session: head.Session}
+	if ext == ".json" && !startsWithJSONLine(first) || isDocument(first) {
+		rec.format = framing.JSON
 	}
 	if source != "" {
-		return recording{source, format}, nil
+		return rec, nil
 	}
-	keys, found := firstObject(first)
 	switch {
-	case keys["jsonrpc"]:
-		return recording{streams.SourceJSONRPC, format}, nil
-	case intersects(keys, eventKeys), isJSONExt(ext) && !found:
-		return recording{streams.SourceEvent, format}, nil
+	case head.Format != formats.Unknown:
+		rec.source = head.Format.Source()
+		return rec, nil
+	case isEvent(head.First), isJSONExt(ext) && !head.Whole:
+		rec.source = streams.SourceEvent
+		return rec, nil
 	case isJSONExt(ext):
-		return recording{}, fmt.Errorf("%w: its first object is neither JSON-RPC nor an event (no jsonrpc, topology_class, type,"+
+		return recording{}, fmt.Errorf("%w: its first object is of no known format and no event (no jsonrpc, topology_class, type,"+
 			" event_type or specversion); --source event captures it anyway", ErrNotInput)
 	default:
 		return recording{}, fmt.Errorf("%w: neither its name (.sse, .ndjson, .jsonl, .json) nor its first line tells what it holds;"+
@@ -97,13 +104,12 @@ func FormatOfBody(first []byte) (format framing.Format, ok bool) {
 	return framing.NDJSON, false
 }
 
-// SourceOf tells from the first bytes of a JSON body whether it is JSON-RPC.
-func SourceOf(first []byte) streams.Source {
-	if keys, _ := firstObject(first); keys["jsonrpc"] {
-		return streams.SourceJSONRPC
-	}
-	return streams.SourceEvent
+func isEvent(v *fastjson.Value) bool {
+	return slices.ContainsFunc(eventKeys, func(key string) bool { return v.Exists(key) })
 }
+
+// SourceOf tells from the first bytes of a JSON body under which source it is kept.
+func SourceOf(first []byte) streams.Source { return formats.OfHead(first).Format.Source() }
 
 func isJSONExt(ext string) bool { return ext == ".ndjson" || ext == ".jsonl" || ext == ".json" }
 
@@ -124,51 +130,9 @@ func startsWithJSONLine(first []byte) bool {
 	return !ended || json.Valid(line)
 }
 
-// firstObject returns the top-level keys of the first JSON object in the first bytes of an input, as far as it can be
-// seen, and whether there is one whose keys are all in sight. Lines before it that are not JSON are passed over; of an
-// array the first element counts.
-func firstObject(first []byte) (keys map[string]bool, whole bool) {
-	first = bytes.TrimPrefix(first, []byte("\ufeff"))
-	for len(first) > 0 {
-		rest := bytes.TrimLeft(first, " \t\r\n[")
-		if bytes.HasPrefix(rest, []byte("{")) {
-			if keys, whole = topLevelKeys(rest); whole || len(keys) > 0 {
-				return keys, whole
-			}
-		}
-		_, first, _ = bytes.Cut(rest, []byte("\n"))
-	}
-	return nil, false
-}
-
-// topLevelKeys returns the keys of the object that object begins with, up to where it is cut or broken.
-func topLevelKeys(object []byte) (keys map[string]bool, whole bool) {
-	keys = map[string]bool{}
-	dec := json.NewDecoder(bytes.NewReader(object))
-	if _, err := dec.Token(); err != nil {
-		return keys, false
-	}
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return keys, false
-		}
-		name, _ := key.(string)
-		keys[name] = true
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return keys, false
-		}
-	}
-	_, err := dec.Token()
-	return keys, err == nil
-}
-
-func intersects(a, b map[string]bool) bool {
-	for key := range a {
-		if b[key] {
-			return true
-		}
-	}
-	return false
+// isDocument reports whether the first line only opens an object or a list, as that of a document laid out for people does.
+func isDocument(first []byte) bool {
+	line, _, ended := bytes.Cut(bytes.TrimLeft(first, "\ufeff \t\r\n"), []byte("\n"))
+	line = bytes.TrimSpace(line)
+	return ended && len(line) == 1 && (line[0] == '{' || line[0] == '[')
 }

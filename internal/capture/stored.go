@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"assay/streams"
@@ -59,8 +60,19 @@ func (l *lookup) of(ctx context.Context, source streams.Source, in Input) (Frame
 	if l.stored == nil {
 		return nil, nil
 	}
+	if !l.has(in) { // one that only the input's content tells
+		return l.stored.of(ctx, source, in.Workflow, in.Stream)
+	}
 	found, err := l.answer(ctx, source, in.Workflow)()
 	return found[in.Stream], err
+}
+
+// has reports whether what is asked about a workflow covers the input's stream.
+func (l *lookup) has(in Input) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.groups[in.Workflow]
+	return g != nil && slices.Contains(g.streams, in.Stream)
 }
 
 // answer returns the function that all who want the same answer call: the first of them asks, the others wait.

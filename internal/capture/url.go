@@ -40,7 +40,7 @@ func URLInput(rawURL string) (Input, error) {
 //
 // The events go behind those that the log has of the stream. Errors wrap ErrURL if the server refuses for good.
 func (l *Live) URL(ctx context.Context, client *http.Client, in Input) (Result, error) {
-	opts := l.options(in, recording{streams.SourceSSE, framing.SSE})
+	opts := l.options(in, recording{source: streams.SourceSSE, format: framing.SSE})
 	stored, err := l.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
 	if err != nil {
 		return Result{}, err

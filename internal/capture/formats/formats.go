@@ -18,25 +18,28 @@ type Format string
 // The formats that the table knows. Unknown is any other object: what a model streams and state events are told apart by
 // their decoders.
 const (
-	Unknown      Format = ""
-	OTLP         Format = "otlp"          // an export of spans or logs of OpenTelemetry
-	ClaudeCode   Format = "claude-code"   // a line of a transcript of Claude Code
-	Codex        Format = "codex"         // a line of a rollout of Codex
-	CodexExec    Format = "codex-exec"    // an event of codex exec --json
-	CodexLegacy  Format = "codex-legacy"  // a line of a rollout before version 0.33
-	GeminiCLI    Format = "gemini-cli"    // a chat of Gemini CLI, or a line of one
-	Qwen         Format = "qwen-code"     // a line of a transcript of Qwen Code
-	Pi           Format = "pi"            // a line of a session of pi or OpenClaw
-	OpenCode     Format = "opencode"      // a session, message or part of opencode's storage
-	Copilot      Format = "copilot"       // an event of Copilot CLI
-	A2A          Format = "a2a"           // a message of A2A without JSON-RPC around it
-	AGUI         Format = "ag-ui"         // an event of AG-UI
-	AGUIRequest  Format = "ag-ui-request" // what an AG-UI client asks
-	UIMessage    Format = "ui-message"    // a part of the AI SDK's UI message stream
-	LangGraph    Format = "langgraph"     // an event of a LangGraph server; known by the name of the SSE event too
-	Ollama       Format = "ollama"        // a chunk of Ollama
-	BedrockChunk Format = "bedrock"       // an event of Bedrock's ConverseStream, or Converse's answer
-	JSONRPC      Format = "jsonrpc"       // JSON-RPC 2.0, whoever's
+	Unknown     Format = ""
+	OTLP        Format = "otlp"          // an export of spans or logs of OpenTelemetry
+	ClaudeCode  Format = "claude-code"   // a line of a transcript of Claude Code
+	Codex       Format = "codex"         // a line of a rollout of Codex
+	CodexExec   Format = "codex-exec"    // an event of codex exec --json
+	CodexLegacy Format = "codex-legacy"  // a line of a rollout before version 0.33
+	GeminiCLI   Format = "gemini-cli"    // a chat of Gemini CLI, or a line of one
+	Qwen        Format = "qwen-code"     // a line of a transcript of Qwen Code
+	Pi          Format = "pi"            // a line of a session of pi or OpenClaw
+	OpenCode    Format = "opencode"      // a session, message or part of opencode's storage
+	Copilot     Format = "copilot"       // an event of Copilot CLI
+	A2A         Format = "a2a"           // a message of A2A without JSON-RPC around it
+	AGUI        Format = "ag-ui"         // an event of AG-UI
+	AGUIRequest Format = "ag-ui-request" // what an AG-UI client asks
+	UIMessage   Format = "ui-message"    // a part of the AI SDK's UI message stream
+	LangGraph   Format = "langgraph"     // an event of a LangGraph server
+	Ollama      Format = "ollama"        // a chunk of Ollama
+	Bedrock     Format = "bedrock"       // an event of Bedrock's ConverseStream, or Converse's answer
+	OpenAI      Format = "openai"        // Chat Completions, OpenRouter's, vLLM's and others' dialects of it, and Responses
+	Anthropic   Format = "anthropic"     // Messages
+	Gemini      Format = "gemini"        // generateContent
+	JSONRPC     Format = "jsonrpc"       // JSON-RPC 2.0, whoever's
 )
 
 // row is one row of the table.
@@ -67,7 +70,12 @@ var table = []row{
 	{UIMessage, isUIMessage},
 	{A2A, isA2A},
 	{Ollama, isOllama},
-	{BedrockChunk, isBedrock},
+	{Bedrock, isBedrock},
+	{OpenAI, isOpenAI},
+	{Anthropic, isAnthropic},
+	{Gemini, func(v *fastjson.Value) bool {
+		return arrayAt(v, "candidates") || objectAt(v, "usageMetadata") || objectAt(v, "promptFeedback")
+	}},
 }
 
 // Of returns the format of an object.
@@ -301,6 +309,22 @@ func isBedrock(v *fastjson.Value) bool {
 		}
 	}
 	return objectAt(v.Get("metadata"), "usage")
+}
+
+func isOpenAI(v *fastjson.Value) bool {
+	object := str(v, "object")
+	return arrayAt(v, "choices") || strings.HasPrefix(object, "chat.completion") || object == "text_completion" ||
+		object == "response" || strings.HasPrefix(str(v, "type"), "response.")
+}
+
+func isAnthropic(v *fastjson.Value) bool {
+	switch str(v, "type") {
+	case "message_start", "message_delta", "message_stop", "content_block_start", "content_block_delta", "content_block_stop":
+		return true
+	case "message":
+		return arrayAt(v, "content") && v.Exists("role") && v.Exists("stop_reason")
+	}
+	return false
 }
 
 func set(names ...string) map[string]bool {
