@@ -291,6 +291,7 @@ func (x *export) embedding(s *span) {
 
 // other keeps a span that tells of neither.
 func (x *export) other(s *span) {
-	e := x.end(s, KindSpan, s.key())
+	e := x.event(s, KindSpan, "")
+	e.IntentID, e.Time = s.session, s.start
 	e.Payload = string(appendQuoted(nil, []byte(s.name)))
 }

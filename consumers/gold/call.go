@@ -1,6 +1,10 @@
 package gold
 
-import "github.com/google/uuid"
+import (
+	"github.com/google/uuid"
+
+	"assay/consumers/bronze"
+)
 
 // call is what an entity adds to the metrics and the graph: a function of its state. Only entities with a capability
 // are calls, and sessions are not: their notifications ask for nothing.
@@ -26,7 +30,8 @@ func callOf(id uuid.UUID, e *entity) (c call) {
 		return c
 	}
 	kind := NodeCapability
-	if e.kind == KindMessage {
+	switch e.kind {
+	case KindMessage, bronze.KindUsage, bronze.KindEmbedding, bronze.KindTurn:
 		kind = NodeModel
 	}
 	return call{

@@ -174,9 +174,10 @@ func kindOf(event string) string {
 		bronze.KindMessageDelta, bronze.KindMessageEnd, bronze.KindHeartbeat, bronze.KindStreamEnd, bronze.KindStreamError,
 		bronze.KindSSEEvent:
 		return KindMessage
-	case bronze.KindRPCRequest, bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolInvocation:
+	case bronze.KindRPCRequest, bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolInvocation, bronze.KindToolCall,
+		bronze.KindToolResult:
 		return KindCall
-	case bronze.KindRPCNotification, bronze.KindRPCProgress:
+	case bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindNote, bronze.KindSpan, bronze.KindLog:
 		return KindSession
 	default:
 		return event

@@ -60,9 +60,9 @@ func (c *content) episodes() (found []episode) {
 // episode returns the kind of episode that the text of an event is, "" if it is none.
 func (b *body) episode() string {
 	switch b.kind {
-	case bronze.KindRPCRequest, bronze.KindToolInvocation:
+	case bronze.KindRPCRequest, bronze.KindToolInvocation, bronze.KindToolCall:
 		return EpisodeToolCall
-	case bronze.KindRPCResponse, bronze.KindRPCError:
+	case bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolResult:
 		return EpisodeToolResult
 	case "", bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindPromotion:
 		return ""
