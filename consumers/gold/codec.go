@@ -110,7 +110,7 @@ func (d *decoder) register() (r register) {
 // end returns the first error, or one if anything is left over.
 func (d *decoder) end() error {
 	if d.err == nil && len(d.rest) > 0 {
-		return fmt.Errorf("%w: %d bytes too many in a record", ErrState, len(d.rest))
+		return fmt.Errorf("%w: %d bytes too many", errUnreadable, len(d.rest))
 	}
 	return d.err
 }
@@ -136,6 +136,6 @@ func (d *decoder) take(n uint64) []byte {
 func (d *decoder) fail() {
 	d.rest = nil
 	if d.err == nil {
-		d.err = fmt.Errorf("%w: a record is too short", ErrState)
+		d.err = fmt.Errorf("%w: too short", errUnreadable)
 	}
 }

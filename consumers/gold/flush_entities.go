@@ -16,10 +16,13 @@ func (g *Gold) writeEntities(ctx context.Context, snapshot *pebble.Snapshot, due
 	defer fresh.Release()
 	defer known.Release()
 	var plans []plan
-	marked := map[uuid.UUID]bool{}
+	marked, unreadable := map[uuid.UUID]bool{}, aside{}
 	for size := 0; taken < len(due) && size < flushBytes; taken++ {
 		m := due[taken]
 		stored, err := loadWhole(snapshot, m.id)
+		if unreadable.take(m.id, err) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -57,7 +60,7 @@ func (g *Gold) writeEntities(ctx context.Context, snapshot *pebble.Snapshot, due
 				return stateError("write", err)
 			}
 		}
-		return nil
+		return g.setAside(writes, unreadable)
 	})
 }
 

@@ -27,8 +27,12 @@ type retelling struct {
 // writeEpisodes writes the episodes of marked entities, as many as make up one write.
 func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (taken int, err error) {
 	var told []retelling
+	unreadable := aside{}
 	for count := 0; taken < len(due) && count < embedRows; taken++ {
 		t, err := g.retell(snapshot, due[taken].id)
+		if unreadable.take(due[taken].id, err) {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -63,7 +67,7 @@ func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due
 				}
 			}
 		}
-		return nil
+		return g.setAside(writes, unreadable)
 	})
 }
 

@@ -131,12 +131,20 @@ func (f *folding) entity(id uuid.UUID) (*folded, error) {
 		return e, nil
 	}
 	known, err := loadEntity(f.seeker, id)
-	if err != nil {
+	unreadable := errors.Is(err, errUnreadable)
+	if unreadable { // it begins anew, and without what was stored of it until a rebuild
+		if err := f.g.setAside(f.writes, aside{id: err}); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
 		return nil, err
 	}
 	e := &folded{entity: known, fresh: known == nil}
 	if e.fresh {
 		e.entity = newEntity(f.progress.nextOrdinal())
+		if unreadable {
+			e.rows = 1 + MaxParts // that the tables may have
+		}
 	} else {
 		e.before, e.was = callOf(id, known), shareOf(id, known)
 	}

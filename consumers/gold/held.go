@@ -46,7 +46,7 @@ func (h *holding) release() {
 // hold builds the rows of an entity if the group has all of it, and tells whether it did. An entity that is open waits for
 // what ends it.
 func (f *folding) hold(id uuid.UUID, e *folded) (bool, error) {
-	if f.held == nil || !e.fresh || e.moved || e.opened && !e.settled() || f.held.bytes > f.g.opts.HoldBytes {
+	if f.held == nil || !e.fresh || e.rows > 0 || e.moved || e.opened && !e.settled() || f.held.bytes > f.g.opts.HoldBytes {
 		return false, nil
 	}
 	content, err := e.content(&f.parser)

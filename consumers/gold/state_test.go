@@ -105,8 +105,32 @@ func TestADamagedRecordIsAnError(t *testing.T) {
 	if _, err := g.Entity(captures[0].entity); !errors.Is(err, ErrState) {
 		t.Errorf("error is %v, want ErrState", err)
 	}
-	if err := apply(g, 2, someCalls(0, 1)); !errors.Is(err, ErrState) {
-		t.Errorf("error is %v, want ErrState", err)
+}
+
+// What is unreadable is set aside, and the rest goes on: else the program would end at every start.
+func TestADamagedRecordHoldsNothingUp(t *testing.T) {
+	store := newMemory()
+	g := open(t, testOptions(store))
+	defer g.Close()
+	captures := someCalls(0, 2)
+	deliver(t, g, 1, [][]capture{captures})
+	if err := g.state.db.Set(key(keyOrdinal, captures[0].entity), []byte{200}, pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.FlushAll(context.Background()); err != nil {
+		t.Errorf("flush: %v", err)
+	}
+	if rows := len(store.tables[schema.Entities]); rows != 1 {
+		t.Errorf("%d entities, want the one that can be read", rows)
+	}
+	if n, err := g.Unreadable(); n != 1 || err != nil {
+		t.Errorf("%d unreadable, %v; want 1", n, err)
+	}
+	if err := apply(g, 2, append(someCalls(0, 2), someCalls(5, 1)...)); err != nil {
+		t.Errorf("apply: %v", err)
+	}
+	if err := g.FlushAll(context.Background()); err != nil {
+		t.Errorf("flush: %v", err)
 	}
 }
 

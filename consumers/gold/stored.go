@@ -24,7 +24,7 @@ func loadEntity(from getter, id uuid.UUID) (*entity, error) {
 	case err != nil:
 		return nil, err
 	case e == nil:
-		return nil, fmt.Errorf("%w: entity %s has an ordinal and no state", ErrState, id)
+		return nil, fmt.Errorf("%w: entity %s has an ordinal and no state", errUnreadable, id)
 	}
 	e.ordinal = ordinal
 	return e, nil
@@ -64,7 +64,7 @@ func loadWhole(from pebble.Reader, id uuid.UUID) (*whole, error) {
 		err = a.waiting.takeBefore(beyond, a.addAll)
 	}
 	if err == nil && w.entity == nil {
-		err = fmt.Errorf("%w: entity %s has an ordinal and no state", ErrState, id)
+		err = fmt.Errorf("%w: entity %s has an ordinal and no state", errUnreadable, id)
 	}
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (a *assembly) addPassage(at, record []byte) error {
 func (a *assembly) addAll(fragments []byte) error {
 	list, err := a.parser.ParseBytes(fragments)
 	if err != nil {
-		return fmt.Errorf("%w: fragments: %w", ErrState, err)
+		return fmt.Errorf("%w: fragments: %w", errUnreadable, err)
 	}
 	for _, f := range list.GetArray() {
 		text := func(field string) string { return string(f.GetStringBytes(field)) }

@@ -76,6 +76,13 @@ func (p *Pipeline) warnings(ctx context.Context) (warnings []string, err error) 
 	for _, table := range p.damaged {
 		warnings = append(warnings, fmt.Sprintf("table %s cannot be read: stop, and run `assay rebuild`", table))
 	}
+	unreadable, err := p.gold.Unreadable()
+	if err != nil {
+		return nil, err
+	}
+	if unreadable > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d entities cannot be read and are passed over: stop, and run `assay rebuild`", unreadable))
+	}
 	limit := p.opts.Config.Registry.WarnAge
 	if limit == 0 {
 		return warnings, nil
