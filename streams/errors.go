@@ -31,6 +31,8 @@ var (
 	ErrChain = errors.New("streams: malformed checkpoint")
 	// ErrTombstone means that a tombstone cannot be read.
 	ErrTombstone = errors.New("streams: malformed tombstone")
+	// ErrGone means that a message is not in the log: it never was, or has left it.
+	ErrGone = errors.New("streams: not in the log")
 	// ErrClosed means that the publisher was closed.
 	ErrClosed = errors.New("streams: publisher closed")
 )

@@ -8,6 +8,7 @@ import (
 	"assay/internal/config"
 	"assay/internal/ops/metrics"
 	"assay/internal/query/api"
+	"assay/internal/query/mcp"
 )
 
 // startAPI serves a running pipeline over HTTP. What clients are sending is taken until ctx ends.
@@ -16,6 +17,7 @@ func startAPI(ctx context.Context, settings config.Config, running *app.Pipeline
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins,
 		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger), Audit: running,
 		Replay: api.Replay(running.Log()),
+		MCP:    mcp.Handler(mcp.Options{View: running.View(), Version: version(), Logger: logger}),
 		Ready:  running.Ready, Metrics: metrics.NewRegistry(running, logger), Logger: logger,
 	})
 }

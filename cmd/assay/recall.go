@@ -14,6 +14,7 @@ import (
 func (p *program) recallCommand() *cobra.Command {
 	var request query.RecallRequest
 	var after, before string
+	var form listing
 	cmd := &cobra.Command{
 		Use:     "recall QUERY…",
 		Short:   "Search the memory: by meaning, by words or by both",
@@ -35,11 +36,12 @@ func (p *program) recallCommand() *cobra.Command {
 				if p.json {
 					return p.printJSON(hits)
 				}
-				return p.printHits(hits)
+				return p.printHits(hits, form)
 			})
 		},
 	}
 	addPlace(cmd)
+	addList(cmd, &form)
 	addSettings(cmd, "embeddings.url", "embeddings.model", "embeddings.dimensions", "embeddings.model_dir", "embeddings.shorten", "embeddings.key_file")
 	flags := cmd.Flags()
 	flags.StringVar(&request.Mode, "mode", query.ModeHybrid, "hybrid, vector or text")
@@ -66,17 +68,24 @@ func parseTime(flag, text string) (time.Time, error) {
 	return t, nil
 }
 
-func (p *program) printHits(hits []query.Hit) error {
-	if len(hits) == 0 {
+func (p *program) printHits(hits []query.Hit, form listing) error {
+	if len(hits) == 0 && !form.csv && !form.lines {
 		fmt.Fprintln(p.stdout, "nothing found")
 		return nil
 	}
-	return table(p.stdout, "SCORE\tBY VECTOR\tBY TEXT\tKIND\tWORKFLOW\tENTITY\tSTREAM\tPOSITION\tFRAMES\tTEXT", func(row func(string, ...any)) {
-		for _, h := range hits {
-			row("%.4f\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s", h.Score, found(h.VectorRank, h.Similarity), found(h.TextRank, h.BM25),
-				h.Kind, h.WorkflowID, h.EntityUUID, h.StreamID, h.Position, frames(h.Origin),
-				mark(h.QuarantinedBy)+brief(h.Text, 100))
-		}
+	type row = query.Hit
+	return printList(p, form, hits, []column[row]{
+		{name: "TIME " + zone(), show: func(h *row) string { return clock(h.TS) }},
+		{name: "TEXT", long: true, show: func(h *row) string { return mark(h.QuarantinedBy) + h.Text }},
+		{name: "WORKFLOW", show: func(h *row) string { return h.WorkflowID }},
+		{name: "KIND", show: func(h *row) string { return h.Kind }},
+		{name: "SCORE", right: true, show: func(h *row) string { return fmt.Sprintf("%.4f", h.Score) }},
+		{name: "BY VECTOR", wide: true, show: func(h *row) string { return found(h.VectorRank, h.Similarity) }},
+		{name: "BY TEXT", wide: true, show: func(h *row) string { return found(h.TextRank, h.BM25) }},
+		{name: "ENTITY", wide: true, show: func(h *row) string { return h.EntityUUID }},
+		{name: "STREAM", wide: true, show: func(h *row) string { return h.StreamID }},
+		{name: "POSITION", right: true, wide: true, show: func(h *row) string { return number(h.Position) }},
+		{name: "FRAMES", wide: true, show: func(h *row) string { return frames(h.Origin) }},
 	})
 }
 

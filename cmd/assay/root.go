@@ -43,7 +43,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	flags.BoolVar(&p.json, "json", false, "print JSON for scripts")
 	root.AddCommand(
 		p.runCommand(), p.ingestCommand(), p.tapCommand(), p.proxyCommand(), p.replayCommand(), p.auditCommand(), p.rebuildCommand(),
-		p.workflowsCommand(), p.showCommand(), p.rehydrateCommand(), p.recallCommand(), p.forgetCommand(), p.capabilitiesCommand(), p.graphCommand(), p.promotionsCommand(),
+		p.mcpCommand(), p.workflowsCommand(), p.showCommand(), p.getCommand(), p.verifyCommand(), p.rehydrateCommand(), p.recallCommand(), p.forgetCommand(), p.capabilitiesCommand(), p.graphCommand(), p.promotionsCommand(),
 		p.deadCommand(), p.statusCommand(), p.uuidCommand(),
 	)
 	return root.ExecuteContext(ctx)

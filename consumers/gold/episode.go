@@ -1,6 +1,7 @@
 package gold
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -36,6 +37,9 @@ func episodeID(namespace, entity uuid.UUID, chunk int64) uuid.UUID {
 
 // episodes returns what of an entity is worth finding again, in order.
 func (c *content) episodes() (found []episode) {
+	if c.isAnswer() {
+		return nil
+	}
 	add := func(kind, text string) {
 		for _, chunk := range chunks(text) {
 			found = append(found, episode{kind, chunk, int64(len(found))})
@@ -55,6 +59,16 @@ func (c *content) episodes() (found []episode) {
 		}
 	}
 	return found
+}
+
+// isAnswer tells whether the entity is a call that Assay itself has answered, or repeats such an answer.
+func (c *content) isAnswer() bool {
+	for _, b := range []*body{&c.request, &c.result} {
+		if bronze.IsAnswer(b.payload) || bronze.IsAnswer(b.text) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.parts, func(p *part) bool { return bronze.IsAnswer(p.String()) })
 }
 
 // episode returns the kind of episode that the text of an event is, "" if it is none.

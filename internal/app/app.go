@@ -79,6 +79,7 @@ type Pipeline struct {
 	damaged       []string      // tables that could not be read when they were opened
 	stale         string        // how the tables were derived, if the program with its settings would do otherwise
 	closeEmbedder func() error  // of a model that the settings name; nil without
+	settledTo     atomic.Uint64 // frame up to which everything was folded when that was last asked
 	auditing      chan struct{} // holds a token while there is an audit
 
 	stop context.CancelFunc // ends what Start started
@@ -105,7 +106,7 @@ func (p *Pipeline) View() query.View { return p.view }
 func (p *Pipeline) openView() {
 	p.view = &query.Local{
 		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Summary,
-		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion}, Histories: histories{p.gold},
+		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion}, Histories: histories{p.gold}, Log: evidence{p}, Progress: p.settled,
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		p.view.Embedder = p.embedder

@@ -35,6 +35,10 @@ type Local struct {
 	AsOf func(ctx context.Context, workflow string, at time.Time) ([]Entity, error)
 	// Histories lists workflows and tells conversations.
 	Histories Histories
+	// Log is where captured events are.
+	Log Log
+	// Progress implements Settled.
+	Progress func(ctx context.Context) (Settled, error)
 	// Quarantines tells whether anything was taken back at all.
 	Quarantines func() (bool, error)
 	// QuarantinedBy returns the event that took back the event or entity with an id, "" if none did.

@@ -19,24 +19,28 @@ func (l *Local) trace(ctx context.Context, hits []Hit) error {
 	}
 	type row struct {
 		Entity   string `col:"entity_uuid"`
+		Event    string `col:"event_uuid"`
 		Position int64  `col:"position"`
 		Seq      int64  `col:"bronze_seq"`
 	}
 	rows, err := query[row](ctx, l.Store, schema.Query{
-		Table: schema.Traces, Columns: []string{"entity_uuid", "position", "bronze_seq"}, Where: schema.In("entity_uuid", ids...),
+		Table: schema.Traces, Columns: []string{"entity_uuid", "event_uuid", "position", "bronze_seq"}, Where: schema.In("entity_uuid", ids...),
 	})
 	if err != nil {
 		return err
 	}
 	for _, r := range rows {
-		origins[r.Entity].add(r.Position, r.Seq)
+		origins[r.Entity].add(r.Event, r.Position, r.Seq)
 	}
 	return nil
 }
 
-func (o *Origin) add(position, seq int64) {
+func (o *Origin) add(event string, position, seq int64) {
 	if o.Events == 0 {
-		*o = Origin{0, position, position, seq, seq}
+		*o = Origin{0, event, position, position, seq, seq}
+	}
+	if position < o.FirstPosition {
+		o.FirstEvent = event
 	}
 	o.Events++
 	o.FirstPosition, o.LastPosition = min(o.FirstPosition, position), max(o.LastPosition, position)

@@ -11,6 +11,8 @@ type View interface {
 	Rehydrate(ctx context.Context, workflow string, opts RehydrateOptions) (*Workflow, error)
 	WorkflowView
 	ItemView
+	SettledView
+	EvidenceView
 	// Recall finds episodes.
 	Recall(ctx context.Context, request RecallRequest) ([]Hit, error)
 	// Capabilities returns the metrics per capability and time bucket, ordered by capability and bucket.
@@ -188,11 +190,12 @@ type Hit struct {
 
 // Origin tells which events an episode's entity was put together from.
 type Origin struct {
-	Events         int64 `json:"events"`
-	FirstPosition  int64 `json:"first_position"` // in the source stream
-	LastPosition   int64 `json:"last_position"`
-	FirstBronzeSeq int64 `json:"first_bronze_seq"` // frames of the log
-	LastBronzeSeq  int64 `json:"last_bronze_seq"`
+	Events         int64  `json:"events"`
+	FirstEvent     string `json:"first_event"`    // its event_uuid
+	FirstPosition  int64  `json:"first_position"` // in the source stream
+	LastPosition   int64  `json:"last_position"`
+	FirstBronzeSeq int64  `json:"first_bronze_seq"` // frames of the log
+	LastBronzeSeq  int64  `json:"last_bronze_seq"`
 }
 
 // Capability is the use of one capability in one time bucket.

@@ -33,6 +33,7 @@ type Options struct {
 	Live    http.Handler // GET /v1/live
 	Replay  http.Handler // GET /v1/replay
 	Audit   Auditor
+	MCP     http.Handler // /mcp
 	Ready   func(ctx context.Context) (warnings []string, err error)
 	Metrics prometheus.Gatherer
 	Logger  *slog.Logger

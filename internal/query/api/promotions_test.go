@@ -69,7 +69,7 @@ func (b *promotionBook) WatchPromotions(ctx context.Context) iter.Seq2[*query.Pr
 
 func options(v query.View) Options {
 	return Options{
-		Listen: "127.0.0.1:0", View: v, Ingest: http.NotFoundHandler(), Live: http.NotFoundHandler(), Replay: http.NotFoundHandler(),
+		Listen: "127.0.0.1:0", View: v, Ingest: http.NotFoundHandler(), Live: http.NotFoundHandler(), Replay: http.NotFoundHandler(), MCP: http.NotFoundHandler(),
 		Ready:   func(context.Context) ([]string, error) { return []string{"the oldest is old"}, nil },
 		Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
 	}

@@ -31,6 +31,8 @@ func (a *api) routes() []route {
 		{"DELETE /v1/workflows/{id...}", http.HandlerFunc(a.forget)},
 		{"GET /v1/workflows/{id}/conversation", http.HandlerFunc(a.conversation)},
 		{"GET /v1/items/{id}", http.HandlerFunc(a.item)},
+		{"GET /v1/events/{id}", http.HandlerFunc(a.event)},
+		{"GET /v1/settled", http.HandlerFunc(a.settled)},
 		{"POST /v1/recall", http.HandlerFunc(a.recall)},
 		{"GET /v1/capabilities", http.HandlerFunc(a.capabilities)},
 		{"GET /v1/graph", http.HandlerFunc(a.graph)},
@@ -44,6 +46,7 @@ func (a *api) routes() []route {
 		{"POST /v1/audit", http.HandlerFunc(a.audit)},
 		{"GET /v1/audit/checkpoints", http.HandlerFunc(a.checkpoints)},
 		{"GET /v1/status", http.HandlerFunc(a.status)},
+		{"/mcp", a.MCP},
 		{"GET /metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{})},
 	}
 }
