@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"assay/consumers/bronze"
 	"assay/internal/app"
 	"assay/internal/capture"
 	"assay/internal/config"
+	"assay/internal/query"
 	"assay/streams"
 )
 
@@ -101,7 +104,10 @@ func (p *program) ingest(ctx context.Context, to sink, args []string, flags inge
 		return errors.New("standard input, a URL and --follow take one argument each: start one assay ingest for each source")
 	case args[0] == "-":
 		in := capture.Input{Path: "standard input", Stream: "stdin", Workflow: "stdin"}
-		return p.captured(live.Reader(ctx, named(in, flags), p.stdin))
+		dead := &deadWatch{Publisher: to.Publisher, complain: p.complain}
+		live.Publisher = dead
+		err := p.captured(live.Reader(ctx, named(in, flags), p.stdin))
+		return errors.Join(err, dead.sum())
 	case isURL(args[0]):
 		in, err := capture.URLInput(args[0])
 		if err != nil {
@@ -109,17 +115,13 @@ func (p *program) ingest(ctx context.Context, to sink, args []string, flags inge
 		}
 		return p.captured(live.URL(ctx, &http.Client{}, named(in, flags)))
 	}
-	inputs, problems, err := capture.Find(args, flags.stream, flags.workflow)
-	if err != nil {
-		return err
-	}
 	if flags.follow {
-		if len(inputs) != 1 {
-			return fmt.Errorf("--follow takes one file, and %s has %d", args[0], len(inputs))
+		if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+			return fmt.Errorf("--follow takes one file, and %s is a directory", args[0])
 		}
-		return p.captured(live.Follow(ctx, inputs[0]))
+		return p.captured(live.Follow(ctx, capture.FileToCome(args[0], flags.stream, flags.workflow)))
 	}
-	return p.ingestInputs(ctx, to, inputs, problems, flags)
+	return p.ingestInputs(ctx, to, args, flags)
 }
 
 // named puts the names that were given in place of those found.
@@ -133,17 +135,22 @@ func named(in capture.Input, flags ingestFlags) capture.Input {
 	return in
 }
 
-func (p *program) ingestInputs(ctx context.Context, to sink, inputs []capture.Input, problems []capture.Problem, flags ingestFlags) error {
+func (p *program) ingestInputs(ctx context.Context, to sink, paths []string, flags ingestFlags) error {
+	inputs, problems, err := capture.Find(paths, flags.stream, flags.workflow)
+	if err != nil {
+		return err
+	}
 	bar := p.newBar("ingest", inputs)
 	files := &capture.Files{
 		Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source), Progress: bar.add,
 	}
 	total, more, err := files.Capture(ctx, inputs)
 	bar.finish()
-	bad := p.report(append(problems, more...))
 	if err != nil {
+		p.report(append(problems, more...))
 		return err
 	}
+	bad := p.report(capture.Unserved(paths, total, inputs, append(problems, more...)))
 	if p.json {
 		err = p.printJSON(map[string]any{
 			"files": total.Files, "frames": total.Frames, "stored_already": total.Stored, "events": total.Events, "bytes": total.Bytes,
@@ -153,10 +160,15 @@ func (p *program) ingestInputs(ctx context.Context, to sink, inputs []capture.In
 		fmt.Fprintf(p.stdout, "%d files, %d events, %d bytes in %d frames, %d of which the log had\n",
 			total.Files, total.Events, total.Bytes, total.Frames, total.Stored)
 	}
-	if err == nil && len(bad) > 0 {
-		err = fmt.Errorf("%d inputs could not be taken whole", len(bad))
+	return errors.Join(err, partial(bad))
+}
+
+// partial is the error of inputs that could not be taken, nil if there are none.
+func partial(problems []query.Problem) error {
+	if len(problems) == 0 {
+		return nil
 	}
-	return err
+	return fmt.Errorf("%w: of %d inputs not all could be taken", errPartial, len(problems))
 }
 
 // captured tells how a live capture ended.
@@ -168,5 +180,42 @@ func (p *program) captured(result capture.Result, err error) error {
 		return p.printJSON(result)
 	}
 	fmt.Fprintf(p.stdout, "%d events, %d bytes in %d frames\n", result.Events, result.Bytes, result.Frames)
+	if result.Unfinished > 0 {
+		fmt.Fprintf(p.stderr, "assay: the last %d bytes lack the empty line that ends an event, so they are none\n", result.Unfinished)
+	}
 	return nil
+}
+
+// deadWatch passes frames on and tells what of them cannot be decoded, and so goes to the dead letters.
+type deadWatch struct {
+	capture.Publisher
+	complain func(error)
+	dead     int // of one recorder, and so for one goroutine at a time
+}
+
+// deadShown is how many events are told of one by one.
+const deadShown = 3
+
+// Publish passes the frames on.
+func (w *deadWatch) Publish(ctx context.Context, frames ...*streams.Frame) ([]streams.Ack, error) {
+	acks, err := w.Publisher.Publish(ctx, frames...)
+	for _, f := range frames[:len(acks)] {
+		for _, e := range bronze.Decode(f, 0) {
+			if e.Disposition != bronze.Dead {
+				continue
+			}
+			if w.dead++; w.dead <= deadShown {
+				w.complain(fmt.Errorf("event %d cannot be understood: %s", e.Position, e.Reason))
+			}
+		}
+	}
+	return acks, err
+}
+
+// sum is the error of events that were dead, nil if there were none.
+func (w *deadWatch) sum() error {
+	if w.dead == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d events are kept as dead letters, see `assay dead`", errPartial, w.dead)
 }

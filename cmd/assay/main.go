@@ -18,10 +18,14 @@ const (
 	exitDone       = 0
 	exitDifference = 1 // a check found differences
 	exitFailed     = 2 // could not run
+	exitPartial    = 3 // done in part
 )
 
 // errDifference is what a check returns that worked and found differences; they are printed already.
 var errDifference = errors.New("differences found")
+
+// errPartial is what a command returns that went on without some of its inputs.
+var errPartial = errors.New("done in part")
 
 func main() {
 	setCollector(budget.For(0))
@@ -42,6 +46,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitDifference
 	case errors.As(err, &child):
 		return child.status
+	case errors.Is(err, errPartial):
+		fmt.Fprintln(stderr, "assay:", err)
+		return exitPartial
 	default:
 		fmt.Fprintln(stderr, "assay:", err)
 		return exitFailed

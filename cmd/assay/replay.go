@@ -33,7 +33,7 @@ func (p *program) replayCommand() *cobra.Command {
 		Use:   "replay",
 		Short: "Print raw events exactly as they were captured",
 		Long: "Replay prints the bytes of the log's frames, in the order of their capture: by workflow, source, subject, source\n" +
-			"stream, sequence or time. Flat out unless --original or --speed keeps the pace of the recording. With --serve it offers\n" +
+			"stream, sequence or time; with --json one object a frame. Flat out unless --original or --speed keeps the pace of the recording. With --serve it offers\n" +
 			"them to clients; with --into it makes tables of them as if another shed threshold had been in force. It asks a running\n" +
 			"server, or with --data a directory that no server uses.",
 		Example: "  assay replay --workflow sse/000\n" +
@@ -48,6 +48,7 @@ func (p *program) replayCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			selection.JSON = p.json
 			return p.withPlace(cmd,
 				func(ctx context.Context, server *query.Remote) error {
 					if flags.into != "" || flags.serve != "" {
@@ -98,10 +99,7 @@ func (p *program) replay(ctx context.Context, opened *app.Pipeline, flags replay
 		return p.serveRecording(ctx, opened, flags.serve, selection)
 	}
 	out := bufio.NewWriter(p.stdout)
-	if err := replay.Write(ctx, out, opened.Log(), selection); err != nil {
-		return err
-	}
-	return out.Flush()
+	return errors.Join(replay.Write(ctx, out, opened.Log(), selection), out.Flush())
 }
 
 func (f *replayFlags) selection() (s replay.Selection, err error) {

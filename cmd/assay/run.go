@@ -120,7 +120,7 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 	if err := p.printSummary(summary); err != nil {
 		return err
 	}
-	return ignoreInterrupt(ctx, service.pipeline.ExtendIndexes(ctx))
+	return errors.Join(ignoreInterrupt(ctx, service.pipeline.ExtendIndexes(ctx)), partial(problems))
 }
 
 // confirmBrief asks whether settings that let go within the hour are meant: at once, much would be gone for good.
@@ -171,12 +171,12 @@ func (p *program) ingestFiles(ctx context.Context, running *app.Pipeline, flags 
 	files := running.Files()
 	files.Source = streams.Source(flags.source)
 	files.Progress = bar.add
-	_, more, err := files.Capture(ctx, inputs)
+	total, more, err := files.Capture(ctx, inputs)
 	bar.finish()
 	if err != nil {
 		return nil, err
 	}
-	return p.report(append(problems, more...)), nil
+	return p.report(capture.Unserved(flags.ingest, total, inputs, append(problems, more...))), nil
 }
 
 // report prints what is to be said of inputs, and returns what is wrong with them for the summary.

@@ -18,6 +18,8 @@ type Answer struct {
 	Events   int    `json:"events"`
 	Frames   int    `json:"frames"`
 	Sequence uint64 `json:"sequence"` // of the last frame in BRONZE
+
+	Unfinished int `json:"unfinished,omitempty"` // bytes at the end that are no event, for want of the empty line that ends one
 }
 
 // Refusal is the answer to a body that was not taken, or not wholly.

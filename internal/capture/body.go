@@ -27,11 +27,16 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) (io.ReadCloser, e
 	if h.opts.BodyBytes > 0 {
 		body = &limitedBody{body, h.opts.BodyBytes}
 	}
-	if !isBinaryCloudEvent(r.Header) {
+	var event []byte
+	switch {
+	case isBinaryCloudEvent(r.Header):
+		event, err = structuredCloudEvent(r.Header, body, h.opts.Limits.EventBytes)
+	case isStructuredCloudEvent(r.Header):
+		event, err = ceBody(body, h.opts.Limits.EventBytes)
+	default:
 		return body, nil
 	}
-	defer body.Close()
-	event, err := structuredCloudEvent(r.Header, body, h.opts.Limits.EventBytes)
+	_ = body.Close()
 	if err != nil {
 		return nil, err
 	}

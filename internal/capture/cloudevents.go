@@ -4,15 +4,19 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/valyala/fastjson"
 
 	"assay/internal/capture/framing"
 )
@@ -62,7 +66,11 @@ func ceAttributes(header http.Header) (map[string]string, error) {
 	attributes := map[string]string{}
 	for name, values := range header {
 		if suffix, ok := strings.CutPrefix(name, cePrefix); ok && len(values) > 0 {
-			attributes[strings.ToLower(suffix)] = ceValue(values[0])
+			value, err := ceValue(values[0])
+			if err != nil {
+				return nil, fmt.Errorf("%w: header %s: %w", ErrRequest, strings.ToLower(name), err)
+			}
+			attributes[strings.ToLower(suffix)] = value
 		}
 	}
 	for _, required := range []string{"id", "source", "type"} {
@@ -76,14 +84,58 @@ func ceAttributes(header http.Header) (map[string]string, error) {
 	return attributes, nil
 }
 
-// ceValue undoes the percent-encoding that the specification asks for; a value that its sender left as it was, as the Go
-// SDK does, is taken as it is.
-func ceValue(value string) string {
-	value = strings.Trim(value, `"`)
-	if decoded, err := url.PathUnescape(value); err == nil {
-		return decoded
+// escaped is a pair of a quoted header value that stands for its second character.
+var escaped = regexp.MustCompile(`\\(.)`)
+
+// ceValue undoes the quotes and the percent-encoding that the specification asks for; a value that its sender left as it
+// was, as the Go SDK does, is taken as it is.
+func ceValue(value string) (string, error) {
+	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = escaped.ReplaceAllString(value[1:len(value)-1], "$1")
 	}
-	return value
+	if decoded, err := url.PathUnescape(value); err == nil {
+		value = decoded
+	}
+	if !utf8.ValidString(value) {
+		return "", errors.New("its value is not UTF-8")
+	}
+	return value, nil
+}
+
+// ceBody checks a body of structured mode, one event or a batch, and returns it. Errors wrap ErrRequest, or
+// framing.ErrTooLarge for more than limit bytes.
+func ceBody(body io.Reader, limit int) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(body, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > limit {
+		return nil, fmt.Errorf("%w: CloudEvents of more than %d bytes in one body", framing.ErrTooLarge, limit)
+	}
+	v, err := fastjson.ParseBytes(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the CloudEvent is not JSON: %w", ErrRequest, err)
+	}
+	batch := []*fastjson.Value{v}
+	if v.Type() == fastjson.TypeArray {
+		if batch = v.GetArray(); len(batch) == 0 {
+			return nil, nil // a batch of none is nothing
+		}
+	}
+	for i, event := range batch {
+		for _, required := range []string{"specversion", "id", "source", "type"} {
+			if len(event.GetStringBytes(required)) == 0 {
+				return nil, fmt.Errorf("%w: CloudEvent %d of the body needs the attribute %s", ErrRequest, i, required)
+			}
+		}
+	}
+	return data, nil
+}
+
+// isStructuredCloudEvent reports whether a body is CloudEvents in structured mode, one or a batch.
+func isStructuredCloudEvent(header http.Header) bool {
+	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	return media == "application/cloudevents+json" || media == "application/cloudevents-batch+json"
 }
 
 func writeData(b *bytes.Buffer, data []byte, contentType string) {

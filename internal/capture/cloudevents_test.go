@@ -123,3 +123,34 @@ func TestHandlerRendersBinaryCloudEvents(t *testing.T) {
 		})
 	}
 }
+
+// What is no CloudEvent is refused, a quoted value loses its quotes, and a batch of none is nothing.
+func TestHandlerIsStrictAboutCloudEvents(t *testing.T) {
+	const one, batch = "application/cloudevents+json", "application/cloudevents-batch+json; charset=utf-8"
+	for name, c := range map[string]struct {
+		body, contentType, subject string
+		status, events             int
+		want                       string
+	}{
+		"no source":           {`{"specversion":"1.0","id":"I","type":"t"}`, one, "", 400, 0, ""},
+		"an empty id":         {`{"specversion":"1.0","id":"","type":"t","source":"s"}`, one, "", 400, 0, ""},
+		"one of a batch":      {`[{"specversion":"1.0","id":"I","type":"t","source":"s"},{}]`, batch, "", 400, 0, ""},
+		"no JSON":             {`{`, one, "", 400, 0, ""},
+		"an empty batch":      {` [ ] `, batch, "", 200, 0, ""},
+		"whole":               {`{"specversion":"1.0","id":"I","type":"t","source":"s"}`, one, "", 200, 1, `"id":"I"`},
+		"a subject not UTF-8": {`{}`, "application/json", "%FF%FE", 400, 0, ""},
+		"a quoted subject":    {`{}`, "application/json", `"a \"b\" c%20d"`, 200, 1, `"subject":"a \"b\" c d"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &fakeLog{}
+			headers := []string{"Content-Type", c.contentType}
+			if c.subject != "" {
+				headers = append(headers, "Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "s", "Ce-Type", "t", "Ce-Subject", c.subject)
+			}
+			got := post(t, serve(t, capture.HandlerOptions{Publisher: log}), "event/w", strings.NewReader(c.body), headers...)
+			if got.status != c.status || got.Events != c.events || !strings.Contains(string(joined(log)), c.want) || c.events == 0 && len(log.frames) > 0 {
+				t.Errorf("%d %+v, stored %s", got.status, got.Answer, joined(log))
+			}
+		})
+	}
+}

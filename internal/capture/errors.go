@@ -8,6 +8,8 @@ var (
 	ErrNotInput = errors.New("capture: not a recording")
 	// ErrEmpty means that a file holds no bytes.
 	ErrEmpty = errors.New("capture: empty")
+	// ErrUnfinished means that the end of an input is no event, because what ends an event is missing. Its bytes are kept.
+	ErrUnfinished = errors.New("capture: unfinished event")
 	// ErrStream means that a stream id was given for more than one file.
 	ErrStream = errors.New("capture: one stream id for several files")
 	// ErrClosed means that a recorder was written to after Close.

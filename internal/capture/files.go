@@ -2,12 +2,17 @@ package capture
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +39,7 @@ type Files struct {
 // Total sums up what Files brought into the log.
 type Total struct {
 	Files  int
+	Given  map[string]int // files by the path that led to them
 	Frames int
 	Stored int // of Frames, those that the log had already
 	Events int
@@ -43,7 +49,29 @@ type Total struct {
 // Capture reads the inputs, several at once, and answers when all is durable. Files at fault, wholly or in part, are
 // reported as problems while the rest goes on; the error is for the log's refusal, or the end of ctx, which end it all.
 func (f *Files) Capture(ctx context.Context, inputs []Input) (Total, []Problem, error) {
-	c := fileCapture{Files: f, budget: NewBudget(cmp.Or(f.InFlight, InFlightBytesMax)), stored: newLookup(f.Stored, inputs)}
+	c := fileCapture{Files: f, budget: NewBudget(cmp.Or(f.InFlight, InFlightBytesMax)), total: Total{Given: map[string]int{}}}
+	// Files of one name come one after the other, so that each finds in the log what those before it brought.
+	named := map[string]bool{}
+	var first, again []Input
+	for _, in := range inputs {
+		if named[in.Stream] {
+			again = append(again, in)
+		} else {
+			first = append(first, in)
+		}
+		named[in.Stream] = true
+	}
+	err := c.files(ctx, first)
+	for _, in := range again {
+		if err == nil {
+			err = c.files(ctx, []Input{in})
+		}
+	}
+	return c.total, c.problems, err
+}
+
+func (c *fileCapture) files(ctx context.Context, inputs []Input) error {
+	c.stored = newLookup(c.Stored, inputs)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(filesAtOnce)
 	for _, in := range inputs {
@@ -52,8 +80,29 @@ func (f *Files) Capture(ctx context.Context, inputs []Input) (Total, []Problem, 
 		}
 		group.Go(func() error { return c.file(ctx, in) })
 	}
-	err := group.Wait()
-	return c.total, c.problems, err
+	return group.Wait()
+}
+
+// Unserved adds to the problems of a capture what is to be said of the given paths of which nothing was taken: for these a
+// notice is a problem, and so is that there was no file.
+func Unserved(given []string, total Total, inputs []Input, problems []Problem) []Problem {
+	for _, path := range given {
+		if total.Given[path] > 0 {
+			continue
+		}
+		silent := true
+		for i, p := range problems {
+			below := p.Path == path || slices.ContainsFunc(inputs, func(in Input) bool { return in.Given == path && in.Path == p.Path })
+			if silent = silent && !below; below && p.Notice() {
+				problems[i].Err = fmt.Errorf("nothing of it was taken: %w", p.Err)
+				problems[i].given = true
+			}
+		}
+		if silent {
+			problems = append(problems, Problem{Path: path, Err: fmt.Errorf("%w: there is no file in it", ErrEmpty), given: true})
+		}
+	}
+	return problems
 }
 
 // fileCapture is one call of Capture.
@@ -82,24 +131,75 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 		c.problem(in, err)
 		return nil
 	}
-	stored, err := c.stored.of(ctx, rec.source, in.of(rec))
-	if err != nil {
+	opts := Options{
+		Source: rec.source, Format: rec.format, Workflow: in.of(rec).Workflow, Stream: in.Stream,
+		Limits: c.Limits, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
+		TooLarge: func(position uint64, offset int64) { c.problem(in, tooLarge(position, offset, c.Limits)) },
+	}
+	if err := c.place(ctx, in.of(rec), file, &opts); err != nil {
 		return fmt.Errorf("%s: what the log has of it: %w", in.Path, err)
 	}
-	recorder := New(ctx, c.Publisher, Options{
-		Source: rec.source, Format: rec.format, Workflow: in.of(rec).Workflow, Stream: in.Stream,
-		Limits: c.Limits, Stored: stored, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
-		TooLarge: func(position uint64, offset int64) { c.problem(in, tooLarge(position, offset, c.Limits)) },
-	})
+	recorder := New(ctx, c.Publisher, opts)
 	if err := pour(recorder, reader); err != nil {
 		c.problem(in, err)
 	}
 	result, err := recorder.Close(ctx)
-	c.add(result)
+	c.add(in, result)
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.Path, err)
 	}
+	if result.Unfinished > 0 {
+		c.problem(in, fmt.Errorf("%w: its last %d bytes lack the empty line that ends an event, so they are none", ErrUnfinished, result.Unfinished))
+	}
 	return nil
+}
+
+// place finds out what the log has of a file, and gives it a stream of another name if the log has a different file under
+// this one: NAME~DIGEST, the digest of its first event, then NAME~DIGEST~2 and so on.
+func (c *fileCapture) place(ctx context.Context, in Input, file io.ReaderAt, opts *Options) (err error) {
+	opts.Stored, err = c.stored.of(ctx, opts.Source, in)
+	if err != nil || len(opts.Stored) == 0 {
+		return err
+	}
+	var digest string
+	for number := 1; ; number++ {
+		if here, err := holds(ctx, file, *opts); err != nil || here {
+			return err
+		}
+		if digest == "" {
+			if digest, err = firstEvent(file, *opts); err != nil {
+				return err
+			}
+		}
+		opts.Stream = generationName(in.Stream+"~"+digest, number)
+		if opts.Stored, err = c.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream); err != nil || number == generationsMax {
+			return err
+		}
+	}
+}
+
+// firstEvent returns the beginning of the digest of a file's first event.
+func firstEvent(file io.ReaderAt, opts Options) (string, error) {
+	reader := io.NewSectionReader(file, 0, math.MaxInt64)
+	split := framing.NewSplitter(opts.Format, opts.Limits.Defaults().EventBytes)
+	buf, first := make([]byte, readBytes), []byte(nil)
+	for first == nil {
+		n, err := reader.Read(buf)
+		for unit, err := range split.Write(buf[:n]) {
+			if err == nil && unit.Events > 0 {
+				first = bytes.Clone(unit.Raw)
+				break
+			}
+		}
+		if err != nil && first == nil {
+			if first = split.Tail().Raw; !errors.Is(err, io.EOF) {
+				return "", err
+			}
+			break
+		}
+	}
+	digest := sha256.Sum256(first)
+	return hex.EncodeToString(digest[:4]), nil
 }
 
 func (c *fileCapture) recognise(in Input, reader *bufio.Reader) (recording, error) {
@@ -116,13 +216,14 @@ func (c *fileCapture) recognise(in Input, reader *bufio.Reader) (recording, erro
 func (c *fileCapture) problem(in Input, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.problems = append(c.problems, Problem{in.Path, err})
+	c.problems = append(c.problems, Problem{Path: in.Path, Err: err})
 }
 
-func (c *fileCapture) add(r Result) {
+func (c *fileCapture) add(in Input, r Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.total.Files++
+	c.total.Given[in.Given]++
 	c.total.Frames += r.Frames
 	c.total.Stored += r.Stored
 	c.total.Events += r.Events

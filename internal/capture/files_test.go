@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,8 @@ func captureFiles(t *testing.T, files *capture.Files, paths ...string) (capture.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return total, append(problems, more...)
+	problems = slices.DeleteFunc(append(problems, more...), func(p capture.Problem) bool { return errors.Is(p, capture.ErrUnfinished) })
+	return total, problems
 }
 
 // tree writes files below a new directory NAME/in and returns that.
@@ -118,9 +120,10 @@ func TestFindNamesStreams(t *testing.T) {
 		{".", "", "w", []capture.Input{{Stream: "in/a.ndjson", Workflow: "w"}, {Stream: "in/sub/b.sse", Workflow: "w"}}},
 		{"sub/..", "", "", []capture.Input{{Stream: "in/a.ndjson", Workflow: "in/a"}, {Stream: "in/sub/b.sse", Workflow: "in/sub/b"}}},
 		{"sub", "", "", []capture.Input{{Stream: "sub/b.sse", Workflow: "sub/b"}}},
-		{"sub/b.sse", "", "", []capture.Input{{Stream: "b.sse", Workflow: "b"}}},
+		{"sub/b.sse", "", "", []capture.Input{{Stream: "sub/b.sse", Workflow: "sub/b"}}},
+		{"./sub//../sub/b.sse", "", "", []capture.Input{{Stream: "sub/b.sse", Workflow: "sub/b"}}},
 		{"sub/b.sse", "s", "w", []capture.Input{{Stream: "s", Workflow: "w"}}},
-		{"sub/.d.sse", "", "", []capture.Input{{Stream: ".d.sse", Workflow: ".d"}}},
+		{"sub/.d.sse", "", "", []capture.Input{{Stream: "sub/.d.sse", Workflow: "sub/.d"}}},
 	} {
 		inputs, problems, err := capture.Find([]string{test.path}, test.stream, test.workflow)
 		if err != nil || len(problems) > 0 || len(inputs) != len(test.want) {
@@ -250,4 +253,100 @@ func FuzzFilesTakeAnything(f *testing.F) {
 			t.Errorf("%+v, %v", total, problems)
 		}
 	})
+}
+
+// Two files never share a stream: neither by their base names, nor by their whole ones if their content differs. What is
+// captured again, grown or not, is the same file.
+func TestFilesOfOneName(t *testing.T) {
+	log := &fakeLog{}
+	files := &capture.Files{Publisher: log, Stored: log.stored}
+	const start = `{"type":"x","n":0}` + "\n"
+	dirs := []string{
+		tree(t, map[string]string{"s.jsonl": start + `{"type":"x","n":1}` + "\n"}),
+		tree(t, map[string]string{"s.jsonl": start + `{"type":"x","n":2}` + "\n"}),
+		tree(t, map[string]string{"s.jsonl": `{"type":"x","n":3}` + "\n"}),
+	}
+	var all []string
+	for _, dir := range dirs {
+		all = append(all, dir)
+	}
+	capturing := func(paths ...string) {
+		t.Helper()
+		inputs, _, err := capture.Find(paths, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, problems, err := files.Capture(t.Context(), inputs); err != nil || len(problems) > 0 {
+			t.Fatal(problems, err)
+		}
+	}
+	events := func() (streams map[string]int, all int) {
+		streams = map[string]int{}
+		for _, f := range log.frames {
+			streams[f.Stream] += f.Count
+			all += f.Count
+		}
+		return streams, all
+	}
+	capturing(all...) // at once
+	if names, n := events(); len(names) != 3 || n != 5 || names["in/s.jsonl"] != 2 {
+		t.Fatalf("streams %v", names)
+	}
+	for range 2 {
+		for _, path := range all {
+			capturing(path)
+		}
+	}
+	if names, n := events(); len(names) != 3 || n != 5 {
+		t.Errorf("again: streams %v", names)
+	}
+	grown, err := os.OpenFile(filepath.Join(dirs[2], "s.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = grown.WriteString(start)
+	_ = grown.Close()
+	capturing(all[2])
+	if names, n := events(); len(names) != 3 || n != 6 {
+		t.Errorf("grown: streams %v", names)
+	}
+}
+
+// Of a path that was asked for something must come, or it is a problem; the end of an SSE body that is no event is said.
+func TestUnserved(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"index.json": `{"file":"a"}`, "good/e.jsonl": `{"type":"x"}`, "good/index.json": `{"file":"a"}`, "empty/.hidden": "x",
+		"cut/cut.sse": "data: 1\n\ndata: 2\n",
+	})
+	for path, want := range map[string]struct {
+		problems, notices int
+		err               error
+	}{
+		"index.json": {1, 0, capture.ErrNotInput}, "good": {0, 1, capture.ErrNotInput}, "empty": {1, 0, capture.ErrEmpty},
+		"cut": {0, 1, capture.ErrUnfinished},
+	} {
+		given := []string{filepath.Join(dir, path)}
+		inputs, problems, err := capture.Find(given, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		total, more, err := (&capture.Files{Publisher: &fakeLog{}}).Capture(t.Context(), inputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ problems, notices int }
+		for _, p := range capture.Unserved(given, total, inputs, append(problems, more...)) {
+			if p.Notice() {
+				got.notices++
+			} else {
+				got.problems++
+			}
+			if !errors.Is(p, want.err) {
+				t.Errorf("%s: %v", path, p)
+			}
+		}
+		if got.problems != want.problems || got.notices != want.notices {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
 }

@@ -16,6 +16,7 @@ type Input struct {
 	Stream   string // id of the source stream
 	Workflow string // workflow of the events that name none
 	Named    bool   // the workflow was given, not made of the path
+	Given    string // the path that led to it
 	Bytes    int64  // size when it was found, for progress
 }
 
@@ -31,6 +32,8 @@ func (in Input) of(rec recording) Input {
 type Problem struct {
 	Path string
 	Err  error
+
+	given bool // nothing was taken of a path that was asked for
 }
 
 func (p Problem) Error() string { return p.Path + ": " + p.Err.Error() }
@@ -38,18 +41,25 @@ func (p Problem) Error() string { return p.Path + ": " + p.Err.Error() }
 // Unwrap returns the cause.
 func (p Problem) Unwrap() error { return p.Err }
 
-// Notice reports whether nothing is lost: the file is empty or no recording.
-func (p Problem) Notice() bool { return errors.Is(p.Err, ErrEmpty) || errors.Is(p.Err, ErrNotInput) }
+// Notice reports whether nothing is lost: the file is empty or no recording, or its end is no event; and it was not the
+// only one that was asked for.
+func (p Problem) Notice() bool {
+	if p.given {
+		return false
+	}
+	return errors.Is(p.Err, ErrEmpty) || errors.Is(p.Err, ErrNotInput) || errors.Is(p.Err, ErrUnfinished)
+}
 
-// Find walks the paths, directories in lexical order without dot-files, and names the source stream of each file: its
-// path from the given path's last element on, with slashes (sse/000.sse for the path data/sse); the workflow is the same
-// without the extension. A stream or workflow that is not empty overrides these names.
+// Find walks the paths, directories in lexical order without dot-files, and names the source stream of each file: its path
+// as given, cleaned, with slashes; in a directory, from that one's last element on (sse/000.sse for the path data/sse). The
+// workflow is the same without the extension. A stream or workflow that is not empty overrides these names.
 //
 // What cannot be read is reported as problems. The error, which wraps ErrStream, is for a stream id given for several
 // files: their positions would collide.
 func Find(paths []string, stream, workflow string) ([]Input, []Problem, error) {
 	f := finder{stream: stream, workflow: workflow}
 	for _, p := range paths {
+		f.given = p
 		f.path(p)
 	}
 	if stream != "" && len(f.inputs) > 1 {
@@ -60,6 +70,7 @@ func Find(paths []string, stream, workflow string) ([]Input, []Problem, error) {
 
 type finder struct {
 	stream, workflow string
+	given            string
 	inputs           []Input
 	problems         []Problem
 }
@@ -70,11 +81,11 @@ func (f *finder) path(p string) {
 		f.problem(p, err)
 		return
 	}
-	base := baseName(p)
 	if !info.IsDir() {
-		f.input(p, base, info.Size())
+		f.input(p, filepath.ToSlash(filepath.Clean(p)), info.Size())
 		return
 	}
+	base := baseName(p)
 	// A trailing separator makes WalkDir enter a directory that is given as a symbolic link.
 	_ = filepath.WalkDir(p+string(filepath.Separator), func(file string, entry fs.DirEntry, err error) error {
 		return f.visit(p, base, file, entry, err)
@@ -108,7 +119,7 @@ func (f *finder) visit(root, base, file string, entry fs.DirEntry, err error) er
 }
 
 func (f *finder) input(file, name string, size int64) {
-	in := Input{Path: file, Stream: name, Workflow: strings.TrimSuffix(name, path.Ext(name)), Bytes: size}
+	in := Input{Path: file, Stream: name, Workflow: strings.TrimSuffix(name, path.Ext(name)), Given: f.given, Bytes: size}
 	if f.stream != "" {
 		in.Stream = f.stream
 	}
@@ -119,7 +130,14 @@ func (f *finder) input(file, name string, size int64) {
 }
 
 func (f *finder) problem(file string, err error) {
-	f.problems = append(f.problems, Problem{file, err})
+	f.problems = append(f.problems, Problem{Path: file, Err: err})
+}
+
+// FileToCome names the stream of a file that need not be there yet, as Find would.
+func FileToCome(file, stream, workflow string) Input {
+	f := finder{stream: stream, workflow: workflow, given: file}
+	f.input(file, filepath.ToSlash(filepath.Clean(file)), 0)
+	return f.inputs[0]
 }
 
 // baseName returns the last element of a path, also of one such as ".." that hides it.

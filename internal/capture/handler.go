@@ -119,7 +119,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer body.Close()
 	result, err := h.capture(ctx, opts, body)
-	answer := &Answer{opts.Stream, result.First, result.Events, result.Frames, result.Sequence}
+	answer := &Answer{opts.Stream, result.First, result.Events, result.Frames, result.Sequence, result.Unfinished}
 	if err != nil {
 		refuse(w, err, answer)
 		return

@@ -73,7 +73,7 @@ func (l *Live) options(in Input, rec recording) Options {
 
 func (l *Live) problem(in Input, err error) {
 	if l.Problem != nil {
-		l.Problem(Problem{in.Path, err})
+		l.Problem(Problem{Path: in.Path, Err: err})
 	}
 }
 

@@ -94,4 +94,6 @@ type Result struct {
 	Stored   int // of Frames, those that the log had already
 	Bytes    int64
 	Sequence uint64 // highest in the log; 0 if there are no frames
+
+	Unfinished int // bytes at the end that are no event, such as an SSE event without the empty line that ends it
 }

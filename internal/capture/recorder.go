@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,8 +30,9 @@ type Recorder struct {
 	done   chan struct{} // closed when send has returned
 	result Result        // send's, until done
 
-	reserved int // bytes out of opts.Unfinished
-	closed   bool
+	reserved   int // bytes out of opts.Unfinished
+	unfinished int // bytes of the tail, where that is no event
+	closed     bool
 }
 
 // New starts a recorder, which works until it is closed or ctx ends. It must be closed in any case.
@@ -144,6 +146,7 @@ func (r *Recorder) Abandon(ctx context.Context) (Result, error) {
 	_ = r.reserve(0)
 	err := context.Cause(r.ctx)
 	r.cancel(nil)
+	r.result.Unfinished = r.unfinished
 	return r.result, err
 }
 
@@ -184,6 +187,9 @@ func (r *Recorder) endTail() error {
 		return err
 	}
 	if tail := r.split.Tail(); len(tail.Raw) > 0 {
+		if tail.Events == 0 && bytes.Contains(tail.Raw, []byte("data")) {
+			r.unfinished = len(tail.Raw)
+		}
 		if err := r.add(tail); err != nil {
 			return err
 		}

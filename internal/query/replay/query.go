@@ -14,6 +14,9 @@ import (
 // ErrQuery means that a query selects nothing that can be understood.
 var ErrQuery = errors.New("replay: not a selection")
 
+// ErrStream means that the log has nothing of the source stream that a selection names.
+var ErrStream = errors.New("replay: no frame of stream")
+
 // Query renders the selection for a URL.
 func (s Selection) Query() url.Values {
 	query := url.Values{"subject": s.Subjects}
@@ -28,12 +31,13 @@ func (s Selection) Query() url.Values {
 	set("from", s.From.Format(time.RFC3339Nano), !s.From.IsZero())
 	set("to", s.To.Format(time.RFC3339Nano), !s.To.IsZero())
 	set("speed", strconv.FormatFloat(s.Speed, 'g', -1, 64), s.Speed > 0)
+	set("json", "true", s.JSON)
 	return query
 }
 
 // ParseQuery is the inverse of Selection.Query. Its errors wrap ErrQuery and name the parameter.
 func ParseQuery(query url.Values) (s Selection, err error) {
-	s.Subjects, s.Stream = query["subject"], query.Get("stream")
+	s.Subjects, s.Stream, s.JSON = query["subject"], query.Get("stream"), query.Get("json") == "true"
 	parse := func(name string, into func(string) error) {
 		if value := query.Get(name); value != "" && err == nil {
 			if e := into(value); e != nil {

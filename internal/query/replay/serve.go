@@ -44,16 +44,22 @@ func Serve(ctx context.Context, listener net.Listener, log *streams.Log, s Selec
 	}
 }
 
-// contentTypeOf is the type of the first selected frame; recordings of several types are served as NDJSON.
+// contentTypeOf is the type of the first selected frame; recordings of several types are served as NDJSON. Errors wrap
+// ErrStream where the selection names a stream and has no frame of it.
 func contentTypeOf(ctx context.Context, log *streams.Log, s Selection) (string, error) {
+	none := true
 	for frame, err := range s.frames(ctx, log) {
 		if err != nil {
 			return "", err
 		}
-		if format, err := framing.FormatOf(frame.ContentType); err == nil && format == framing.SSE {
+		if format, err := framing.FormatOf(frame.ContentType); err == nil && format == framing.SSE && !s.JSON {
 			return streams.ContentSSE, nil
 		}
+		none = false
 		break
+	}
+	if none {
+		return streams.ContentNDJSON, s.nothing()
 	}
 	return streams.ContentNDJSON, nil
 }

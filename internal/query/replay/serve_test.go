@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,11 +18,11 @@ import (
 // ingestFile captures one file of the given name and content.
 func ingestFile(t *testing.T, log *streams.Log, name, content string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ingest(t, log, file)
+	ingest(t, log, name)
 }
 
 func TestServeOffersARecording(t *testing.T) {
