@@ -12,9 +12,10 @@ import (
 )
 
 // Limits of the state store. Options.CacheBytes bounds its memory: memtables, of which there are two at most, are counted
-// against the cache and take half of it.
+// against the cache and take a quarter of it, or half where that is little. What is left holds the blocks that folding looks up.
 const (
-	stateMemTableShare = 4
+	stateMemTableShare = 8
+	stateMemTableLeast = 4 << 20
 	stateOpenFiles     = 512
 	bloomBits          = 10 // per key: 1 % of look-ups of what is not there read a block in vain
 	// What goes by id rather than by ordinal arrives in all parts of the store at once, so each compaction rewrites much of
@@ -30,12 +31,13 @@ type state struct{ db *pebble.DB }
 func openState(dir string, fs vfs.FS, cacheBytes int64, log pebble.Logger) (*state, error) {
 	opts := &pebble.Options{
 		FS: fs, Logger: log, FormatMajorVersion: pebble.FormatNewest,
-		CacheSize: cacheBytes, MemTableSize: uint64(cacheBytes / stateMemTableShare), MaxOpenFiles: stateOpenFiles,
+		CacheSize: cacheBytes, MemTableSize: uint64(max(cacheBytes/stateMemTableShare, stateMemTableLeast)), MaxOpenFiles: stateOpenFiles,
 		L0CompactionThreshold: stateL0Files, LBaseMaxBytes: stateBaseBytes,
 	}
 	// Marks come and go, so tombstones lie close together in every new file. Compacting it for their sake would rewrite what
 	// lies around them, only to spare the next flush skipping them; soon it is compacted anyway.
 	opts.Experimental.TombstoneDenseCompactionThreshold = -1
+	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
 	}

@@ -20,6 +20,8 @@ const (
 	// extendEvents is by how many events tables grow before indexes are extended, extendLook how often their growth is looked at.
 	extendEvents = 8 << 10
 	extendLook   = time.Second
+	// upkeepRest is how many times what a step of upkeep took is left to others after it, so that a burst keeps most of the machine.
+	upkeepRest = 4
 )
 
 // Start begins processing: Silver, Gold, Promotion and the upkeep of tables, until Close. If one of them fails, all stop,
@@ -106,9 +108,11 @@ func (p *Pipeline) upkeep(ctx context.Context) error {
 		case <-look.C:
 			work = p.ExtendIndexes
 		}
+		began := time.Now()
 		if err := work(ctx); err != nil && ctx.Err() == nil {
 			p.opts.Logger.Warn("table upkeep failed and will be tried again", "error", err)
 		}
+		look.Reset(max(extendLook, upkeepRest*time.Since(began)))
 	}
 }
 
