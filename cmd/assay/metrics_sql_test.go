@@ -47,7 +47,7 @@ func compareWithSQL(t *testing.T, data string) {
 	for _, block := range regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllStringSubmatch(documented(t), -1) {
 		execSQL(t, db, block[1])
 	}
-	const metrics = `capability, coalesce(provider, ''), bucket, calls, errors, bytes, input_tokens, output_tokens, workflows`
+	const metrics = `capability, kind, coalesce(provider, ''), bucket, calls, errors, bytes, input_tokens, output_tokens, workflows`
 	sameRows(t, db, "metrics", `SELECT `+metrics+` FROM metrics`, `SELECT `+metrics+` FROM capability_metrics`)
 	const graph = `source, source_type, coalesce(target, ''), coalesce(target_type, ''), coalesce(relation, ''), count, errors, first_at, last_at`
 	sameRows(t, db, "graph", `SELECT `+graph+` FROM graph`, `SELECT `+graph+` FROM usage_graph`)
@@ -117,6 +117,8 @@ func valuesOf(t *testing.T, record arrow.Record, row int) (values []any) {
 			values = append(values, c.Value(row))
 		case *array.Int64:
 			values = append(values, c.Value(row))
+		case *array.Float64:
+			values = append(values, c.Value(row))
 		case *array.Timestamp:
 			values = append(values, int64(c.Value(row)))
 		default:
@@ -171,7 +173,7 @@ func sameQuantiles(t *testing.T, db *sql.DB) {
 	t.Helper()
 	rows, err := db.Query(`SELECT m.capability, q.p50, q.p95, q.p99, m.latency_p50_us, m.latency_p95_us, m.latency_p99_us
 		FROM capability_metrics m LEFT JOIN quantiles q
-		ON q.capability = m.capability AND q.provider = coalesce(m.provider, '') AND q.bucket = m.bucket`)
+		ON q.capability = m.capability AND q.kind = m.kind AND q.provider = coalesce(m.provider, '') AND q.bucket = m.bucket`)
 	if err != nil {
 		t.Fatal(err)
 	}

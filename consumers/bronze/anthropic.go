@@ -1,6 +1,10 @@
 package bronze
 
-import "github.com/valyala/fastjson"
+import (
+	"strings"
+
+	"github.com/valyala/fastjson"
+)
 
 // decodeAnthropic decodes the events of Anthropic's Messages streams, and whole messages. A part of the message is a
 // content block, named by its index.
@@ -37,6 +41,7 @@ func decodeAnthropic(e *Event, v *fastjson.Value, _ string) {
 // anthropicUsage counts tokens written to and read from the prompt cache as input, which they are.
 func (e *Event) anthropicUsage(usage *fastjson.Value) {
 	e.usage(usage, "input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+	e.details(usage, []string{"cache_read_input_tokens"}, nil)
 }
 
 // anthropicBlock takes what the start of a content block brings: a tool call's id and name, seldom text. The input of a
@@ -53,6 +58,13 @@ func anthropicBlock(e *Event, block *fastjson.Value, part string) {
 			f.Text = compact(input)
 		}
 		e.piece(f)
+	default:
+		if strings.HasSuffix(typ, "tool_result") && isString(block, "tool_use_id") {
+			e.results = append(e.results, toolEnd{
+				id: text(block, "tool_use_id"), text: resultText(block.Get("content")),
+				failed: isTrue(block, "is_error") || strings.HasSuffix(textAt(block, "content", "type"), "_error"),
+			})
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ func (e *Event) cohereUsage(usage *fastjson.Value) {
 		counted = "billed_units"
 	}
 	e.usage(usage.Get(counted), "input_tokens", "output_tokens")
+	e.details(usage, []string{"cached_tokens"}, nil)
 }
 
 func (e *Event) cohereEnd(reason string, err *fastjson.Value) {
@@ -55,6 +56,24 @@ func (e *Event) cohereEnd(reason string, err *fastjson.Value) {
 	default:
 		e.end(StatusOK)
 	}
+}
+
+// decodeCohereWhole decodes an answer that was not streamed, version 2.
+func decodeCohereWhole(e *Event, v *fastjson.Value, _ string) {
+	e.Provider = ProviderCohere
+	message := v.Get("message")
+	for i, block := range message.GetArray("content") {
+		part := decimal(i)
+		e.piece(Fragment{Part: part + "/text", Type: FragmentText, Text: text(block, "text")})
+		e.piece(Fragment{Part: part + "/reasoning", Type: FragmentReasoning, Text: text(block, "thinking")})
+	}
+	e.piece(Fragment{Part: "plan", Type: FragmentReasoning, Text: text(message, "tool_plan")})
+	for i, call := range message.GetArray("tool_calls") {
+		openAIToolCall(e, call, decimal(i)+"/tool_call")
+	}
+	e.wholeMessage()
+	e.cohereUsage(v.Get("usage"))
+	e.cohereEnd(text(v, "finish_reason"), nil)
 }
 
 func isCohereV1(eventType string) bool {

@@ -1,11 +1,11 @@
 package bronze
 
 import (
+	"bytes"
 	"crypto/sha1"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,6 +54,7 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 		for block := range framing.ParseSSE(f.Body, f.Position == 0) {
 			d.block(block)
 		}
+		d.tail()
 	} else {
 		for text := range framing.Texts(format, f.Body, f.Position == 0) {
 			d.text(text)
@@ -93,10 +94,16 @@ func (d *decoder) deadFrame(reason string) []Event {
 
 // add begins the next record, whose raw bytes are given, and returns its first event to be filled in.
 func (d *decoder) add(raw []byte) *Event {
-	d.events = append(d.events, Event{
+	d.events = append(d.events, d.event(d.frame.Position+d.records, raw))
+	d.records++
+	return &d.events[len(d.events)-1]
+}
+
+func (d *decoder) event(position uint64, raw []byte) Event {
+	return Event{
 		Source:     string(d.frame.Source),
 		StreamID:   valid(d.frame.Stream),
-		Position:   d.frame.Position + d.records,
+		Position:   position,
 		WorkflowID: valid(d.frame.Workflow),
 		CapturedAt: d.frame.Captured,
 		BronzeSeq:  d.seq,
@@ -106,9 +113,15 @@ func (d *decoder) add(raw []byte) *Event {
 		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, CostUSD: -1,
 		Disposition: Kept,
 		Raw:         raw,
-	})
-	d.records++
-	return &d.events[len(d.events)-1]
+	}
+}
+
+// intent is that of what is said in the frame: the HTTP exchange, or the stream.
+func (d *decoder) intent() string {
+	if d.frame.Exchange != "" {
+		return valid(d.frame.Exchange)
+	}
+	return valid(d.frame.Stream)
 }
 
 // part returns a further event of e's record, to be filled in before the next one is asked for. It is e's neighbour: of the
@@ -146,13 +159,12 @@ func (e *Event) Kill(reason string) {
 	e.Kind, e.Disposition, e.Reason = KindUnknown, Dead, valid(reason)
 }
 
-// text decodes an event of an NDJSON or JSON body.
+// text decodes a record of an NDJSON or JSON body. Bytes that are no UTF-8 are replaced, so that one of them does not cost the
+// record.
 func (d *decoder) text(raw []byte) {
 	e := d.add(raw)
-	if at := invalidUTF8(raw); at >= 0 {
-		e.Kill("invalid UTF-8 at byte " + strconv.Itoa(at))
-		return
-	}
+	defer d.rescue(len(d.events) - 1)
+	raw = validBytes(raw)
 	switch v := d.parse(raw); {
 	case v == nil:
 		e.Kill(whyNotJSON(raw))
@@ -165,13 +177,23 @@ func (d *decoder) text(raw []byte) {
 	}
 }
 
+// rescue makes a dead event of the record that begins with the i-th event, if decoding it has panicked: that is a fault of
+// this program, and no reason to stop at the same record over and over.
+func (d *decoder) rescue(i int) {
+	if cause := recover(); cause != nil {
+		d.events = d.events[:i+1]
+		d.parts = d.parts[:0]
+		e := &d.events[i]
+		*e = d.event(e.Position, e.Raw)
+		e.Kill(fmt.Sprintf("the decoder failed, which is a fault of this program: %v", cause))
+	}
+}
+
 // block decodes an event of an SSE body.
 func (d *decoder) block(b framing.Block) {
 	e := d.add(b.Raw)
-	if at := invalidUTF8(b.Raw); at >= 0 {
-		e.Kill("invalid UTF-8 at byte " + strconv.Itoa(at))
-		return
-	}
+	defer d.rescue(len(d.events) - 1)
+	b.Data, b.Type = validBytes(b.Data), validBytes(b.Type)
 	name := string(b.Type)
 	v := d.parse(b.Data)
 	if elements := v.GetArray(); len(elements) == 1 {
@@ -183,9 +205,10 @@ func (d *decoder) block(b framing.Block) {
 		d.object(e, v, name)
 	case is(v, fastjson.TypeArray):
 		e.Payload = string(b.Data)
-		e.Kind, e.IntentID = KindSSEEvent, e.StreamID
+		e.Kind, e.IntentID = KindSSEEvent, d.intent()
 	default:
 		e.Payload = quote(b.Data)
+		e.IntentID = d.intent()
 		decodePlain(e, string(b.Data), name)
 	}
 	d.finish(e)
@@ -199,6 +222,12 @@ func (d *decoder) parse(raw []byte) *fastjson.Value {
 	if err != nil || fastjson.ValidateBytes(raw) != nil {
 		return nil
 	}
+	if repeatsKeys(raw) {
+		v, err = d.parser.ParseBytes(keepLast(raw))
+	}
+	if err != nil {
+		return nil
+	}
 	return v
 }
 
@@ -206,25 +235,28 @@ func (d *decoder) parse(raw []byte) *fastjson.Value {
 func whyNotJSON(raw []byte) string {
 	var v json.RawMessage
 	var syntax *json.SyntaxError
+	if looksLikeUTF16(raw) {
+		return "UTF-16 where UTF-8 is expected; convert it, for instance with iconv -f UTF-16 -t UTF-8"
+	}
 	if err := json.Unmarshal(raw, &v); errors.As(err, &syntax) {
 		return fmt.Sprintf("not JSON: %v at byte %d", syntax, syntax.Offset)
 	}
 	return fmt.Sprintf("JSON nested deeper than %d levels", fastjson.MaxDepth)
 }
 
-// invalidUTF8 returns the index of the first byte that is not UTF-8, -1 if there is none.
-func invalidUTF8(b []byte) int {
+// validBytes is b with each byte that is not UTF-8 replaced.
+func validBytes(b []byte) []byte {
 	if utf8.Valid(b) {
-		return -1
+		return b
 	}
-	for i := 0; i < len(b); {
-		r, size := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return -1
+	return bytes.ToValidUTF8(b, []byte("\uFFFD"))
+}
+
+// looksLikeUTF16 tells whether every other byte of the beginning is zero, as that of ASCII text in UTF-16 is, or lost its zero
+// to a line's end.
+func looksLikeUTF16(b []byte) bool {
+	b = b[:min(len(b), 64)]
+	return len(b) > 0 && bytes.Count(b, []byte{0})*3 >= len(b)
 }
 
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

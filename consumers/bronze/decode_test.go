@@ -3,6 +3,7 @@ package bronze_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,15 +23,14 @@ func TestUndecodableEventsAreDead(t *testing.T) {
 		body   string
 		reason string // of the first event; the second one is alive
 	}{
-		"no JSON":              {streams.SourceEvent, "{\"a\": tru}\n{}\n", "not JSON: invalid character '}' in literal true (expecting 'e') at byte 10"},
-		"half a line":          {streams.SourceEvent, "{\"a\": \n{}\n", "not JSON: unexpected end of JSON input at byte 6"},
-		"noise":                {streams.SourceEvent, "\x00\x01\x02\n{}\n", `not JSON: invalid character '\x00' looking for beginning of value at byte 1`},
-		"invalid UTF-8":        {streams.SourceJSONRPC, "{\"a\": \"\xff\"}\n{}\n", "invalid UTF-8 at byte 7"},
-		"invalid UTF-8 in SSE": {streams.SourceSSE, "data: \xffa\n\ndata: {}\n\n", "invalid UTF-8 at byte 6"},
-		"scalar":               {streams.SourceEvent, "3\n{}\n", "JSON number where an object is expected"},
-		"scalar in a batch":    {streams.SourceEvent, `["a",{}]`, "JSON string where an object is expected"},
-		"empty array":          {streams.SourceEvent, "[]\n{}\n", "JSON array where an object is expected"},
-		"depth":                {streams.SourceEvent, deep + "\n{}\n", "JSON nested deeper than 300 levels"},
+		"no JSON":           {streams.SourceEvent, "{\"a\": tru}\n{}\n", "not JSON: invalid character '}' in literal true (expecting 'e') at byte 10"},
+		"half a line":       {streams.SourceEvent, "{\"a\": \n{}\n", "not JSON: unexpected end of JSON input at byte 6"},
+		"noise":             {streams.SourceEvent, "\x01\x02\x03\n{}\n", `not JSON: invalid character '\x01' looking for beginning of value at byte 1`},
+		"UTF-16":            {streams.SourceEvent, "\xff\xfe{\x00\"\x00a\x00\"\x00:\x001\x00}\x00\n{}\n", "UTF-16 where UTF-8 is expected; convert it, for instance with iconv -f UTF-16 -t UTF-8"},
+		"scalar":            {streams.SourceEvent, "3\n{}\n", "JSON number where an object is expected"},
+		"scalar in a batch": {streams.SourceEvent, `["a",{}]`, "JSON string where an object is expected"},
+		"empty array":       {streams.SourceEvent, "[]\n{}\n", "JSON array where an object is expected"},
+		"depth":             {streams.SourceEvent, deep + "\n{}\n", "JSON nested deeper than 300 levels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := frameOf(tt.source, "s", []byte(tt.body))
@@ -76,8 +76,37 @@ func TestUnusableFramesAreDead(t *testing.T) {
 		})
 	}
 	tail := &streams.Frame{Source: "sse", ContentType: streams.ContentSSE, Body: []byte("data: unfinished")}
+	events := bronze.Decode(tail, 1)
+	if len(events) != 1 || events[0].Kind != bronze.KindStreamCut || events[0].Status != bronze.StatusError || events[0].Position != 0 {
+		t.Errorf("a tail has events %+v, want one that says that the stream was cut", events)
+	}
+	tail.Body = []byte(": a comment without end")
 	if events := bronze.Decode(tail, 1); len(events) != 0 {
-		t.Errorf("a tail has events %+v", events)
+		t.Errorf("a comment has events %+v", events)
+	}
+}
+
+// A byte that is no UTF-8 costs itself and nothing else.
+func TestInvalidUTF8IsReplaced(t *testing.T) {
+	for source, body := range map[streams.Source]string{
+		streams.SourceJSONRPC: "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"a\xffb\"}]}}\n",
+		streams.SourceSSE:     "data: a\xffb\n\n",
+	} {
+		e := bronze.Decode(frameOf(source, "s", []byte(body)), 1)[0]
+		if e.Disposition != bronze.Kept || e.Text != "a\uFFFDb" || !strings.Contains(string(e.Raw), "\xff") {
+			t.Errorf("%s: %s %q, raw %q", source, e.Disposition, e.Text, e.Raw)
+		}
+	}
+}
+
+// Of two members of one name the last counts, as for other readers of the same bytes.
+func TestLastMemberOfANameCounts(t *testing.T) {
+	for _, body := range []string{
+		`{"type":"note","text":"first","text":"last"}`, `{"type":"note","payload":{"text":"first","a":1,"te\u0078t":"x","text":"last"},"x":[{"x":"x:"}]}`,
+	} {
+		if e := bronze.Decode(frameOf(streams.SourceEvent, "s", []byte(body)), 1)[0]; e.Text != "last" {
+			t.Errorf("%s says %q", body, e.Text)
+		}
 	}
 }
 
@@ -174,14 +203,19 @@ func FuzzDecode(f *testing.F) {
 			Body: body, Count: framing.Count(format, body, true),
 		}
 		events := bronze.Decode(frame, 1)
-		if len(events) != frame.Count {
-			t.Fatalf("%d events of %d", len(events), frame.Count)
+		records := slices.DeleteFunc(slices.Clone(events), func(e bronze.Event) bool { return e.Part > 0 || e.Kind == bronze.KindStreamCut })
+		if len(records) != frame.Count {
+			t.Fatalf("%d records of %d", len(records), frame.Count)
 		}
 		if again := bronze.Decode(frame, 1); describe(again) != describe(events) {
 			t.Fatalf("decoded again\n%swas\n%s", describe(again), describe(events))
 		}
+		position := -1
 		for i := range events {
-			checkEvent(t, &events[i], uint64(i))
+			if events[i].Part == 0 {
+				position++
+			}
+			checkEvent(t, &events[i], uint64(position))
 		}
 	})
 }
@@ -202,7 +236,7 @@ func checkEvent(t *testing.T, e *bronze.Event, position uint64) {
 		}
 	}
 	dead := e.Disposition == bronze.Dead
-	if e.Position != position || e.Kind == "" || dead != (e.Reason != "") || dead == jsonValid(e.Payload) {
+	if e.Position != position || e.Kind == "" || dead != (e.Reason != "") || dead && e.Payload != "" || e.Payload != "" && !jsonValid(e.Payload) {
 		t.Errorf("event %+v at %d", e, position)
 	}
 	if !e.Time.IsZero() && (e.Time.Year() < 1 || e.Time.Year() > 9999) {

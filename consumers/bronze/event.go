@@ -52,6 +52,7 @@ const (
 	FragmentReasoning FragmentType = "reasoning"
 	FragmentRefusal   FragmentType = "refusal"
 	FragmentToolCall  FragmentType = "tool_call" // Text is a piece of the arguments' JSON
+	FragmentFinish    FragmentType = "finish"    // why a choice other than the first has ended
 )
 
 // Fragment is a piece of a model's message, as one event of its stream brings it. A message is put together again by
@@ -88,6 +89,7 @@ type Event struct {
 	Role            string // of a message: RoleUser, RoleSystem, RoleAssistant or RoleTool
 	Title           string // of the workflow, where an event tells it
 	Capability      string // tool, method or model
+	CapabilityKind  string // CapabilityModel, CapabilityTool or CapabilityMethod, "" if it does not say
 	Provider        string // openai, anthropic, gemini, cohere, mistral, mcp, …
 	Phase           Phase
 	Status          Status
@@ -110,4 +112,7 @@ type Event struct {
 	Disposition Disposition
 	Reason      string // why it is dead
 	Raw         []byte // the record's raw bytes; aliases the frame's body
+
+	repeated bool      // later events of the stream tell its token counts again
+	results  []toolEnd // what tools answered that the model's provider ran by itself
 }

@@ -22,7 +22,7 @@ func ExampleDecode() {
 	// Output:
 	// 0 kept text_delta "Hello" ""
 	// 1 kept message_end "" ""
-	// 2 dead unknown "" "invalid UTF-8 at byte 7"
+	// 2 kept sse_event "{�}" ""
 }
 
 func ExampleKeys() {

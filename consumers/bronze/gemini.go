@@ -9,7 +9,8 @@ import (
 // decodeGemini decodes GenerateContentResponse objects, each of which is a chunk of a stream or a whole answer; the one
 // with a finish reason is the last.
 //
-// Every chunk repeats the usage so far. Only the last one's is taken, so that the others may be shed.
+// Every chunk repeats the usage so far. It is taken from each, since a stream may break off, and does not keep a chunk from being
+// shed, since the next one has it too.
 func decodeGemini(e *Event, v *fastjson.Value, _ string) {
 	e.Provider = ProviderGemini
 	e.Capability = text(v, "modelVersion")
@@ -22,6 +23,12 @@ func decodeGemini(e *Event, v *fastjson.Value, _ string) {
 			geminiPiece(e, p, part, i)
 		}
 	}
+	e.usage(v.Get("usageMetadata"), "promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount")
+	if thoughts := count(v, "usageMetadata", "thoughtsTokenCount"); thoughts > 0 {
+		e.OutputTokens = max(e.OutputTokens, 0) + thoughts
+	}
+	e.details(v.Get("usageMetadata"), []string{"cachedContentTokenCount"}, []string{"thoughtsTokenCount"})
+	e.repeated = true
 	blocked := textAt(v, "promptFeedback", "blockReason")
 	switch {
 	case blocked != "":
@@ -33,10 +40,6 @@ func decodeGemini(e *Event, v *fastjson.Value, _ string) {
 	default:
 		e.end(StatusOK)
 	}
-	e.usage(v.Get("usageMetadata"), "promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount")
-	if thoughts := count(v, "usageMetadata", "thoughtsTokenCount"); thoughts > 0 {
-		e.OutputTokens = max(e.OutputTokens, 0) + thoughts
-	}
 }
 
 // geminiPiece takes the i-th part of a chunk. Pieces of text go on from chunk to chunk; a function call comes whole, and
@@ -47,8 +50,9 @@ func geminiPiece(e *Event, p *fastjson.Value, part string, i int) {
 			Part: part + "/tool_call/" + strconv.FormatUint(e.Position, 10) + "." + decimal(i), Type: FragmentToolCall,
 			ID: text(call, "id"), Name: text(call, "name"),
 		}
-		if args := call.Get("args"); args != nil {
-			f.Text = compact(args)
+		f.Text = argumentsOf(call)
+		if f.ID == "" {
+			f.ID = callID(f.Name, f.Text)
 		}
 		e.piece(f)
 		return

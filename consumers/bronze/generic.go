@@ -9,7 +9,7 @@ import (
 // decodeGeneric decodes a JSON object in an SSE body that does not say what it is. Some providers send so little that
 // only the shape of the whole gives them away; of others, the text is taken where one is found.
 func decodeGeneric(e *Event, v *fastjson.Value, name string) {
-	e.Kind, e.IntentID = KindSSEEvent, e.StreamID
+	e.Kind = KindSSEEvent
 	switch fields := v.GetObject().Len(); {
 	case fields == 1 && isString(v, "value"):
 		decodeWriterText(e, v)
@@ -37,7 +37,7 @@ func anyText(v *fastjson.Value) string {
 
 // decodePlain decodes an SSE event whose data is no JSON object.
 func decodePlain(e *Event, data, name string) {
-	e.Kind, e.IntentID, e.Text = KindSSEEvent, e.StreamID, data
+	e.Kind, e.Text = KindSSEEvent, data
 	switch {
 	case data == "[DONE]":
 		e.Kind, e.Phase, e.Status, e.Text = KindStreamEnd, PhaseEnd, StatusOK, ""

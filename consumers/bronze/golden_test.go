@@ -41,6 +41,8 @@ func goldenCases(tb testing.TB) []goldenCase {
 			c.format, c.source = framing.SSE, streams.SourceSSE
 		case ".jsonrpc":
 			c.source = streams.SourceJSONRPC
+		case ".http":
+			c.source = streams.SourceHTTP
 		}
 		cases = append(cases, c)
 	}
@@ -77,6 +79,24 @@ func essence(t *testing.T, e *bronze.Event) []byte {
 		"provider": e.Provider, "phase": e.Phase, "status": e.Status, "text": e.Text, "fragments": e.Fragments,
 		"finish_reason": e.FinishReason, "error": e.Error, "parent": e.ParentID, "event_id": e.EventID,
 		"workflow": strings.TrimSuffix(e.WorkflowID, "wf"), "digest": hex.EncodeToString(e.Digest[:4]), "reason": e.Reason,
+		"role": e.Role, "capability_kind": e.CapabilityKind, "title": e.Title,
+	}
+	for name, n := range map[string]int64{"cached_tokens": e.CachedTokens, "reasoning_tokens": e.ReasoningTokens} {
+		if n >= 0 {
+			fields[name] = n
+		}
+	}
+	if e.Part > 0 {
+		fields["part"] = e.Part
+	}
+	if e.CostUSD >= 0 {
+		fields["cost_usd"] = e.CostUSD
+	}
+	switch e.Kind { // of which the payload is more than the record
+	case bronze.KindModelRequest, bronze.KindToolCall, bronze.KindToolCallEcho, bronze.KindToolResult, bronze.KindToolResultEcho:
+		if e.Payload != "" {
+			fields["payload"] = json.RawMessage(e.Payload)
+		}
 	}
 	if e.InputTokens >= 0 {
 		fields["input_tokens"] = e.InputTokens

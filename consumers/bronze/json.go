@@ -22,6 +22,9 @@ func textAt(v *fastjson.Value, path ...string) string { return string(v.GetStrin
 
 // count returns the whole number at the end of a path, -1 if there is none or it is negative.
 func count(v *fastjson.Value, path ...string) int64 {
+	if v == nil {
+		return -1
+	}
 	member := v.Get(path...)
 	if member == nil || member.Type() != fastjson.TypeNumber {
 		return -1
@@ -67,6 +70,23 @@ func isTrue(v *fastjson.Value, keys ...string) bool {
 		}
 	}
 	return false
+}
+
+func isBool(v *fastjson.Value, key string) bool {
+	return is(v.Get(key), fastjson.TypeTrue) || is(v.Get(key), fastjson.TypeFalse)
+}
+
+// textAsJSON is a text that is JSON as it is, and any other as a JSON string.
+func textAsJSON(s string) string {
+	if fastjson.Validate(s) == nil {
+		return s
+	}
+	return quote([]byte(s))
+}
+
+// isJSONObject tells whether a text is a whole JSON object.
+func isJSONObject(s string) bool {
+	return len(s) > 1 && s[0] == '{' && s[len(s)-1] == '}' && fastjson.Validate(s) == nil
 }
 
 func isString(v *fastjson.Value, key string) bool { return is(v.Get(key), fastjson.TypeString) }

@@ -20,7 +20,9 @@ type Key struct {
 //	kind                               natural key
 //	any, with an intent                intent_id | workflow_id
 //	epistemic_promotion                event_id | workflow_id
+//	rpc_…, with an intent              intent_id | workflow_id, exact: ids that differ by case are two
 //	rpc_notification, rpc_progress     stream_id | workflow_id: the session
+//	chat_message                       event_id | workflow_id
 //	any                                event_id, exact: the event itself
 //	any                                stream_id | position | digest, exact: the event itself; a part of a record other
 //	                                   than the first has stream_id | position | part | digest
@@ -57,6 +59,7 @@ var components = map[string]func(e *Event) string{
 
 var (
 	keyIntent  = Key{Components: []string{"intent_id", "workflow_id"}}
+	keyRequest = Key{Components: []string{"intent_id", "workflow_id"}, Exact: true}
 	keyOwn     = Key{Components: []string{"event_id", "workflow_id"}}
 	keySession = Key{Components: []string{"stream_id", "workflow_id"}}
 	keyEvent   = Key{Components: []string{"event_id"}, Exact: true}
@@ -66,8 +69,12 @@ var (
 	keysOfAny  = []Key{keyIntent, keyEvent, keyPart, keyPlace}
 	keysOfKind = map[string][]Key{
 		KindPromotion:       {keyIntent, keyOwn, keyPart, keyPlace},
-		KindRPCNotification: {keyIntent, keySession},
-		KindRPCProgress:     {keyIntent, keySession},
+		KindChatMessage:     {keyIntent, keyOwn, keyPart, keyPlace},
+		KindRPCRequest:      {keyRequest, keyPart, keyPlace},
+		KindRPCResponse:     {keyRequest, keyPart, keyPlace},
+		KindRPCError:        {keyRequest, keyPart, keyPlace},
+		KindRPCNotification: {keyRequest, keySession},
+		KindRPCProgress:     {keyRequest, keySession},
 	}
 )
 

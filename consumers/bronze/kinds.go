@@ -15,6 +15,31 @@ const (
 	KindSSEEvent       = "sse_event"       // an SSE event of unknown meaning, JSON or plain text
 )
 
+// Kinds of what a conversation consists of besides the answers of models. An echo is what the history in a request repeats:
+// it counts only where nothing has told the same first-hand.
+const (
+	KindModelRequest   = "model_request"    // a model is asked; what it is given are events of their own
+	KindChatMessage    = "chat_message"     // a whole message, in a request or a transcript
+	KindToolCall       = "tool_call"        // a model asks for a tool
+	KindToolCallEcho   = "tool_call_echo"   //
+	KindToolResult     = "tool_result"      // what the tool answered
+	KindToolResultEcho = "tool_result_echo" //
+)
+
+// Kinds of what is known of the transport.
+const (
+	KindExchange    = "http_exchange"     // an HTTP exchange began
+	KindExchangeEnd = "http_exchange_end" // how it ended
+	KindStreamCut   = "stream_cut"        // the stream ends within an event
+)
+
+// Kinds of capabilities.
+const (
+	CapabilityModel  = "model"
+	CapabilityTool   = "tool"
+	CapabilityMethod = "method" // of a protocol
+)
+
 // Kinds of JSON-RPC messages.
 const (
 	KindRPCRequest      = "rpc_request"
@@ -55,5 +80,7 @@ const (
 	ProviderCohere    = "cohere"
 	ProviderWatsonx   = "watsonx"
 	ProviderReplicate = "replicate"
+	ProviderOllama    = "ollama"
+	ProviderBedrock   = "bedrock"
 	ProviderMCP       = "mcp"
 )

@@ -3,8 +3,6 @@ package bronze
 // Kinds of the events of agents' transcripts, telemetry and protocols.
 const (
 	KindMessage    = "message"     // a whole message, whoever's its role says
-	KindToolCall   = "tool_call"   // a tool is called
-	KindToolResult = "tool_result" // and answers
 	KindUsage      = "usage"       // tokens of a call that the source does not tell otherwise
 	KindTurn       = "turn"        // an agent's work on one prompt
 	KindAgentRun   = "agent_run"   // an agent is at work, as telemetry tells it

@@ -37,13 +37,13 @@ func requesterFor(result *fastjson.Value) streams.Side {
 
 // decodeCall takes what a request says. A call of a tool is named after the tool, others after the method.
 func decodeCall(e *Event, v *fastjson.Value, method string) {
-	e.Capability = method
+	e.Capability, e.CapabilityKind = method, CapabilityMethod
 	e.Provider = mcpProvider(method)
 	params := v.Get("params")
 	switch method {
 	case "tools/call":
 		if tool := text(params, "name"); tool != "" {
-			e.Capability = tool
+			e.Capability, e.CapabilityKind = tool, CapabilityTool
 		}
 	case "initialize":
 		e.AgentID = textAt(params, "clientInfo", "name")
@@ -58,15 +58,23 @@ func decodeCall(e *Event, v *fastjson.Value, method string) {
 }
 
 // decodeNotification takes what a notification says. The cancellation of a request belongs to that request, which its
-// sender has made.
-func decodeNotification(e *Event, v *fastjson.Value, method string, sender streams.Side) {
-	e.Capability = method
+// sender has made; so does progress, where the token is the request's id, as implementations of MCP have it. Over HTTP a client
+// cancels in another exchange than the one which it cancels, so that is told of the session.
+func decodeNotification(e *Event, v *fastjson.Value, method string, f *streams.Frame) {
+	sender := orElse(f.Side, streams.SideClient)
+	e.Capability, e.CapabilityKind = method, CapabilityMethod
 	e.Provider = mcpProvider(method)
 	params := v.Get("params")
 	switch method {
 	case "notifications/progress":
-		e.Kind, e.Phase = KindRPCProgress, PhaseDelta
-		e.Text = text(params, "message")
+		e.Kind, e.Text = KindRPCProgress, text(params, "message")
+		if params != nil {
+			requester := orElse(other(f.Side), streams.SideClient)
+			e.IntentID = rpcIntent(e, f, requester, rpcID(params.Get("progressToken")))
+		}
+		if e.IntentID != "" {
+			e.Capability, e.CapabilityKind = "", ""
+		}
 	case "notifications/message":
 		e.Text = text(params, "data")
 		if e.Text == "" {
@@ -76,8 +84,13 @@ func decodeNotification(e *Event, v *fastjson.Value, method string, sender strea
 		if params == nil {
 			return
 		}
-		e.IntentID = rpcIntent(e, sender, scalar(params.Get("requestId")))
-		e.Phase, e.Status, e.Text = PhaseEnd, StatusCancelled, text(params, "reason")
+		e.Text = text(params, "reason")
+		if f.Exchange != "" && sender == streams.SideClient {
+			return
+		}
+		e.IntentID = rpcIntent(e, f, sender, rpcID(params.Get("requestId")))
+		e.Phase, e.Status, e.Error = PhaseEnd, StatusCancelled, e.Text
+		e.Capability, e.CapabilityKind = "", ""
 	}
 }
 

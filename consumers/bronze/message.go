@@ -1,6 +1,7 @@
 package bronze
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -21,15 +22,22 @@ func (e *Event) wholeMessage() {
 	e.end(StatusOK)
 }
 
-// prose is the event's text as its pieces tell it. Arguments of tool calls are left out, and so are whole parts at the
-// end of a stream, whose text has come in pieces before; of a whole message the text is taken.
+// prose is the event's text as its pieces tell it, or the reasoning of an event without text. Arguments of tool calls are left
+// out, and so are whole parts at the end of a stream, whose text has come in pieces before; of a whole message the text is
+// taken.
 func (e *Event) prose() string {
+	if said := e.pieces(FragmentText, FragmentRefusal); said != "" {
+		return said
+	}
+	return e.pieces(FragmentReasoning)
+}
+
+func (e *Event) pieces(types ...FragmentType) string {
 	var b strings.Builder
 	for _, f := range e.Fragments {
-		if f.Type == FragmentToolCall || f.Whole && (e.Kind != KindMessageEnd || f.Type != FragmentText) {
-			continue
+		if slices.Contains(types, f.Type) && (!f.Whole || e.Kind == KindMessageEnd && f.Type == FragmentText) {
+			b.WriteString(f.Text)
 		}
-		b.WriteString(f.Text)
 	}
 	return b.String()
 }
@@ -40,7 +48,7 @@ func (e *Event) delta() {
 	rank := 0
 	for _, f := range e.Fragments {
 		switch {
-		case f.Whole:
+		case f.Whole, f.Type == FragmentFinish:
 		case f.Type == FragmentToolCall:
 			e.Kind, rank = KindToolCallDelta, 3
 		case f.Type != FragmentReasoning && rank < 3:
@@ -74,6 +82,15 @@ func (e *Event) usage(usage *fastjson.Value, input, output string, moreInput ...
 		n += max(count(usage, key), 0)
 	}
 	e.InputTokens = max(e.InputTokens, n)
+}
+
+// details takes what of the token counts is told apart, from paths in usage: the input that was read from a cache, and the
+// output that was spent on reasoning.
+func (e *Event) details(usage *fastjson.Value, cached, reasoning []string) {
+	e.CachedTokens = max(e.CachedTokens, count(usage, cached...))
+	if reasoning != nil {
+		e.ReasoningTokens = max(e.ReasoningTokens, count(usage, reasoning...))
+	}
 }
 
 // errorText returns what an error says: a string, or the message of an object.

@@ -1,6 +1,7 @@
 package bronze
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -14,33 +15,50 @@ import (
 func decodeOpenAIChat(e *Event, v *fastjson.Value, _ string) {
 	e.Provider = openAIProvider(v)
 	e.Capability = text(v, "model", "model_id")
-	e.usage(v.Get("usage"), "prompt_tokens", "completion_tokens")
+	openAIUsage(e, v.Get("usage"))
 	e.usage(v.Get("x_groq", "usage"), "prompt_tokens", "completion_tokens")
 	roleOnly, whole := false, false
 	for _, choice := range v.GetArray("choices") {
-		if reason := text(choice, "finish_reason"); reason != "" {
-			e.FinishReason = reason
-		}
 		message := choice.Get("delta")
 		if message == nil && present(choice, "message") {
 			message, whole = choice.Get("message"), true
 		}
 		part := index(choice, "index")
+		openAIFinish(e, text(choice, "finish_reason"), part)
 		openAIMessage(e, message, part)
 		e.piece(Fragment{Part: part + "/text", Type: FragmentText, Text: text(choice, "text")})
 		roleOnly = roleOnly || present(message, "role")
 	}
+	finished := slices.ContainsFunc(e.Fragments, func(f Fragment) bool { return f.Type == FragmentFinish })
 	switch {
 	case present(v, "error"):
 		e.fail(errorText(v.Get("error")))
 	case whole:
 		e.wholeMessage()
-	case e.FinishReason != "":
+	case e.FinishReason != "" || finished:
 		e.end(StatusOK)
 	case len(e.Fragments) > 0 || !roleOnly:
 		e.delta()
 	default:
 		e.start()
+	}
+}
+
+// openAIFinish takes why a choice has ended. The answer's reason is that of its first choice; others are told as fragments.
+func openAIFinish(e *Event, reason, choice string) {
+	if choice == "0" {
+		e.FinishReason = reason
+		return
+	}
+	e.piece(Fragment{Part: choice + "/finish", Type: FragmentFinish, Text: reason})
+}
+
+func openAIUsage(e *Event, usage *fastjson.Value) {
+	e.usage(usage, "prompt_tokens", "completion_tokens")
+	e.details(usage, []string{"prompt_tokens_details", "cached_tokens"}, []string{"completion_tokens_details", "reasoning_tokens"})
+	e.details(usage, []string{"prompt_cache_hit_tokens"}, nil) // DeepSeek
+	if cost := usage.Get("cost"); is(cost, fastjson.TypeNumber) && cost.GetFloat64() >= 0 {
+		e.CostUSD = max(e.CostUSD, cost.GetFloat64()) // OpenRouter
 	}
 }
 
@@ -84,6 +102,9 @@ func openAIToolCall(e *Event, call *fastjson.Value, part string) {
 	}
 	if arguments := call.Get("function", "arguments"); is(arguments, fastjson.TypeObject) {
 		f.Text = compact(arguments)
+		if f.ID == "" && f.Name != "" {
+			f.ID = callID(f.Name, f.Text)
+		}
 	}
 	e.piece(f)
 }

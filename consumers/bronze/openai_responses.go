@@ -53,7 +53,9 @@ func responseEnd(e *Event, r *fastjson.Value) {
 		e.end(StatusOK)
 		return
 	}
-	e.usage(r.Get("usage"), "input_tokens", "output_tokens")
+	usage := r.Get("usage")
+	e.usage(usage, "input_tokens", "output_tokens")
+	e.details(usage, []string{"input_tokens_details", "cached_tokens"}, []string{"output_tokens_details", "reasoning_tokens"})
 	e.FinishReason = text(r, "status")
 	switch e.FinishReason {
 	case "failed":
@@ -81,8 +83,24 @@ func responseItem(e *Event, item *fastjson.Value, part string, done bool) {
 	}
 	if done {
 		f.Text, f.Whole = text(item, "arguments", "input", "code"), true
+		hostedResult(e, item, f.ID)
 	}
 	e.piece(f)
+}
+
+// hostedResult takes how a call ended that OpenAI runs by itself. Others end when the next request tells what they answered.
+func hostedResult(e *Event, item *fastjson.Value, id string) {
+	switch typ := text(item, "type"); typ {
+	case "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call":
+		failed := text(item, "status") == "failed" || present(item, "error")
+		said := text(item, "output")
+		if failed {
+			said = errorText(item.Get("error"))
+		}
+		if id != "" {
+			e.results = append(e.results, toolEnd{id: id, text: said, failed: failed})
+		}
+	}
 }
 
 // responsePiece takes a delta, or the whole of a part that is done. typ is the event's type without its prefix.

@@ -14,17 +14,24 @@ import (
 func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 	format := formats.Of(v)
 	switch {
+	case d.frame.Source == streams.SourceHTTP && isString(v, "exchange"):
+		d.exchange(e, v)
 	case format == formats.JSONRPC:
-		decodeJSONRPC(e, v, d.frame.Side)
+		decodeJSONRPC(e, v, d.frame)
 	case d.told(e, v, format):
 	case isCloudEvent(v):
 		decodeCloudEvent(e, v)
 	case isString(v, "topology_class"):
 		d.state(e, v)
-	case decodeModel(e, v, name):
+	case d.model(e, v, name):
+	case d.frame.Source != streams.SourceSSE && d.request(e, v):
 	case d.frame.Source != streams.SourceSSE || isStateEvent(v):
 		d.state(e, v)
+		if e.IntentID == "" && e.EventID == "" && e.Kind != KindPromotion {
+			e.IntentID = valid(d.frame.Exchange) // an answer, or a request, of an API that is not known
+		}
 	default:
+		e.IntentID = d.intent()
 		decodeGeneric(e, v, name)
 	}
 }
@@ -58,16 +65,42 @@ func (d *decoder) told(e *Event, v *fastjson.Value, format formats.Format) bool 
 	return true
 }
 
-// decodeModel decodes an event of a model stream, if v is one.
-func decodeModel(e *Event, v *fastjson.Value, name string) bool {
+// model decodes an event of a model's answer, if v is one.
+func (d *decoder) model(e *Event, v *fastjson.Value, name string) bool {
 	decode := recogniseModel(v, name)
 	if decode == nil {
 		return false
 	}
-	e.IntentID = e.StreamID
+	e.IntentID, e.Role, e.CapabilityKind = d.intent(), RoleAssistant, CapabilityModel
 	decode(e, v, name)
 	e.Text = e.prose()
+	d.toolCalls(e)
 	return true
+}
+
+// toolCalls makes each tool call that begins in an answer's event an event of its own, whose intent is the call's id. Where the
+// arguments are not complete yet, its fragment says which part of the message they are.
+func (d *decoder) toolCalls(e *Event) {
+	for _, f := range e.Fragments {
+		if f.Type != FragmentToolCall || f.ID == "" || f.Name == "" {
+			continue
+		}
+		p := d.part(e)
+		p.Kind, p.Phase, p.IntentID, p.ParentID = KindToolCall, PhaseStart, f.ID, e.IntentID
+		p.Capability, p.CapabilityKind = f.Name, CapabilityTool
+		p.Fragments = []Fragment{{Part: f.Part, Type: f.Type, ID: f.ID, Name: f.Name}}
+		switch {
+		case f.Whole && f.Text == "":
+			p.Payload = "{}"
+		case f.Whole, isJSONObject(f.Text):
+			p.Payload = textAsJSON(f.Text)
+		}
+	}
+	for i := range e.results {
+		p := d.part(e)
+		p.Kind, p.ParentID = KindToolResult, e.IntentID
+		e.results[i].fill(p)
+	}
 }
 
 // modelDecoder fills e from v, an event of a model stream.
@@ -85,6 +118,12 @@ func recogniseModel(v *fastjson.Value, name string) modelDecoder {
 		return decodeOpenAIChat
 	case isArray(v, "candidates"), v.Exists("usageMetadata"), v.Exists("promptFeedback"):
 		return decodeGemini
+	case isBool(v, "done") && isString(v, "model") && (isObject(v, "message") || isString(v, "response")):
+		return decodeOllama
+	case isObject(v, "output") && isString(v, "stopReason"), isBedrock(v):
+		return decodeBedrock
+	case isString(v, "finish_reason") && isObject(v, "message"):
+		return decodeCohereWhole
 	case isArray(v, "results") && v.Exists("results", "0", "generated_text"):
 		return decodeWatsonx
 	}

@@ -13,7 +13,7 @@ func sheddable(e *Event) bool {
 	case KindHeartbeat, KindRPCProgress:
 		return true
 	case KindTextDelta, KindReasoningDelta, KindTokenChunk:
-		return e.Phase == PhaseDelta && e.FinishReason == "" && e.InputTokens < 0 && e.OutputTokens < 0 &&
+		return e.Phase == PhaseDelta && e.FinishReason == "" && (e.repeated || e.InputTokens < 0 && e.OutputTokens < 0) &&
 			!slices.ContainsFunc(e.Fragments, func(f Fragment) bool { return f.Type == FragmentRefusal })
 	}
 	return false

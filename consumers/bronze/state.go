@@ -68,7 +68,12 @@ func (e *Event) context(v *fastjson.Value) {
 	e.IntentID = find(keysIntent)
 	e.AgentID = find(keysAgent)
 	e.ParentID = find(keysParent)
-	e.Capability = find(keysTool)
+	if e.Capability = find(keysTool); e.Capability != "" {
+		e.CapabilityKind = CapabilityTool
+		if e.Capability == find([]string{"model"}) {
+			e.CapabilityKind = CapabilityModel
+		}
+	}
 	if workflow := find(keysWorkflow); workflow != "" {
 		e.WorkflowID = workflow
 	}

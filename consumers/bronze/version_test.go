@@ -12,7 +12,7 @@ import (
 )
 
 // decoded is what the decoders of Version make of the streams in testdata, as a digest of the golden files.
-const decoded = "afd531ea34589468"
+const decoded = "243ba52e9a98ea8c"
 
 // Who changes what a stream is decoded to raises the version, so that tables made before are recognised.
 func TestVersionIsThatOfTheGoldenFiles(t *testing.T) {

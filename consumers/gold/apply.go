@@ -50,6 +50,11 @@ func (g *Gold) Apply(ctx context.Context, batches []Batch) (err error) {
 	if err := g.fault(AfterCommit); err != nil {
 		return err
 	}
+	if f.unsaid {
+		if err := g.noteSaid(); err != nil {
+			return err
+		}
+	}
 	return g.spread()
 }
 
@@ -85,10 +90,13 @@ func (g *Gold) trace(ctx context.Context, rows *traceRows) error {
 }
 
 // commit makes the writes durable, all or none.
-func (g *Gold) commit(f *folding) error {
+func (g *Gold) commit(f *folding) error { return g.commitHow(f, pebble.Sync) }
+
+// commitHow does so at once or, where what is written can be found out again, soon.
+func (g *Gold) commitHow(f *folding, how *pebble.WriteOptions) error {
 	g.committing.Lock()
 	defer g.committing.Unlock()
-	if err := commit(f.writes, pebble.Sync); err != nil {
+	if err := commit(f.writes, how); err != nil {
 		return err
 	}
 	g.progress, g.totals = f.progress, f.totals

@@ -82,7 +82,7 @@ func (g *Gold) foldRecord(b Batch, traces arrow.Record) (err error) {
 	if err := g.commit(f); err != nil {
 		return err
 	}
-	return g.spread()
+	return errors.Join(g.noteSaid(), g.spread())
 }
 
 // silverOf makes rows of Silver of rows of traces, from which they were made. The caller releases them.

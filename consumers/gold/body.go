@@ -1,7 +1,9 @@
 package gold
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -19,7 +21,7 @@ const (
 // body is what is kept of the event that opened an entity, or of the one that closed it.
 type body struct{ kind, payload, text string }
 
-func newBody(ev *event) *body { return &body{ev.kind, cut(ev.payload, MaxText), cut(ev.text, MaxText)} }
+func newBody(ev *event) *body { return &body{ev.kind, cutMarked(ev.payload), cutMarked(ev.text)} }
 
 func (b *body) encode() []byte {
 	w := make(encoder, 0, len(b.kind)+len(b.payload)+len(b.text)+16)
@@ -34,7 +36,9 @@ func (d *decoder) body() body { return body{d.string(), d.string(), d.string()} 
 // content is all that an entity says.
 type content struct {
 	request, result body
+	exchange        body    // how its HTTP exchange ended
 	parts           []*part // of a message, in order
+	cutOff          int     // bytes of text beyond MaxText
 }
 
 // part is one part of a message, put together from its fragments.
@@ -60,19 +64,16 @@ type assembly struct {
 	waiting       pieces
 	parts         map[string]*part
 	order         []*part
-	pieces, whole int // bytes kept
+	latest        map[string]*part // tool call under a name that others have, too: the one that pieces without id belong to
+	pieces, whole int              // bytes kept
+	cutOff        int              // bytes not kept
 }
 
 func (a *assembly) add(f *bronze.Fragment) {
-	name := string(f.Type) + "|" + f.Part // reasoning and text of one choice are parts of their own
-	p := a.parts[name]
+	p := a.part(f)
 	if p == nil {
-		if len(a.order) == MaxParts {
-			return
-		}
-		p = &part{name: f.Part, kind: f.Type}
-		a.parts[name] = p
-		a.order = append(a.order, p)
+		a.cutOff += len(f.Text)
+		return
 	}
 	if p.id == "" {
 		p.id = f.ID
@@ -84,26 +85,73 @@ func (a *assembly) add(f *bronze.Fragment) {
 		a.whole -= len(p.whole)
 		p.whole, p.replacing = cut(f.Text, MaxText-a.whole), true
 		a.whole += len(p.whole)
+		a.cutOff += len(f.Text) - len(p.whole)
 		return
 	}
 	piece := cut(f.Text, MaxText-a.pieces)
 	a.pieces += len(piece)
+	a.cutOff += len(f.Text) - len(piece)
 	p.text.WriteString(piece)
+}
+
+// part returns the part that a fragment is a piece of, nil if there are too many. Reasoning and text of one choice are parts of
+// their own. So are tool calls of one place with different ids: some servers tell them apart by nothing else. A piece without
+// id then goes on with the call that was met last.
+func (a *assembly) part(f *bronze.Fragment) *part {
+	place := string(f.Type) + "|" + f.Part
+	name := place
+	if f.Type == bronze.FragmentToolCall {
+		last := a.latest[place]
+		switch {
+		case last == nil, f.ID == "", last.id == "", last.id == f.ID:
+		default:
+			name += "|" + f.ID
+			last = a.parts[name]
+		}
+		if last != nil {
+			a.keepLatest(place, last)
+			return last
+		}
+	}
+	p := a.parts[name]
+	if p == nil {
+		if len(a.order) == MaxParts {
+			return nil
+		}
+		p = &part{name: f.Part, kind: f.Type}
+		a.parts[name] = p
+		a.order = append(a.order, p)
+	}
+	if f.Type == bronze.FragmentToolCall {
+		a.keepLatest(place, p)
+	}
+	return p
+}
+
+func (a *assembly) keepLatest(place string, p *part) {
+	if a.latest == nil {
+		a.latest = map[string]*part{}
+	}
+	a.latest[place] = p
 }
 
 // text is the entity's text: of a message what was said, of a call its answer or, while there is none, its request.
 func (c *content) text() string {
 	var said []string
-	for _, p := range c.parts {
+	for _, p := range c.inOrder() {
 		if text := p.String(); text != "" && p.speaks() {
 			said = append(said, text)
 		}
 	}
 	switch {
+	case len(said) > 0 && c.cutOff > 0:
+		return strings.Join(said, "\n\n") + cutMark(c.cutOff)
 	case len(said) > 0:
-		return cut(strings.Join(said, "\n\n"), MaxText)
+		return strings.Join(said, "\n\n")
 	case c.result.text != "":
 		return c.result.text
+	case c.request.kind == "":
+		return c.exchange.text
 	default:
 		return c.request.text
 	}
@@ -131,23 +179,48 @@ type toolCall struct {
 	Arguments string `json:"arguments"` // as the model wrote them: JSON if all went well
 }
 
-// resultText is the entity's result: the payload of its closing event or, of a message, the tool calls that it asks for.
-func (c *content) resultText() string {
+// resultText is the entity's result: of a message the tool calls that it asks for, or its choices if it has several; else the
+// payload of its closing event, or how its HTTP exchange ended. finish is why the message, or its first choice, ended.
+func (c *content) resultText(finish string) string {
 	var calls []toolCall
 	for _, p := range c.parts {
 		if p.kind == bronze.FragmentToolCall {
-			calls = append(calls, toolCall{p.id, p.tool, p.String()})
+			calls = append(calls, p.toolCall())
 		}
 	}
-	if len(calls) == 0 {
+	switch choices := c.choices(finish); {
+	case len(choices) > 1:
+		return encodeResult(choices)
+	case len(calls) > 0:
+		return encodeResult(calls)
+	case c.result.payload != "":
 		return c.result.payload
+	default:
+		return c.exchange.payload
 	}
-	text, err := json.Marshal(calls)
+}
+
+func encodeResult(v any) string {
+	text, err := json.Marshal(v)
 	if err != nil {
 		return "" // strings always encode
 	}
-	return cut(string(text), MaxText)
+	return cutMarked(string(text))
 }
+
+// toolCall is the call that a part is. One without arguments has none, which is an empty object.
+func (p *part) toolCall() toolCall { return toolCall{p.id, p.tool, cmp.Or(p.String(), "{}")} }
+
+// cutMarked returns a text that is at most MaxText long, or its beginning and how much is missing.
+func cutMarked(s string) string {
+	if len(s) <= MaxText {
+		return s
+	}
+	kept := cut(s, MaxText)
+	return kept + cutMark(len(s)-len(kept))
+}
+
+func cutMark(missing int) string { return fmt.Sprintf("\n[cut off here: %d bytes more]", missing) }
 
 // cut returns at most n bytes of s and no part of a character.
 func cut(s string, n int) string {

@@ -1,6 +1,8 @@
 package gold
 
 import (
+	"cmp"
+
 	"github.com/google/uuid"
 
 	"assay/consumers/bronze"
@@ -10,6 +12,7 @@ import (
 // are calls, and sessions are not: their notifications ask for nothing.
 type call struct {
 	use
+	kind                             string // bronze.CapabilityModel and so on
 	provider                         string
 	latency                          int64 // microseconds, -1 if unknown
 	bytes, inputTokens, outputTokens int64
@@ -34,14 +37,20 @@ func callOf(id uuid.UUID, e *entity) (c call) {
 	case KindMessage, bronze.KindUsage, bronze.KindEmbedding, bronze.KindTurn:
 		kind = NodeModel
 	}
+	if e.capabilityKind.value == bronze.CapabilityModel {
+		kind = NodeModel
+	}
 	return call{
 		use: use{
 			workflow: e.workflow, agent: e.agent.value, capability: node{kind, e.capability.value},
-			moment: moment{e.started(), e.firstPosition, id}, ended: e.ended(), failed: e.outcome == failed,
+			moment: moment{e.started(), e.firstPosition, id}, ended: e.ended(), failed: e.failed(),
 		},
-		provider: e.provider.value, latency: e.latency(), bytes: e.bytes,
+		kind: cmp.Or(e.capabilityKind.value, defaultKinds[kind]), provider: e.provider.value, latency: e.latency(), bytes: e.bytes,
 		inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0),
 	}
 }
 
 func (c *call) none() bool { return c.capability.name == "" }
+
+// defaultKinds are the kinds of capabilities of which no event says it.
+var defaultKinds = map[string]string{NodeModel: bronze.CapabilityModel, NodeCapability: bronze.CapabilityTool}

@@ -2,6 +2,7 @@ package gold
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"strings"
 
@@ -13,6 +14,9 @@ const (
 	KindMessage = "message" // what a model said in one stream
 	KindCall    = "call"    // a request and its answer
 	KindSession = "session" // notifications of one session
+
+	KindExchange = "exchange" // an HTTP exchange of which nothing else is known
+	KindEcho     = "echo"     // what a request repeats of an answer that is known itself
 )
 
 // entity is the state of an entity: a join-semilattice over its events. Every field is a join (least, greatest, first
@@ -29,48 +33,95 @@ type entity struct {
 	reasoningTokens             int64    // of the output, greatest
 	cost                        float64  // in US dollars, greatest; -1 if never told
 	agent, capability, provider register // first
-	role                        register // first
+	role, capabilityKind        register // first
 	title                       register // of the workflow, last
-	finish, failure             register // last
+	finish                      register // last
+	reason                      reason   // greatest
 	opened                      bool     // some event opened or continued it
+	streamed                    bool     // some event continued a message
+	solicited                   bool     // what asked for it is known
+	echo                        bool     // it is what a request repeats of an answer
+	hidden                      bool     // the answer itself is known: see said.go
+	requests                    int64    // that a session made under one id
 	outcome                     outcome  // greatest
 	startTS, startCaptured      int64    // least over the events that do not close it
-	request                     stamp    // first of those that open it; the zero stamp if none
+	endTS                       int64    // greatest over those that do; ageless if none has one
+	request                     opening  // first of those that open it
 	closing                     closing  // greatest
+	answer                      closing  // greatest of those that are no transport's
+	exchange                    stamp    // last that says how its HTTP exchange ended; the zero stamp if none
 	rows                        uint64   // 1 and its episodes, if rows of it were held when it was first met: see held.go; 0 if not
 }
 
 // statusOpen is the status of an entity that was opened and has not ended.
 const statusOpen = "open"
 
-// outcome is how an entity ended, in order of precedence: an error stays one, whatever was reported besides.
+// outcome is how an entity ended, in order of precedence. What was said of the end goes before what can be concluded from the
+// end of a transport; an error stays one, whatever was reported besides; and what was cancelled may well report an error.
 type outcome byte
 
 const (
 	unsettled outcome = iota
+	complete          // the transport brought all there was
+	left              // who asked went away
+	broken            // it broke off, or the transport reports an error
 	succeeded
-	cancelled
 	failed
+	cancelled
 )
 
-// closing is the event that decides when an entity ended and with what result: the last that closes it or, while there
-// is none, the last that neither opens nor continues it. Of the same event the earliest capture counts.
+// opening is the event that decides what was asked. One that tells it first-hand goes before any that repeats it.
+type opening struct {
+	echo bool
+	at   stamp // the zero stamp if there is none
+}
+
+func (o opening) before(p opening) bool {
+	switch {
+	case o.at == stamp{}:
+		return false
+	case p.at == stamp{}:
+		return true
+	case o.echo != p.echo:
+		return !o.echo
+	default:
+		return o.at.compare(p.at) <= 0
+	}
+}
+
+// closing is the event that decides when an entity ended and with what result: of those with the greatest outcome the last.
+// While there is none it is the last that neither opens nor continues it. Of the same event the earliest capture counts.
 type closing struct {
-	closes   bool
+	outcome  outcome
 	at       stamp
-	ts       int64 // never if it has none
 	captured int64
+}
+
+// reason is why an entity ended as it did: what the last event says of those with the greatest outcome that say something.
+type reason struct {
+	outcome outcome
+	register
+}
+
+func (r *reason) keep(o outcome, at stamp, value string) {
+	switch {
+	case value == "" || o < r.outcome:
+	case o > r.outcome:
+		*r = reason{o, register{at, value}}
+	default:
+		r.keepLast(at, value)
+	}
 }
 
 func newEntity(ordinal uint64) *entity {
 	return &entity{
 		ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, cachedTokens: -1, reasoningTokens: -1, cost: -1,
-		startTS: never, startCaptured: never,
+		startTS: never, startCaptured: never, endTS: ageless,
 	}
 }
 
 // changes tells which bodies of an entity an event becomes.
-type changes struct{ request, result bool }
+type changes struct{ request, result, exchange bool }
 
 // fold joins a new event to the state. It must be called once per event.
 func (e *entity) fold(ev *event) changes {
@@ -82,37 +133,95 @@ func (e *entity) fold(ev *event) changes {
 	keepLeast(&e.intent, ev.intent)
 	e.agent.keepFirst(at, ev.agent)
 	e.capability.keepFirst(at, ev.capability)
-	e.provider.keepFirst(at, ev.provider)
+	e.keepProvider(at, ev.provider)
 	e.role.keepFirst(at, ev.role)
+	e.capabilityKind.keepFirst(at, ev.capabilityKind)
 	e.finish.keepLast(at, ev.finish)
-	e.failure.keepLast(at, ev.failure)
 	e.title.keepLast(at, ev.title)
 	e.inputTokens = max(e.inputTokens, ev.inputTokens)
 	e.outputTokens = max(e.outputTokens, ev.outputTokens)
 	e.cachedTokens = max(e.cachedTokens, ev.cachedTokens)
 	e.reasoningTokens = max(e.reasoningTokens, ev.reasoningTokens)
 	e.cost = max(e.cost, ev.cost)
-	e.outcome = max(e.outcome, outcomeOf(ev))
 	e.events++
 	e.bytes += ev.bytes
+	e.solicited = e.solicited || ev.kind == bronze.KindModelRequest
+	e.echo = e.echo || echoes(ev)
+	if ev.kind == bronze.KindRPCRequest {
+		e.requests++
+	}
+	return e.settle(ev, at)
+}
 
-	var changed changes
+// settle joins what an event says of beginning and end.
+func (e *entity) settle(ev *event, at stamp) (changed changes) {
+	result := outcomeOf(ev)
+	e.outcome = max(e.outcome, result)
+	e.reason.keep(result, at, ev.failure)
 	if continues(ev) {
 		e.opened = true
-	} else if c := (closing{outcomeOf(ev) != unsettled, at, ev.ts, ev.captured}); e.closing.before(c) {
-		e.closing = c
-		changed.result = true
+		e.streamed = e.streamed || ev.phase == bronze.PhaseDelta && kindOf(ev.kind) == KindMessage
+	} else {
+		c := closing{result, at, ev.captured}
+		if e.closing.before(c) {
+			e.closing = c
+		}
+		if answers(ev) && e.answer.before(c) {
+			e.answer, changed.result = c, true
+		}
 	}
-	if ev.phase == bronze.PhaseStart && (e.request == stamp{} || at.compare(e.request) < 0) {
-		e.request = at
-		changed.request = true
+	if o := (opening{ev.kind == bronze.KindToolCallEcho, at}); asks(ev) && !e.request.before(o) {
+		e.request, changed.request = o, true
 	}
-	if outcomeOf(ev) == unsettled {
+	if ev.kind == bronze.KindExchangeEnd && (e.exchange == stamp{} || at.compare(e.exchange) > 0) {
+		e.exchange, changed.exchange = at, true
+	}
+	switch {
+	case result != unsettled && ev.ts != never:
+		e.endTS = max(e.endTS, ev.ts)
+	case result == unsettled && begins(ev):
 		e.startTS = min(e.startTS, ev.ts)
 	}
 	e.meet(ev)
 	return changed
 }
+
+// keepProvider prefers the first, but for one that speaks the format which all others speak too.
+func (e *entity) keepProvider(at stamp, provider string) {
+	known, vague := e.provider.value != "", e.provider.value == bronze.ProviderOpenAI
+	switch {
+	case known && vague && provider != "" && provider != bronze.ProviderOpenAI:
+		e.provider = register{at, provider}
+	case known && !vague && provider == bronze.ProviderOpenAI:
+	default:
+		e.provider.keepFirst(at, provider)
+	}
+}
+
+// asks tells whether an event says what was asked. Of a message only a request to a model does, and a transport never does.
+func asks(ev *event) bool {
+	switch {
+	case ev.phase != bronze.PhaseStart, ev.kind == bronze.KindExchange:
+		return false
+	case kindOf(ev.kind) == KindMessage:
+		return ev.kind == bronze.KindModelRequest
+	}
+	return true
+}
+
+// answers tells whether an event says what was answered. A streamed message is its fragments.
+func answers(ev *event) bool {
+	switch ev.kind {
+	case bronze.KindExchangeEnd, bronze.KindStreamCut, bronze.KindHeartbeat:
+		return false
+	case bronze.KindChatMessage:
+		return true
+	}
+	return kindOf(ev.kind) != KindMessage
+}
+
+// begins tells whether an event may tell when its entity began. That a history repeats a call says nothing of that.
+func begins(ev *event) bool { return ev.kind != bronze.KindToolCallEcho }
 
 // meet joins what may differ between two captures of one event: when and where. It may be called any number of times.
 func (e *entity) meet(ev *event) (changed bool) {
@@ -122,11 +231,14 @@ func (e *entity) meet(ev *event) (changed bool) {
 		e.firstPosition, e.firstPart = ev.position, ev.part
 	}
 	e.lastPosition = max(e.lastPosition, ev.position)
-	if outcomeOf(ev) == unsettled {
+	if outcomeOf(ev) == unsettled && begins(ev) {
 		e.startCaptured = min(e.startCaptured, ev.captured)
 	}
 	if e.closing.at.id == ev.id {
 		e.closing.captured = min(e.closing.captured, ev.captured)
+	}
+	if e.answer.at.id == ev.id {
+		e.answer.captured = min(e.answer.captured, ev.captured)
 	}
 	return *e != before
 }
@@ -135,8 +247,8 @@ func (c closing) before(d closing) bool {
 	switch {
 	case c.at == stamp{}:
 		return true
-	case c.closes != d.closes:
-		return d.closes
+	case c.outcome != d.outcome:
+		return c.outcome < d.outcome
 	default:
 		return c.at.compare(d.at) < 0
 	}
@@ -151,14 +263,32 @@ func outcomeOf(ev *event) outcome {
 	case continues(ev):
 		return unsettled
 	case ev.phase == bronze.PhaseError, ev.status == bronze.StatusError:
+		if indirect(ev) {
+			return broken
+		}
 		return failed
 	case ev.status == bronze.StatusCancelled:
+		if indirect(ev) {
+			return left
+		}
 		return cancelled
 	case ev.phase == bronze.PhaseEnd, ev.status == bronze.StatusOK:
+		if indirect(ev) {
+			return complete
+		}
 		return succeeded
 	default:
 		return unsettled
 	}
+}
+
+// indirect tells whether what an event says of the end is concluded from that of a transport, or from what somebody repeats.
+func indirect(ev *event) bool {
+	switch ev.kind {
+	case bronze.KindExchangeEnd, bronze.KindStreamCut, bronze.KindStreamEnd, bronze.KindToolResultEcho:
+		return true
+	}
+	return false
 }
 
 func keepLeast(s *string, t string) {
@@ -171,14 +301,17 @@ func keepLeast(s *string, t string) {
 func kindOf(event string) string {
 	switch event {
 	case bronze.KindMessageStart, bronze.KindTextDelta, bronze.KindReasoningDelta, bronze.KindToolCallDelta,
-		bronze.KindMessageDelta, bronze.KindMessageEnd, bronze.KindHeartbeat, bronze.KindStreamEnd, bronze.KindStreamError,
-		bronze.KindSSEEvent:
+		bronze.KindMessageDelta, bronze.KindMessageEnd, bronze.KindStreamEnd, bronze.KindStreamError,
+		bronze.KindSSEEvent, bronze.KindModelRequest, bronze.KindChatMessage, bronze.KindStreamCut:
 		return KindMessage
-	case bronze.KindRPCRequest, bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolInvocation, bronze.KindToolCall,
-		bronze.KindToolResult:
+	case bronze.KindRPCRequest, bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolInvocation,
+		bronze.KindToolCall, bronze.KindToolCallEcho, bronze.KindToolResult, bronze.KindToolResultEcho:
 		return KindCall
-	case bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindNote, bronze.KindSpan, bronze.KindLog:
+	case bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindHeartbeat,
+		bronze.KindNote, bronze.KindSpan, bronze.KindLog:
 		return KindSession
+	case bronze.KindExchange, bronze.KindExchangeEnd:
+		return KindExchange
 	default:
 		return event
 	}
@@ -195,23 +328,52 @@ func rank(kind string) int {
 		return 1
 	case KindSession:
 		return 2
+	case KindExchange:
+		return 4
 	default:
 		return 3
 	}
 }
 
-// status is open while an entity that was opened has not ended; an entity that was never opened is as it should be.
+// status is open while an entity that was opened has not ended; an entity that was never opened is as it should be. A message
+// that came in pieces must say that it is complete: it broke off if only its transport says so.
 func (e *entity) status() string {
 	switch {
-	case e.outcome == failed:
-		return string(bronze.StatusError)
-	case e.outcome == cancelled:
+	case e.outcome == cancelled, e.outcome == left:
 		return string(bronze.StatusCancelled)
-	case e.outcome == succeeded, !e.opened:
+	case e.outcome == failed, e.outcome == broken, e.outcome == complete && e.streamed:
+		return string(bronze.StatusError)
+	case e.outcome == succeeded, e.outcome == complete, !e.opened:
 		return string(bronze.StatusOK)
 	default:
 		return statusOpen
 	}
+}
+
+// failed tells whether the entity ended with an error.
+func (e *entity) failed() bool { return e.status() == string(bronze.StatusError) }
+
+// why is what is known of the reason for which the entity ended badly. What was told of an end that another outcome overrules
+// is none.
+func (e *entity) why() string {
+	switch {
+	case e.requests > 1:
+		return fmt.Sprintf("%d requests of the session have this id, so what was answered to each is not known", e.requests)
+	case e.reason.value != "" && (e.reason.outcome == e.outcome || e.reason.outcome == unsettled):
+		return e.reason.value
+	case e.outcome == complete && e.streamed:
+		return "the answer ended without saying that it is complete"
+	default:
+		return ""
+	}
+}
+
+// shown is the kind by which the entity is shown.
+func (e *entity) shown() string {
+	if e.hidden {
+		return KindEcho
+	}
+	return e.kind
 }
 
 // settled tells whether the entity has ended. More may still come.
@@ -238,7 +400,7 @@ const (
 // clock says by which clock started and ended are told.
 func (e *entity) clock() string {
 	startOwn := e.startTS != never || e.startCaptured == never
-	endOwn := !e.closing.closes || e.closing.ts != never
+	endOwn := !e.settled() || e.endTS != ageless
 	if startOwn && endOwn {
 		return ClockOwn
 	}
@@ -248,10 +410,10 @@ func (e *entity) clock() string {
 // ended is when the entity ended, never if it has not.
 func (e *entity) ended() int64 {
 	switch {
-	case !e.closing.closes:
+	case !e.settled():
 		return never
-	case e.closing.ts != never:
-		return e.closing.ts
+	case e.endTS != ageless:
+		return e.endTS
 	default:
 		return e.closing.captured
 	}
@@ -261,10 +423,10 @@ func (e *entity) ended() int64 {
 // unknown, or if the clock ran backwards.
 func (e *entity) latency() int64 {
 	from, to := e.startCaptured, e.closing.captured
-	if e.startTS != never && e.closing.ts != never {
-		from, to = e.startTS, e.closing.ts
+	if e.startTS != never && e.endTS != ageless {
+		from, to = e.startTS, e.endTS
 	}
-	if !e.closing.closes || from == never || to < from {
+	if !e.settled() || from == never || to < from {
 		return -1
 	}
 	return to - from
@@ -292,16 +454,22 @@ func (e *entity) encode() []byte {
 	w.register(e.role)
 	w.register(e.title)
 	w.register(e.finish)
-	w.register(e.failure)
-	w.bool(e.opened)
+	w.register(e.capabilityKind)
+	w.byte(byte(e.reason.outcome))
+	w.register(e.reason.register)
+	for _, flag := range []bool{e.opened, e.streamed, e.solicited, e.echo, e.hidden} {
+		w.bool(flag)
+	}
+	w.int(e.requests)
 	w.byte(byte(e.outcome))
 	w.int(e.startTS)
 	w.int(e.startCaptured)
-	w.stamp(e.request)
-	w.bool(e.closing.closes)
-	w.stamp(e.closing.at)
-	w.int(e.closing.ts)
-	w.int(e.closing.captured)
+	w.int(e.endTS)
+	w.bool(e.request.echo)
+	w.stamp(e.request.at)
+	w.closing(e.closing)
+	w.closing(e.answer)
+	w.stamp(e.exchange)
 	w.uint(e.rows)
 	return w
 }
@@ -312,9 +480,19 @@ func decodeEntity(record []byte) (*entity, error) {
 		kind: d.string(), workflow: d.string(), intent: d.string(), stream: d.string(),
 		firstPosition: d.uint(), lastPosition: d.uint(), firstPart: uint32(d.uint()), events: d.int(), bytes: d.int(),
 		inputTokens: d.int(), outputTokens: d.int(), cachedTokens: d.int(), reasoningTokens: d.int(), cost: d.real(),
-		agent: d.register(), capability: d.register(), provider: d.register(), role: d.register(), title: d.register(), finish: d.register(), failure: d.register(),
-		opened: d.bool(), outcome: outcome(d.byte()), startTS: d.int(), startCaptured: d.int(), request: d.stamp(),
-		closing: closing{d.bool(), d.stamp(), d.int(), d.int()}, rows: d.uint(),
+		agent: d.register(), capability: d.register(), provider: d.register(), role: d.register(), title: d.register(), finish: d.register(),
+		capabilityKind: d.register(), reason: reason{outcome(d.byte()), d.register()},
+		opened: d.bool(), streamed: d.bool(), solicited: d.bool(), echo: d.bool(), hidden: d.bool(), requests: d.int(),
+		outcome: outcome(d.byte()), startTS: d.int(), startCaptured: d.int(), endTS: d.int(),
+		request: opening{d.bool(), d.stamp()}, closing: d.closing(), answer: d.closing(), exchange: d.stamp(), rows: d.uint(),
 	}
 	return e, d.end()
 }
+
+func (e *encoder) closing(c closing) {
+	e.byte(byte(c.outcome))
+	e.stamp(c.at)
+	e.int(c.captured)
+}
+
+func (d *decoder) closing() closing { return closing{outcome(d.byte()), d.stamp(), d.int()} }

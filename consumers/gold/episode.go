@@ -49,7 +49,7 @@ func (c *content) episodes() (found []episode) {
 		switch {
 		case p.speaks():
 			add(EpisodeMessage, p.String())
-		case p.kind == bronze.FragmentToolCall:
+		case p.kind == bronze.FragmentToolCall && (p.id == "" || p.tool == ""): // others are entities of their own
 			add(EpisodeToolCall, strings.TrimSpace(p.tool+" "+p.String()))
 		}
 	}
@@ -74,11 +74,13 @@ func (c *content) isAnswer() bool {
 // episode returns the kind of episode that the text of an event is, "" if it is none.
 func (b *body) episode() string {
 	switch b.kind {
-	case bronze.KindRPCRequest, bronze.KindToolInvocation, bronze.KindToolCall:
+	case bronze.KindChatMessage:
+		return EpisodeMessage
+	case bronze.KindRPCRequest, bronze.KindToolInvocation, bronze.KindToolCall, bronze.KindToolCallEcho:
 		return EpisodeToolCall
-	case bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolResult:
+	case bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolResult, bronze.KindToolResultEcho:
 		return EpisodeToolResult
-	case "", bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindPromotion:
+	case "", bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindPromotion, bronze.KindModelRequest:
 		return ""
 	default:
 		return EpisodeObservation

@@ -25,7 +25,7 @@ type event struct {
 	position                              uint64
 	part                                  uint32
 	place                                 place
-	role, title                           string
+	role, title, capabilityKind           string
 	parent                                string // own id or UUID of what caused it
 	ownID                                 bool   // the event brought its id along, so it may be met at several places
 	text, fragments, payload              string
@@ -33,6 +33,9 @@ type event struct {
 	cachedTokens, reasoningTokens         int64 //
 	cost                                  float64
 }
+
+// speaks tells whether an event brings a piece of its entity's text. That of a tool call only says where its arguments are.
+func (ev *event) speaks() bool { return ev.fragments != "" && ev.kind != bronze.KindToolCall }
 
 func (ev *event) stamp() stamp {
 	s := stamp{ts: ageless, id: ev.id}
@@ -54,7 +57,7 @@ type columns struct {
 	ts, captured                                        *array.Timestamp
 	position, inputTokens, outputTokens, bytes          *array.Int64
 	bronzeSeq, cachedTokens, reasoningTokens            *array.Int64
-	role, title                                         *array.String
+	role, title, capabilityKind                         *array.String
 	part                                                *array.Int32
 	cost                                                *array.Float64
 
@@ -68,36 +71,37 @@ func newColumns(r arrow.Record) (c columns, err error) {
 		return c, fmt.Errorf("%w: its schema is %v", ErrBatch, r.Schema())
 	}
 	return columns{
-		id:           column[*array.FixedSizeBinary](r, silver.ColEventUUID),
-		entity:       column[*array.FixedSizeBinary](r, silver.ColEntityUUID),
-		kind:         column[*array.String](r, silver.ColKind),
-		workflow:     column[*array.String](r, silver.ColWorkflowID),
-		intent:       column[*array.String](r, silver.ColIntentID),
-		agent:        column[*array.String](r, silver.ColAgentID),
-		capability:   column[*array.String](r, silver.ColCapability),
-		provider:     column[*array.String](r, silver.ColProvider),
-		phase:        column[*array.String](r, silver.ColPhase),
-		status:       column[*array.String](r, silver.ColStatus),
-		stream:       column[*array.String](r, silver.ColStreamID),
-		ownID:        column[*array.String](r, silver.ColEventID),
-		text:         column[*array.String](r, silver.ColText),
-		fragments:    column[*array.String](r, silver.ColFragments),
-		payload:      column[*array.String](r, silver.ColPayload),
-		finish:       column[*array.String](r, silver.ColFinishReason),
-		failure:      column[*array.String](r, silver.ColError),
-		disposition:  column[*array.String](r, silver.ColDisposition),
-		parent:       column[*array.String](r, silver.ColParentID),
-		ts:           column[*array.Timestamp](r, silver.ColTS),
-		captured:     column[*array.Timestamp](r, silver.ColCapturedAt),
-		position:     column[*array.Int64](r, silver.ColPosition),
-		inputTokens:  column[*array.Int64](r, silver.ColInputTokens),
-		outputTokens: column[*array.Int64](r, silver.ColOutputTokens),
-		bytes:        column[*array.Int64](r, silver.ColBytes),
-		bronzeSeq:    column[*array.Int64](r, silver.ColBronzeSeq),
-		part:         column[*array.Int32](r, silver.ColPart),
-		role:         column[*array.String](r, silver.ColRole),
-		title:        column[*array.String](r, silver.ColTitle),
-		cost:         column[*array.Float64](r, silver.ColCostUSD),
+		id:             column[*array.FixedSizeBinary](r, silver.ColEventUUID),
+		entity:         column[*array.FixedSizeBinary](r, silver.ColEntityUUID),
+		kind:           column[*array.String](r, silver.ColKind),
+		workflow:       column[*array.String](r, silver.ColWorkflowID),
+		intent:         column[*array.String](r, silver.ColIntentID),
+		agent:          column[*array.String](r, silver.ColAgentID),
+		capability:     column[*array.String](r, silver.ColCapability),
+		provider:       column[*array.String](r, silver.ColProvider),
+		phase:          column[*array.String](r, silver.ColPhase),
+		status:         column[*array.String](r, silver.ColStatus),
+		stream:         column[*array.String](r, silver.ColStreamID),
+		ownID:          column[*array.String](r, silver.ColEventID),
+		text:           column[*array.String](r, silver.ColText),
+		fragments:      column[*array.String](r, silver.ColFragments),
+		payload:        column[*array.String](r, silver.ColPayload),
+		finish:         column[*array.String](r, silver.ColFinishReason),
+		failure:        column[*array.String](r, silver.ColError),
+		disposition:    column[*array.String](r, silver.ColDisposition),
+		parent:         column[*array.String](r, silver.ColParentID),
+		ts:             column[*array.Timestamp](r, silver.ColTS),
+		captured:       column[*array.Timestamp](r, silver.ColCapturedAt),
+		position:       column[*array.Int64](r, silver.ColPosition),
+		inputTokens:    column[*array.Int64](r, silver.ColInputTokens),
+		outputTokens:   column[*array.Int64](r, silver.ColOutputTokens),
+		bytes:          column[*array.Int64](r, silver.ColBytes),
+		bronzeSeq:      column[*array.Int64](r, silver.ColBronzeSeq),
+		part:           column[*array.Int32](r, silver.ColPart),
+		role:           column[*array.String](r, silver.ColRole),
+		title:          column[*array.String](r, silver.ColTitle),
+		capabilityKind: column[*array.String](r, silver.ColCapabilityKind),
+		cost:           column[*array.Float64](r, silver.ColCostUSD),
 
 		cachedTokens:    column[*array.Int64](r, silver.ColCachedTokens),
 		reasoningTokens: column[*array.Int64](r, silver.ColReasoningTokens),
@@ -143,7 +147,8 @@ func (c *columns) read(row int, ev *event) {
 		ts:          never, captured: int64(c.captured.Value(row)),
 		parent: value(c.parent, row), text: value(c.text, row), fragments: value(c.fragments, row), payload: value(c.payload, row),
 		inputTokens: count(c.inputTokens, row), outputTokens: count(c.outputTokens, row), bytes: c.bytes.Value(row),
-		role: value(c.role, row), title: value(c.title, row), cachedTokens: count(c.cachedTokens, row), reasoningTokens: count(c.reasoningTokens, row), cost: -1,
+		role: value(c.role, row), title: value(c.title, row), capabilityKind: value(c.capabilityKind, row),
+		cachedTokens: count(c.cachedTokens, row), reasoningTokens: count(c.reasoningTokens, row), cost: -1,
 	}
 	if c.cost.IsValid(row) {
 		ev.cost = c.cost.Value(row)

@@ -92,7 +92,11 @@ func (t *retelling) plan() plan {
 }
 
 func (w *whole) retelling(e *Entity) retelling {
-	return retelling{e, w.ordinal, w.content.episodes(), w.inEpisodes}
+	var episodes []episode
+	if !w.hidden {
+		episodes = w.content.episodes()
+	}
+	return retelling{e, w.ordinal, episodes, w.inEpisodes}
 }
 
 // tellings are what a flush found out about episodes when it wrote their entities, so that it need not read these again.

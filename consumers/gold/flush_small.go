@@ -38,6 +38,7 @@ func (m *Metric) appendTo(r *rows) {
 	r.integer(m.InputTokens)
 	r.integer(m.OutputTokens)
 	r.integer(m.Workflows)
+	r.text(m.Kind)
 }
 
 func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {

@@ -233,8 +233,12 @@ func TestLongTextsAreCutAtTheLimitByPosition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(e.Text) > MaxText || len(e.Text) < MaxText-1 || !strings.HasPrefix(e.Text, "start ") || !utf8.ValidString(e.Text) {
-			t.Errorf("%s: %d bytes that start %.10q", name, len(e.Text), e.Text)
+		kept, mark, cut := strings.Cut(e.Text, "\n[cut off here: ")
+		if len(kept) > MaxText || len(kept) < MaxText-1 || !strings.HasPrefix(e.Text, "start ") || !utf8.ValidString(e.Text) {
+			t.Errorf("%s: %d bytes that start %.10q", name, len(kept), e.Text)
+		}
+		if missing := len("start ") + 3*len(half) - len(kept); !cut || mark != fmt.Sprintf("%d bytes more]", missing) {
+			t.Errorf("%s: %d bytes are missing, the text says %q", name, missing, mark)
 		}
 		if err := g.Close(); err != nil {
 			t.Fatal(err)

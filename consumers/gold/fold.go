@@ -2,6 +2,7 @@ package gold
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -37,6 +38,8 @@ type folding struct {
 	totals     Totals
 	progress   progress
 	now        time.Time
+	unsaid     bool // something is to be noted that was said
+	noting     bool // this is the noting
 }
 
 // folded is an entity that the group touches.
@@ -50,8 +53,11 @@ type folded struct {
 	// Of this group, not stored yet; they alias its records.
 	passage         passage
 	request, result *body
+	exchange        *body
+	asked           *asking
 	pieces          []piece // of a fresh one: all its text
 	moved           bool    // some of it is no longer where pieces has it
+	asks            bool    // some of it is about tool calls
 }
 
 func (g *Gold) newFold() *folding {
@@ -110,17 +116,20 @@ func (f *folding) join(ev *event, known *identity) error {
 	}
 	changed := e.fold(ev)
 	e.changed = true
-	if ev.fragments != "" {
+	if ev.speaks() {
 		return f.keepFragments(e, ev, known)
-	}
-	if kindOf(ev.kind) == KindMessage {
-		return nil // a message is its fragments; what else its stream says is in the entity
 	}
 	if changed.request {
 		e.request = newBody(ev)
+		if e.asked = newAsking(f, ev); e.asked != nil {
+			e.request.text = string(e.asked.encode())
+		}
 	}
 	if changed.result {
 		e.result = newBody(ev)
+	}
+	if changed.exchange {
+		e.exchange = newBody(ev)
 	}
 	return nil
 }
@@ -154,6 +163,7 @@ func (f *folding) entity(id uuid.UUID) (*folded, error) {
 }
 
 func (f *folding) keepFragments(e *folded, ev *event, known *identity) error {
+	e.asks = e.asks || strings.Contains(ev.fragments, fragmentOfCall)
 	if e.fresh {
 		e.pieces = append(e.pieces, piece{ev.place, []byte(ev.fragments)})
 	}
@@ -227,6 +237,9 @@ func (f *folding) finish() error {
 	if err := f.guard(); err != nil {
 		return err
 	}
+	if err := f.markAsked(); err != nil {
+		return err
+	}
 	for _, id := range f.order {
 		if e := f.entities[id]; e.changed {
 			if err := f.finishEntity(id, e); err != nil {
@@ -242,6 +255,9 @@ func (f *folding) finish() error {
 
 // finishEntity stores a changed entity, and sees to it that its rows get written.
 func (f *folding) finishEntity(id uuid.UUID, e *folded) error {
+	if err := f.noteUnsaid(id, e); err != nil {
+		return err
+	}
 	held, err := f.hold(id, e)
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (g *Gold) Forget(
 	if err := storeError("delete from", schema.Traces, g.opts.Store.Delete(ctx, schema.Traces, of)); err != nil {
 		return nil, err
 	}
-	return &Forgotten{Events: uint64(len(f.gone)), Entities: uint64(len(f.victims) - f.shared)}, g.spread()
+	return &Forgotten{Events: uint64(len(f.gone)), Entities: uint64(len(f.victims) - f.shared)}, errors.Join(g.noteSaid(), g.spread())
 }
 
 // Compact rewrites the state store, so that nothing that was deleted is left in its files.
@@ -172,10 +172,14 @@ func (f *forgetting) remake(ctx context.Context, forgotten schema.Filter) error 
 // drop takes an entity out of the state, and out of metrics and graph.
 func (f *forgetting) drop(id uuid.UUID, v *victim) error {
 	f.totals.Entities--
+	if err := f.unsay(id, v.entity); err != nil {
+		return err
+	}
 	f.ledger.replace(callOf(id, v.entity), call{})
 	f.histories.replace(shareOf(id, v.entity), share{})
 	all := numberKey(keyEntity, v.ordinal)
-	err := stateError("write", f.writes.DeleteRange(all, after(all), nil))
+	asked := key(keyAsked, id)
+	err := stateError("write", errors.Join(f.writes.DeleteRange(all, after(all), nil), f.writes.DeleteRange(asked, after(asked), nil)))
 	for _, k := range [][]byte{
 		key(keyOrdinal, id), markKey(dirtyEpisode, id),
 		entityMark(dirtyReady, v.workflow, id), entityMark(dirtyOpen, v.workflow, id),

@@ -12,7 +12,7 @@ import (
 func (f *forgetting) unrelate(ev *event) error {
 	var err error
 	for _, name := range bronze.Retracted(ev.kind, ev.payload) {
-		for _, node := range append(f.named(name), f.intended(name, ev.workflow)) {
+		for _, node := range f.retractable(name, ev.workflow) {
 			err = errors.Join(err, f.delete(seedKey(node, ev.id)))
 		}
 	}

@@ -205,7 +205,7 @@ func (g *Gold) resume(ctx context.Context) error {
 	if err := g.reconcile(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(g.recallHeld(), g.spread()); err != nil {
+	if err := errors.Join(g.recallHeld(), g.noteSaid(), g.spread()); err != nil {
 		return err
 	}
 	return g.enterEpoch()

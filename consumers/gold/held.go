@@ -46,7 +46,7 @@ func (h *holding) release() {
 // hold builds the rows of an entity if the group has all of it, and tells whether it did. An entity that is open waits for
 // what ends it.
 func (f *folding) hold(id uuid.UUID, e *folded) (bool, error) {
-	if f.held == nil || !e.fresh || e.rows > 0 || e.moved || e.opened && !e.settled() || f.held.bytes > f.g.opts.HoldBytes {
+	if f.held == nil || !e.fresh || e.rows > 0 || e.echo || e.asked != nil || e.moved || e.opened && !e.settled() || f.held.bytes > f.g.opts.HoldBytes {
 		return false, nil
 	}
 	content, err := e.content(&f.parser)
@@ -99,8 +99,12 @@ func (e *folded) content(parser *fastjson.Parser) (*content, error) {
 	if e.request != nil {
 		c.request = *e.request
 	}
+	c.nameCall(e.entity)
 	if e.result != nil {
 		c.result = *e.result
+	}
+	if e.exchange != nil {
+		c.exchange = *e.exchange
 	}
 	if len(e.pieces) == 0 {
 		return c, nil
@@ -114,7 +118,7 @@ func (e *folded) content(parser *fastjson.Parser) (*content, error) {
 			return nil, err
 		}
 	}
-	c.parts = a.order
+	c.parts, c.cutOff = a.order, a.cutOff
 	return c, nil
 }
 

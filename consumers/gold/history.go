@@ -134,7 +134,7 @@ func shareOf(id uuid.UUID, e *entity) share {
 			cachedTokens: max(e.cachedTokens, 0), reasoningTokens: max(e.reasoningTokens, 0), cost: int64(max(e.cost, 0) * 1e9),
 		},
 	}
-	if e.kind == KindMessage {
+	if e.shown() == KindMessage {
 		s.counts.messages = 1
 	}
 	if !c.none() {
@@ -146,15 +146,15 @@ func shareOf(id uuid.UUID, e *entity) share {
 			s.counts.open = 1
 		}
 	}
-	if e.outcome == failed {
+	if e.failed() {
 		s.counts.errors = 1
 	}
 	return s
 }
 
 func speakerOf(e *entity) speaker {
-	switch {
-	case e.kind == KindSession:
+	switch kind := e.shown(); {
+	case kind == KindSession, kind == KindExchange, kind == KindEcho:
 		return notifier
 	case e.role.value == bronze.RoleUser:
 		return user

@@ -35,7 +35,7 @@ func newIdentity(ev *event) *identity {
 		known.shed, known.bytes = shedKey{ev.workflow, ev.kind}, ev.bytes
 	case ev.disposition == bronze.Kept && ev.ownID:
 		known.entity = ev.entity
-		known.placed, known.place = ev.fragments != "", ev.place
+		known.placed, known.place = ev.speaks(), ev.place
 	case ev.disposition == bronze.Kept:
 		return &kept
 	}

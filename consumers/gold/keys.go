@@ -34,6 +34,8 @@ const (
 	keyWorkflow = 'w' // metric, workflow → number of its calls
 	keyElement  = 'g' // element → element
 	keyTime     = 't' // element, time, position, entity → capability, for a workflow's node
+	keyAsked    = 'c' // entity of a message, entity of a tool call that it asks for → nothing
+	keySaid     = 'i' // digest of what was said, by whom, entity → its workflow: see said.go
 	keyShed     = 's' // shed counter → shed counter
 	keyTraces   = 'n' // workflow → what traces has of it
 
@@ -42,6 +44,7 @@ const (
 	// What the tables still lack; see flush.go.
 	keyDirty   = 'd' // table, row → mark
 	keyHeld    = 'u' // commit → the entities whose rows it holds: see held.go
+	keyUnsaid  = 'x' // entity → nothing: what it says is to be noted under keySaid
 	keyWritten = 'v' // small table, row → that the table may have the row
 )
 
@@ -50,6 +53,8 @@ const (
 	slotFragments = 'f' // place, event → a passage of its text, whose first piece is that of the event
 	slotRequest   = 'q' // the event that opened it
 	slotResult    = 'r' // the event that closed it, or the last that did neither
+	slotExchange  = 'x' // how the HTTP exchange ended that it was
+	slotSaid      = 'u' // digests of what it says, as keySaid has them
 	slotState     = 's' // the entity
 
 	// How many rows of it the tables may have, where it differs from what the entity tells.

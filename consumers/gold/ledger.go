@@ -29,7 +29,7 @@ func (l *ledger) measure(c call, sign int64) {
 	if c.none() {
 		return
 	}
-	k := metricKey{c.capability.name, c.provider, bucketOf(c.moment.at)}
+	k := metricKey{c.capability.name, c.kind, c.provider, bucketOf(c.moment.at)}
 	m := l.metrics[k]
 	if m == nil {
 		m = &metricChange{bins: map[int32]int64{}, workflows: map[string]int64{}}

@@ -61,7 +61,7 @@ func (f *folding) relate(ev *event) {
 	}
 	if bronze.IsRetraction(ev.kind) { // it descends from nothing, lest it be taken for part of what it takes back
 		for _, name := range bronze.Retracted(ev.kind, ev.payload) {
-			for _, node := range append(f.named(name), f.intended(name, ev.workflow)) {
+			for _, node := range f.retractable(name, ev.workflow) {
 				f.lineage.seeds[[2]uuid.UUID{node, ev.id}] = ev.stamp()
 				f.lineage.reach(node, ev.stamp())
 			}
@@ -75,6 +75,9 @@ func (f *folding) relate(ev *event) {
 
 // causes returns the nodes that an event names as its cause, or as its sources.
 func (f *folding) causes(ev *event) (nodes []uuid.UUID) {
+	if ev.parent != "" && !ev.ownID && (ev.kind == bronze.KindToolCall || ev.kind == bronze.KindToolResult) { // the message's intent
+		return []uuid.UUID{f.intended(ev.parent, ev.workflow, false)}
+	}
 	names := bronze.Sources(ev.kind, ev.payload)
 	if ev.parent != "" {
 		names = append(names, ev.parent)
@@ -95,10 +98,15 @@ func (f *folding) named(name string) []uuid.UUID {
 	return nodes
 }
 
-// intended returns the entity that an intent is under the built-in natural key.
-func (f *folding) intended(intent, workflow string) uuid.UUID {
+// retractable returns the nodes that a retraction may mean by a name.
+func (f *folding) retractable(name, workflow string) []uuid.UUID {
+	return append(f.named(name), f.intended(name, workflow, false), f.intended(name, workflow, true))
+}
+
+// intended returns the entity that an intent is under the built-in natural key, which is exact for requests of JSON-RPC.
+func (f *folding) intended(intent, workflow string, exact bool) uuid.UUID {
 	return kernels.UUID(f.g.opts.Namespace,
-		kernels.JoinStrings(kernels.NormaliseString(intent, false), kernels.NormaliseString(workflow, false)))
+		kernels.JoinStrings(kernels.NormaliseString(intent, exact), kernels.NormaliseString(workflow, exact)))
 }
 
 // guard finds out whether anything is quarantined.

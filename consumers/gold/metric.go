@@ -24,12 +24,12 @@ func bucketOf(at int64) int64 {
 
 // metricKey says what a metric measures.
 type metricKey struct {
-	capability, provider string
-	bucket               int64
+	capability, kind, provider string
+	bucket                     int64
 }
 
 func (k metricKey) id(namespace uuid.UUID) uuid.UUID {
-	return kernels.UUID(namespace, kernels.JoinStrings("capability_metrics", k.capability, k.provider, strconv.FormatInt(k.bucket, 10)))
+	return kernels.UUID(namespace, kernels.JoinStrings("capability_metrics", k.capability, k.kind, k.provider, strconv.FormatInt(k.bucket, 10)))
 }
 
 // metric is what was measured: sums over the calls of one capability that began in one bucket.
@@ -52,6 +52,7 @@ func (m *metric) add(c *metricChange) {
 func (m *metric) encode() []byte {
 	w := make(encoder, 0, 128)
 	w.string(m.capability)
+	w.string(m.kind)
 	w.string(m.provider)
 	w.int(m.bucket)
 	w.int(m.calls)
@@ -67,7 +68,7 @@ func (m *metric) encode() []byte {
 func decodeMetric(record []byte) (*metric, error) {
 	d := decoder{rest: record}
 	m := &metric{
-		metricKey: metricKey{d.string(), d.string(), d.int()},
+		metricKey: metricKey{d.string(), d.string(), d.string(), d.int()},
 		calls:     d.int(), errors: d.int(), bytes: d.int(), inputTokens: d.int(), outputTokens: d.int(),
 		workflows: d.int(), latencies: decodeSketch(&d),
 	}

@@ -86,6 +86,7 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 	cost := -1.0
 	started, startCaptured := int64(never), int64(never)
 	var closing *told
+	ownEnd := int64(ageless)
 	var firstPosition uint64 = math.MaxUint64
 	statuses := ""
 	for _, ev := range of {
@@ -94,7 +95,12 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 		cached, cost = max(cached, ev.cachedTokens), max(cost, ev.cost)
 		firstPosition = min(firstPosition, slices.Min(ev.positions))
 		if ev.closes() {
-			closing = ev
+			if closing == nil || outcomeOf(&ev.event) >= outcomeOf(&closing.event) {
+				closing = ev
+			}
+			if ev.ts != never {
+				ownEnd = max(ownEnd, ev.ts)
+			}
 			statuses += string(cmp.Or(ev.status, bronze.StatusOK)) + " "
 		} else {
 			started, startCaptured = min(started, ev.ts), min(startCaptured, ev.captured)
@@ -106,22 +112,21 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 	}
 	status := "ok"
 	switch {
-	case strings.Contains(statuses, "error"):
-		status = "error"
 	case strings.Contains(statuses, "cancelled"):
 		status = "cancelled"
+	case strings.Contains(statuses, "error"):
+		status = "error"
 	case statuses == "" && slices.ContainsFunc(of, func(ev *told) bool { return ev.phase != "" }):
 		status = "open"
 	}
 	ended := int64(never)
 	if closing != nil {
-		ended = cmp.Or(closing.ts, closing.captured)
-		if closing.ts == never {
-			ended = closing.captured
+		if ended = closing.captured; ownEnd != ageless {
+			ended = ownEnd
 		}
 	}
 	clock := ClockOwn
-	if byCapture || closing != nil && closing.ts == never {
+	if byCapture || closing != nil && ownEnd == ageless {
 		clock = ClockCapture
 	}
 	if started == never {

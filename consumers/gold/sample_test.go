@@ -69,7 +69,7 @@ func record(captures []capture) arrow.Record {
 			c.id, c.entity, c.kind, c.workflow, c.intent, c.agent, c.capability, c.provider, string(c.phase), string(c.status),
 			arrow.Timestamp(c.ts), c.stream, int64(c.position), arrow.Timestamp(c.captured), int64(1), "event", c.eventID, c.parent,
 			text, fragments, payload, c.finish, c.failure, c.inputTokens, c.outputTokens, c.bytes, int32(0), string(c.disposition),
-			int32(c.part), c.role, c.title, c.cachedTokens, c.reasoningTokens, c.cost,
+			int32(c.part), c.role, c.title, c.cachedTokens, c.reasoningTokens, c.cost, c.capabilityKind,
 		} {
 			appendValue(b.Field(i), silver.Schema.Field(i).Nullable, v)
 		}

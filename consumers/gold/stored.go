@@ -45,6 +45,7 @@ type whole struct {
 	*entity
 	id                     uuid.UUID
 	content                content
+	said                   string
 	inEntities, inEpisodes uint64 // rows of it that the tables may have; 0 if they certainly have none
 }
 
@@ -69,8 +70,26 @@ func loadWhole(from pebble.Reader, id uuid.UUID) (*whole, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.ordinal, w.content.parts = ordinal, a.order
-	return w, nil
+	w.ordinal, w.content.parts, w.content.cutOff = ordinal, a.order, a.cutOff
+	return w, w.complete(from)
+}
+
+// complete adds to a tool call its arguments, which its message may have.
+func (w *whole) complete(from pebble.Reader) error {
+	request := &w.content.request
+	if request.kind == bronze.KindToolCall && request.payload == "" && request.text != "" {
+		asked, err := decodeAsking([]byte(request.text))
+		if err != nil {
+			return err
+		}
+		message, err := loadWhole(from, asked.message)
+		if err != nil {
+			return err
+		}
+		request.payload = asked.arguments(message)
+	}
+	w.content.nameCall(w.entity)
+	return nil
 }
 
 // take takes the record of a slot, at is what follows the slot in its key.
@@ -83,6 +102,10 @@ func (w *whole) take(slot byte, at, record []byte, text *assembly) (err error) {
 		w.content.request, err = d.body(), d.end()
 	case slotResult:
 		w.content.result, err = d.body(), d.end()
+	case slotExchange:
+		w.content.exchange, err = d.body(), d.end()
+	case slotSaid:
+		w.said = string(record)
 	case slotState:
 		if w.entity, err = decodeEntity(record); err == nil && w.rows > 0 {
 			w.inEntities, w.inEpisodes = 1, w.rows-1
@@ -132,6 +155,12 @@ func (f *folding) writeEntity(id uuid.UUID, e *folded) error {
 	}
 	if e.result != nil {
 		err = errors.Join(err, f.set(entityKey(e.ordinal, slotResult), e.result.encode()))
+	}
+	if e.exchange != nil {
+		err = errors.Join(err, f.set(entityKey(e.ordinal, slotExchange), e.exchange.encode()))
+	}
+	if e.asked != nil {
+		err = errors.Join(err, f.set(askedKey(e.asked.message, id), nil))
 	}
 	if e.fresh {
 		err = errors.Join(err, f.set(key(keyOrdinal, id), binary.AppendUvarint(nil, e.ordinal)))

@@ -34,16 +34,23 @@ type Entity struct {
 }
 
 func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
-	return &Entity{
-		UUID: id, Kind: e.kind, WorkflowID: e.workflow, IntentID: e.intent, AgentID: e.agent.value,
+	v := &Entity{
+		UUID: id, Kind: e.shown(), WorkflowID: e.workflow, IntentID: e.intent, AgentID: e.agent.value,
 		Capability: e.capability.value, Provider: e.provider.value, Status: e.status(),
 		StartedAt: timeOf(e.started()), EndedAt: timeOf(e.ended()), LatencyUS: e.latency(),
 		StreamID: e.stream, FirstPosition: int64(e.firstPosition), LastPosition: int64(e.lastPosition),
 		Events: e.events, Bytes: e.bytes, InputTokens: e.inputTokens, OutputTokens: e.outputTokens,
 		CachedTokens: e.cachedTokens, ReasoningTokens: e.reasoningTokens, CostUSD: e.cost, Role: e.role.value, Clock: e.clock(),
-		FirstPart: int64(e.firstPart), FinishReason: e.finish.value, Error: e.failure.value,
-		Request: c.request.payload, Result: c.resultText(), Text: c.text(), Reasoning: c.reasoning(),
+		FirstPart: int64(e.firstPart), FinishReason: e.finish.value, Error: e.why(),
+		Request: c.request.payload, Result: c.resultText(e.finish.value), Text: c.text(), Reasoning: c.reasoning(),
 	}
+	switch {
+	case e.hidden: // the answer says it
+		v.Text = ""
+	case e.requests > 1: // one of several answers
+		v.Result, v.Text = "", ""
+	}
+	return v
 }
 
 func timeOf(micros int64) time.Time {
@@ -115,7 +122,7 @@ func (g *Gold) Unsettled(ctx context.Context, workflow string) ([]*Entity, error
 // Metric is one row of the capability metrics.
 type Metric struct {
 	ID                                       uuid.UUID
-	Capability, Provider                     string
+	Capability, Kind, Provider               string    // Kind is model, tool or method
 	Bucket                                   time.Time // start of the hour in which the calls began
 	Calls, Errors                            int64
 	LatencyP50US, LatencyP95US, LatencyP99US int64 // -1 if no latency is known
@@ -125,7 +132,7 @@ type Metric struct {
 
 func newMetricView(id uuid.UUID, m *metric) *Metric {
 	return &Metric{
-		ID: id, Capability: m.capability, Provider: m.provider, Bucket: timeOf(m.bucket), Calls: m.calls, Errors: m.errors,
+		ID: id, Capability: m.capability, Kind: m.kind, Provider: m.provider, Bucket: timeOf(m.bucket), Calls: m.calls, Errors: m.errors,
 		LatencyP50US: m.quantile(0.50), LatencyP95US: m.quantile(0.95), LatencyP99US: m.quantile(0.99),
 		Bytes: m.bytes, InputTokens: m.inputTokens, OutputTokens: m.outputTokens, Workflows: m.workflows,
 	}

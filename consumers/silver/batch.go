@@ -87,6 +87,7 @@ func (b *Batch) Append(e *bronze.Event) {
 	appendCount(c.cachedTokens, e.CachedTokens)
 	appendCount(c.reasoningTokens, e.ReasoningTokens)
 	appendCost(c.costUSD, e.CostUSD)
+	appendText(c.capabilityKind, e.CapabilityKind)
 	b.appendContent(e)
 	b.appendNames(e)
 	b.bytes += rowBytes(e)

@@ -13,7 +13,7 @@ type columns struct {
 	position, bronzeSeq, inputTokens, outputTokens  *array.Int64Builder
 	bytes                                           *array.Int64Builder
 	removed, part                                   *array.Int32Builder
-	role, title                                     *array.StringBuilder
+	role, title, capabilityKind                     *array.StringBuilder
 	cachedTokens, reasoningTokens                   *array.Int64Builder
 	costUSD                                         *array.Float64Builder
 }
@@ -54,6 +54,7 @@ func bindColumns(rows *array.RecordBuilder) columns {
 		title:           builder[*array.StringBuilder](rows, ColTitle),
 		cachedTokens:    builder[*array.Int64Builder](rows, ColCachedTokens),
 		reasoningTokens: builder[*array.Int64Builder](rows, ColReasoningTokens),
+		capabilityKind:  builder[*array.StringBuilder](rows, ColCapabilityKind),
 		costUSD:         builder[*array.Float64Builder](rows, ColCostUSD),
 	}
 }

@@ -34,6 +34,7 @@ const (
 	ColDisposition  = "disposition"
 
 	ColPart            = "part"
+	ColCapabilityKind  = "capability_kind" // model, tool or method
 	ColRole            = "role"
 	ColTitle           = "title"
 	ColCachedTokens    = "cached_tokens"
@@ -86,4 +87,5 @@ var Schema = arrow.NewSchema([]arrow.Field{
 	{Name: ColCachedTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	{Name: ColReasoningTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	{Name: ColCostUSD, Type: arrow.PrimitiveTypes.Float64, Nullable: true},
+	{Name: ColCapabilityKind, Type: arrow.BinaryTypes.String, Nullable: true},
 }, nil)

@@ -201,6 +201,7 @@ type Origin struct {
 // Capability is the use of one capability in one time bucket.
 type Capability struct {
 	Capability   string    `col:"capability" json:"capability"`
+	Kind         string    `col:"kind" json:"kind"` // model, tool or method
 	Provider     string    `col:"provider" json:"provider,omitempty"`
 	Bucket       time.Time `col:"bucket" json:"bucket"`
 	Calls        int64     `col:"calls" json:"calls"`

@@ -82,7 +82,7 @@ var All = []Table{
 			textOrNull("fragments"), textOrNull("payload"), textOrNull("finish_reason"), textOrNull("error"),
 			integerOrNull("input_tokens"), integerOrNull("output_tokens"), integer("bytes"), integer("removed"),
 			integer("silver_seq"), integerOrNull("part"), textOrNull("role"), textOrNull("title"), integerOrNull("cached_tokens"),
-			integerOrNull("reasoning_tokens"), realOrNull("cost_usd"),
+			integerOrNull("reasoning_tokens"), realOrNull("cost_usd"), textOrNull("capability_kind"), // model, tool, method
 		}, nil),
 		Indexes: []Index{{"workflow_id", BTree}, {"entity_uuid", BTree}},
 	},
@@ -115,7 +115,7 @@ var All = []Table{
 			text("metric_id"), text("capability"), textOrNull("provider"), instant("bucket"), integer("calls"),
 			integer("errors"), integerOrNull("latency_p50_us"), integerOrNull("latency_p95_us"),
 			integerOrNull("latency_p99_us"), integer("bytes"), integer("input_tokens"), integer("output_tokens"),
-			integer("workflows"),
+			integer("workflows"), textOrNull("kind"), // model, tool, method
 		}, nil),
 	},
 	{

@@ -105,3 +105,24 @@ func present(value []byte) []byte {
 	}
 	return value
 }
+
+// Unfinished returns the bytes of body after its last finished block: an event that the stream's end cuts off, if any. With
+// first, no event precedes body in its stream.
+func Unfinished(body []byte, first bool) []byte {
+	ends := newLineEnds(body)
+	start := 0
+	if first && bytes.HasPrefix(body, bom) {
+		start = len(bom)
+	}
+	for i := start; ; {
+		end := ends.next(i)
+		if end == len(body) {
+			return body[start:]
+		}
+		next := ends.after(end)
+		if end == i {
+			start = next
+		}
+		i = next
+	}
+}

@@ -57,6 +57,9 @@ func (f *forgetting) redact(ctx context.Context) (err error) {
 			moves[i] = move{part.Position, part.Position + uint64(part.Count), acks[i].Seq}
 			written = append(written, acks[i].Seq)
 		}
+		if n := len(moves); n > 0 {
+			moves[n-1].to++ // that the stream ends within an event stands behind its last record
+		}
 		if err := f.move(ctx, seq, moves); err != nil {
 			return err
 		}
@@ -128,10 +131,14 @@ func splitFrame(frame *streams.Frame, events []bronze.Event, goes func(*bronze.E
 	return parts, ok
 }
 
-// byRecord cuts the events of a frame into those of each record.
+// byRecord cuts the events of a frame into those of each record. That it ends within an event is no record: the bytes that say
+// so go with the last one.
 func byRecord(events []bronze.Event) (records [][]bronze.Event) {
 	for i := range events {
-		if events[i].Part == 0 {
+		switch {
+		case events[i].Kind == bronze.KindStreamCut:
+			continue
+		case events[i].Part == 0:
 			records = append(records, events[i:i+1:i+1])
 			continue
 		}
