@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -24,6 +26,7 @@ type bpe struct {
 	unknown  uint32
 	fallback bool
 	merges   map[pair]merged
+	known    knownRuns
 
 	// Characters that stand side by side in some token; between others, no merge happens.
 	adjacentASCII [utf8.RuneSelf][utf8.RuneSelf]bool
@@ -212,9 +215,43 @@ func runeBytes(text string, r rune) int {
 type merging struct {
 	*bpe
 	tokens []uint32
+	text   []byte // of the run
 	run    []uint32
 	ranks  []merged // of run[i] with run[i+1]
 	last   rune
+}
+
+// knownRuns remembers what runs become, since most words come again and again. It is used by several goroutines.
+type knownRuns struct {
+	sync.RWMutex
+	tokens map[string][]uint32
+}
+
+// Limits of what is remembered: runs, and the bytes of one.
+const (
+	knownRunsMax     = 1 << 14
+	knownRunBytesMax = 32
+)
+
+// find appends the tokens of a run.
+func (k *knownRuns) find(run []byte, tokens []uint32) ([]uint32, bool) {
+	k.RLock()
+	defer k.RUnlock()
+	found, ok := k.tokens[string(run)]
+	return append(tokens, found...), ok
+}
+
+// keep remembers a run. When there are too many, all are forgotten; those in use come back.
+func (k *knownRuns) keep(run []byte, tokens []uint32) {
+	if len(run) > knownRunBytesMax {
+		return
+	}
+	k.Lock()
+	defer k.Unlock()
+	if k.tokens == nil || len(k.tokens) == knownRunsMax {
+		k.tokens = map[string][]uint32{}
+	}
+	k.tokens[string(run)] = slices.Clone(tokens)
 }
 
 // add adds a character with its bytes.
@@ -224,7 +261,7 @@ func (m *merging) add(r rune, bytes string) {
 	}
 	m.last = r
 	if token := m.char(r); token != noToken {
-		m.run = append(m.run, token)
+		m.run, m.text = append(m.run, token), utf8.AppendRune(m.text, r)
 		return
 	}
 	m.flush()
@@ -248,8 +285,23 @@ const (
 	noMerge = math.MaxUint32 // rank of neighbours that do not merge
 )
 
-// flush merges what is in the run and adds it to the tokens.
+// flush adds what the run becomes to the tokens.
 func (m *merging) flush() {
+	if len(m.run) > 1 {
+		var known bool
+		if m.tokens, known = m.known.find(m.text, m.tokens); !known {
+			m.merge()
+			m.known.keep(m.text, m.run)
+			m.tokens = append(m.tokens, m.run...)
+		}
+	} else {
+		m.tokens = append(m.tokens, m.run...)
+	}
+	m.run, m.text = m.run[:0], m.text[:0]
+}
+
+// merge merges what is in the run.
+func (m *merging) merge() {
 	m.ranks = m.ranks[:0]
 	for i := range len(m.run) - 1 {
 		m.ranks = append(m.ranks, m.mergeOf(m.run[i], m.run[i+1]))
@@ -262,12 +314,10 @@ func (m *merging) flush() {
 			}
 		}
 		if best.rank == noMerge {
-			break
+			return
 		}
 		m.mergeAt(at, best.token)
 	}
-	m.tokens = append(m.tokens, m.run...)
-	m.run = m.run[:0]
 }
 
 // mergeAt puts a token in the place of two.

@@ -46,6 +46,7 @@ type Static struct {
 	model  string
 	tokens tokenizer
 	table  *table
+	means  sync.Pool // of *mean, with the rows that they have met
 	close  func() error
 }
 
@@ -124,14 +125,18 @@ func (s *Static) Dimensions() int { return s.table.dimensions }
 // file of the table can no longer be read.
 func (s *Static) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	vectors := make([][]float32, len(texts))
-	mean := newMean(s.table)
+	mean, ok := s.means.Get().(*mean)
+	if !ok {
+		mean = newMean(s.table)
+	}
+	defer s.means.Put(mean)
 	var tokens []uint32
 	for i, text := range texts {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		tokens = s.tokens.tokenize(text, tokens[:0])
-		vector, err := mean.of(tokens)
+		vector, err := mean.direct(tokens)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrModel, err)
 		}
@@ -140,34 +145,60 @@ func (s *Static) Embed(ctx context.Context, texts []string) ([][]float32, error)
 	return vectors, nil
 }
 
-// mean sums rows of a table in buffers of its own.
+// meanRows is how many rows a mean keeps as numbers: a power of two. With 256 dimensions they take 2 MB.
+const meanRows = 2048
+
+// mean sums rows of a table in buffers of its own. Few tokens make up most of a text, so it keeps the rows that it has met
+// last, each in the place that its token's lowest bits tell.
 type mean struct {
 	table *table
 	row   []byte
 	sums  []float32
+	rows  []float32
+	of    [meanRows]uint32 // token of the row in a place, plus one
 }
 
 func newMean(t *table) *mean {
-	return &mean{t, make([]byte, t.rowBytes()), make([]float32, t.dimensions)}
+	return &mean{table: t, row: make([]byte, t.rowBytes()), sums: make([]float32, t.dimensions), rows: make([]float32, meanRows*t.dimensions)}
 }
 
-// of returns the direction of the sum of the tokens' rows, which is that of their mean.
-func (m *mean) of(tokens []uint32) ([]float32, error) {
+// direct returns the direction of the sum of the tokens' rows, which is that of their mean.
+func (m *mean) direct(tokens []uint32) ([]float32, error) {
 	clear(m.sums)
 	for _, token := range tokens {
 		if int(token) >= m.table.rows {
 			continue // a token that the tokenizer knows and the table does not
 		}
-		if err := m.table.read(int(token), m.row); err != nil {
+		row, err := m.rowOf(token)
+		if err != nil {
 			return nil, err
 		}
-		if m.table.half {
-			addHalf(m.sums, m.row)
-		} else {
-			addSingle(m.sums, m.row)
+		for i, v := range row[:len(m.sums)] {
+			m.sums[i] += v
 		}
 	}
 	return unit(m.sums), nil
+}
+
+// rowOf returns the row of a token.
+func (m *mean) rowOf(token uint32) ([]float32, error) {
+	place := int(token % meanRows)
+	row := m.rows[place*m.table.dimensions:][:m.table.dimensions]
+	if m.of[place] == token+1 {
+		return row, nil
+	}
+	m.of[place] = 0 // until it is read
+	if err := m.table.read(int(token), m.row); err != nil {
+		return nil, err
+	}
+	clear(row)
+	if m.table.half {
+		addHalf(row, m.row)
+	} else {
+		addSingle(row, m.row)
+	}
+	m.of[place] = token + 1
+	return row, nil
 }
 
 // addHalf adds numbers of 16 bits, four at a time.
