@@ -13,11 +13,15 @@ import (
 
 // startAPI serves a running pipeline over HTTP. What clients are sending is taken until ctx ends.
 func startAPI(ctx context.Context, settings config.Config, running *app.Pipeline, logger *slog.Logger) (*api.Server, error) {
+	tools := mcp.Options{View: running.View(), Version: version(), Logger: logger}
+	if settings.HTTP.Remember {
+		tools.Remember = remember(running.Record)
+	}
 	return api.Start(ctx, api.Options{
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins,
 		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger), Audit: running,
 		Replay: api.Replay(running.Log()),
-		MCP:    mcp.Handler(mcp.Options{View: running.View(), Version: version(), Logger: logger}),
+		MCP:    mcp.Handler(tools),
 		Ready:  running.Ready, Metrics: metrics.NewRegistry(running, logger), Logger: logger,
 	})
 }

@@ -79,6 +79,8 @@ type HTTP struct {
 	// What keeps pages of other sites out, of the API and of the proxy.
 	Hosts   []string `koanf:"hosts"`   // names that clients may use for this server, besides loopback's and listen's
 	Origins []string `koanf:"origins"` // origins of other pages that may send requests
+
+	Remember bool `koanf:"remember"` // agents at /mcp may also store what they say
 }
 
 // Registry says where promotions go.
