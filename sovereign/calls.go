@@ -95,15 +95,25 @@ func (c *calls) end() {
 	c.active.Done()
 }
 
-// close refuses further calls and waits for those under way. It reports whether it was the first to.
-func (c *calls) close() bool {
+// close refuses further calls and waits for those under way until ctx ends. It reports whether it was the first to; the error is
+// the context's if calls are left.
+func (c *calls) close(ctx context.Context) (first bool, err error) {
 	c.mu.Lock()
-	first := !c.closed
+	first = !c.closed
 	if first {
 		close(c.done)
 	}
 	c.closed = true
 	c.mu.Unlock()
-	c.active.Wait()
-	return first
+	over := make(chan struct{})
+	go func() {
+		c.active.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+		return first, nil
+	case <-ctx.Done():
+		return first, context.Cause(ctx)
+	}
 }

@@ -142,8 +142,16 @@ func (s *Store) Refresh(ctx context.Context) error {
 }
 
 // Close waits for the calls under way and closes the store. Readers that Query returned fail from then on.
-func (s *Store) Close() error {
-	if !s.calls.close() {
+func (s *Store) Close() error { return s.CloseWithin(context.Background()) }
+
+// CloseWithin is Close, but leaves what is under way when ctx ends, such as a long compaction, to itself: the process may end in
+// the middle of it, since what was not committed by then does not count. The error wraps the context's.
+func (s *Store) CloseWithin(ctx context.Context) error {
+	first, err := s.calls.close(ctx)
+	if err != nil {
+		return fmt.Errorf("sovereign: calls are still under way: %w", err)
+	}
+	if !first {
 		return nil
 	}
 	var errs []error

@@ -31,3 +31,13 @@ func TestBoundMemoryReachesEveryStream(t *testing.T) {
 		t.Error("what is not there is not missed")
 	}
 }
+
+// Another version of the server is gone without, and does not end the program.
+func TestBoundMemoryOfAnotherServer(t *testing.T) {
+	type account struct{ js *struct{ streams []int } }
+	for _, other := range []any{&struct{}{}, &account{&struct{ streams []int }{[]int{1}}}} {
+		if err := shortenBlockCache(other); err == nil {
+			t.Errorf("%T is taken for the server's account", other)
+		}
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -52,6 +54,9 @@ type Log struct {
 	bronze, silver, dead, promotion jetstream.Stream
 	publications, state, tombstones jetstream.KeyValue
 	forgotten                       Forgotten
+
+	tallying sync.Mutex // one count at a time
+	tally    atomic.Pointer[Tally]
 }
 
 // Damage tells of messages that the server found unreadable when it recovered a stream, and left out. What depends on

@@ -86,32 +86,44 @@ func (l *Log) Accept(ctx context.Context, missing []Stretch) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	accepted, err := l.accepted(ctx)
-	if err != nil {
-		return err
+	for {
+		accepted, revision, err := l.loadAccepted(ctx)
+		if err != nil {
+			return err
+		}
+		value, err := json.Marshal(append(accepted, missing...))
+		if err == nil {
+			_, err = l.state.Update(ctx, acceptedKey, value, revision)
+		}
+		if errors.Is(err, jetstream.ErrKeyExists) {
+			continue // another process has just accepted something
+		}
+		if err != nil {
+			return fmt.Errorf("streams: accept what is missing: %w", err)
+		}
+		return nil
 	}
-	value, err := json.Marshal(append(accepted, missing...))
-	if err == nil {
-		_, err = l.state.Put(ctx, acceptedKey, value)
-	}
-	if err != nil {
-		return fmt.Errorf("streams: accept what is missing: %w", err)
-	}
-	return nil
 }
 
-func (l *Log) accepted(ctx context.Context) (accepted []Stretch, err error) {
+func (l *Log) accepted(ctx context.Context) ([]Stretch, error) {
+	accepted, _, err := l.loadAccepted(ctx)
+	return accepted, err
+}
+
+// loadAccepted returns what was accepted and its revision in the bucket, 0 if there is none.
+func (l *Log) loadAccepted(ctx context.Context) (accepted []Stretch, revision uint64, err error) {
 	entry, err := l.state.Get(ctx, acceptedKey)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err == nil {
+		revision = entry.Revision()
 		err = json.Unmarshal(entry.Value(), &accepted)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("streams: key %s of bucket %s: %w", acceptedKey, BucketState, err)
+		return nil, 0, fmt.Errorf("streams: key %s of bucket %s: %w", acceptedKey, BucketState, err)
 	}
-	return accepted, nil
+	return accepted, revision, nil
 }
 
 // withAccepted adds stretches to gaps, in order.

@@ -23,11 +23,12 @@ type Tally struct {
 // Tally counts the frames of BRONZE. It goes on from where the last count ended, so it costs what is new; it misses only
 // frames that came and went between two counts. Errors are Scan's.
 func (l *Log) Tally(ctx context.Context) (Tally, error) {
-	was, revision, err := l.loadTally(ctx)
+	l.tallying.Lock()
+	defer l.tallying.Unlock()
+	t, err := l.lastTally(ctx)
 	if err != nil {
 		return Tally{}, err
 	}
-	t := was
 	for m, err := range Scan(ctx, l.bronze, ReplayOptions{FromSeq: t.LastSeq + 1, HeadersOnly: true}) {
 		if err != nil {
 			return Tally{}, err
@@ -37,10 +38,45 @@ func (l *Log) Tally(ctx context.Context) (Tally, error) {
 		t.Bytes += uint64(m.Bytes)
 		t.LastSeq = m.Seq
 	}
-	if t == was {
-		return t, nil
+	l.tally.Store(&t)
+	return t, nil
+}
+
+// Tallied is the last count, which costs nothing.
+func (l *Log) Tallied() Tally {
+	if t := l.tally.Load(); t != nil {
+		return *t
 	}
-	return t, l.saveTally(ctx, t, revision)
+	return Tally{}
+}
+
+// KeepTally counts and keeps the count in the bucket, for the next process and for when frames have left the log.
+func (l *Log) KeepTally(ctx context.Context) error {
+	t, err := l.Tally(ctx)
+	if err != nil {
+		return err
+	}
+	was, revision, err := l.loadTally(ctx)
+	if err != nil || t.LastSeq <= was.LastSeq {
+		return err
+	}
+	return l.saveTally(ctx, t, revision)
+}
+
+// lastTally is the last count of this process, else the one that was kept. One that is ahead of the stream belongs to an earlier
+// stream.
+func (l *Log) lastTally(ctx context.Context) (Tally, error) {
+	if t := l.tally.Load(); t != nil {
+		info, err := l.bronze.Info(ctx)
+		if err != nil {
+			return Tally{}, fmt.Errorf("streams: tally: %w", err)
+		}
+		if t.LastSeq <= info.State.LastSeq {
+			return *t, nil
+		}
+	}
+	t, _, err := l.loadTally(ctx)
+	return t, err
 }
 
 // loadTally returns the checkpoint and its revision. One that is ahead of the stream belongs to an earlier stream.

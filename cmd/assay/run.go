@@ -28,6 +28,13 @@ import (
 // stopTimeout is how long a clean stop may take before what is left is cut off. Nothing durable is lost by that.
 const stopTimeout = 30 * time.Second
 
+// A service may take longer, within the minute that systemd and Kubernetes grant: what it was told to stop doing, such as a long
+// answer, has serviceHangUp of it.
+const (
+	serviceStopTimeout = 50 * time.Second
+	serviceHangUp      = 10 * time.Second
+)
+
 type runFlags struct {
 	ingest    []string
 	stream    string
@@ -98,7 +105,7 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 		return err
 	}
 	defer func() {
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), serviceStopTimeout)
 		defer cancel()
 		err = errors.Join(err, service.stop(stopping))
 	}()
@@ -271,7 +278,9 @@ func (s *service) stop(ctx context.Context) error {
 	s.hangUp()
 	var err error
 	if s.api != nil {
-		err = s.api.Stop(ctx)
+		hangUp, cancel := context.WithTimeout(ctx, serviceHangUp)
+		defer cancel()
+		err = s.api.Stop(hangUp)
 	}
 	return errors.Join(err, s.pipeline.Close(ctx))
 }

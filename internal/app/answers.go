@@ -19,12 +19,34 @@ import (
 // maxLetters bounds one answer about dead letters.
 const maxLetters = 10_000
 
+// figuresAge is how old the counts may be that Figures returns.
+const figuresAge = 10 * time.Second
+
+// Figures are a Summary that is seldom counted, however often it is asked for: frames as of when the chain was last extended,
+// rows as of figuresAge ago at most.
+func (p *Pipeline) Figures(ctx context.Context) (*query.Summary, error) {
+	p.figuring.Lock()
+	defer p.figuring.Unlock()
+	if p.figures != nil && time.Since(p.figured) < figuresAge {
+		return p.figures, nil
+	}
+	s, err := p.summary(ctx, p.log.Tallied())
+	if err == nil {
+		p.figures, p.figured = s, time.Now()
+	}
+	return s, err
+}
+
 // Summary counts what every layer holds.
 func (p *Pipeline) Summary(ctx context.Context) (*query.Summary, error) {
 	tally, err := p.log.Tally(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return p.summary(ctx, tally)
+}
+
+func (p *Pipeline) summary(ctx context.Context, tally streams.Tally) (*query.Summary, error) {
 	batches, err := p.log.Silver().Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read stream SILVER: %w", err)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -34,6 +36,7 @@ type Store interface {
 	Prune(ctx context.Context, table string) error
 	Refresh(ctx context.Context) error
 	Close() error
+	CloseWithin(ctx context.Context) error
 }
 
 // Options configure a Pipeline.
@@ -82,6 +85,12 @@ type Pipeline struct {
 	settledTo     atomic.Uint64 // frame up to which everything was folded when that was last asked
 	auditing      chan struct{} // holds a token while there is an audit
 
+	figuring sync.Mutex // guards what follows
+	figures  *query.Summary
+	figured  time.Time
+
+	resumed chan struct{} // closed when Start has ended what was interrupted of forgetting
+
 	stop context.CancelFunc // ends what Start started
 	done chan struct{}
 	err  error // of the group, once done is closed
@@ -90,7 +99,7 @@ type Pipeline struct {
 // Open opens everything without processing anything. Unless it fails, Close must be called.
 func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 	p := &Pipeline{opts: opts, shares: budget.For(opts.Config.Memory), auditing: make(chan struct{}, 1)}
-	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgetting, p.openConsumers} {
+	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgettingAtOnce, p.openConsumers} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
 		}

@@ -19,6 +19,7 @@ const (
 
 // extendChain keeps the chain up to date, and brings it up to date a last time when it is told to stop.
 func (p *Pipeline) extendChain(ctx context.Context) error {
+	p.extendChainOnce(ctx) // so that there are counts from the start
 	tick, look := time.NewTicker(chainInterval), time.NewTicker(chainLook)
 	defer tick.Stop()
 	defer look.Stop()
@@ -43,7 +44,7 @@ func (p *Pipeline) extendChain(ctx context.Context) error {
 func (p *Pipeline) extendChainOnce(ctx context.Context) {
 	_, err := p.log.ExtendChain(ctx)
 	if err == nil {
-		_, err = p.log.Tally(ctx)
+		err = p.log.KeepTally(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
 		p.opts.Logger.Warn("the log's chain falls behind, will try again", "error", err)

@@ -16,7 +16,7 @@ import (
 )
 
 // Forget removes a workflow from everything that was made of it and, if asked to, from the log; also while the pipeline runs.
-// Folding stands still meanwhile, capture does not. Errors wrap view.ErrNotFound, or view.ErrConflict if an audit is under way
+// Folding stands still while what it made is taken out, and not while the log is read for that. Errors wrap view.ErrNotFound, or view.ErrConflict if an audit is under way
 // or promotions are not published yet.
 func (p *Pipeline) Forget(ctx context.Context, workflow string, opts query.ForgetOptions) (*query.Forgetting, error) {
 	release, err := p.alone(ctx)
@@ -114,6 +114,36 @@ func (p *Pipeline) passed(ctx context.Context, consumer jetstream.Consumer, seq 
 	}
 }
 
+// endForgettingAtOnce ends what was interrupted where nothing is going to run. Start does so beside serving.
+func (p *Pipeline) endForgettingAtOnce(ctx context.Context) error {
+	if !p.opts.Reading {
+		return nil
+	}
+	return p.endForgetting(ctx)
+}
+
+// resumeForgetting ends what was interrupted, and then lets audits and other forgetting begin. Until then nothing is folded or
+// promoted.
+func (p *Pipeline) resumeForgetting(release func()) func(context.Context) error {
+	return func(ctx context.Context) error {
+		defer release()
+		defer close(p.resumed)
+		return p.endForgetting(ctx)
+	}
+}
+
+// afterForgetting is a part that begins when what was interrupted of forgetting is ended.
+func (p *Pipeline) afterForgetting(part func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-p.resumed:
+			return part(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
 // endForgetting ends what was interrupted. If that fails, the tombstone still keeps what is forgotten from coming back, and the
 // next start tries again.
 func (p *Pipeline) endForgetting(ctx context.Context) error {
@@ -129,5 +159,5 @@ func (p *Pipeline) endForgetting(ctx context.Context) error {
 
 func (p *Pipeline) forgetOptions() (erase.Options, error) {
 	silver, err := p.silverOptions()
-	return erase.Options{Log: p.log, Gold: p.gold, Store: p.store, Silver: &silver, Logger: p.opts.Logger, Running: p.stop != nil}, err
+	return erase.Options{Log: p.log, Gold: p.gold, Store: p.store, Silver: &silver, Logger: p.opts.Logger, Dir: p.opts.Config.Data, Running: p.stop != nil}, err
 }

@@ -48,6 +48,11 @@ func (p *Pipeline) WaitIdle(ctx context.Context, show func(*query.Summary)) erro
 
 // busy asks each layer in the order in which work moves through them, so that none is missed between two questions.
 func (p *Pipeline) busy(ctx context.Context) (bool, error) {
+	select {
+	case <-p.resumed:
+	default:
+		return true, nil // what was interrupted of forgetting goes on
+	}
 	if busy, err := p.anyBusy(ctx, p.log.SilverConsumer, p.log.GoldConsumer, p.log.PromotionConsumer); busy || err != nil {
 		return busy, err
 	}

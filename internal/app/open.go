@@ -60,7 +60,10 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 		return err
 	}
 	if p.server != nil { // nobody else consumes what is embedded here
-		if err := errors.Join(p.server.BoundMemory(), p.log.Redeliver(ctx)); err != nil {
+		if err := p.server.BoundMemory(); err != nil {
+			p.opts.Logger.Warn("the embedded server keeps more in memory than it need", "error", err)
+		}
+		if err := p.log.Redeliver(ctx); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func (p *Pipeline) rebuild(ctx context.Context) (*rebuild.Result, error) {
 	}
 	result, err := rebuild.Build(ctx, options)
 	if err == nil {
-		err = p.closeTables()
+		err = p.closeTables(ctx)
 	}
 	if err == nil {
 		err = rebuild.Swap(p.opts.Config.Data)
@@ -111,14 +111,14 @@ func (p *Pipeline) programStamp(ctx context.Context) (string, error) {
 }
 
 // closeTables closes the tables and their state, if they are open.
-func (p *Pipeline) closeTables() error {
+func (p *Pipeline) closeTables(ctx context.Context) error {
 	var errs []error
 	if p.gold != nil {
 		errs = append(errs, p.gold.Close())
 		p.gold = nil
 	}
 	if p.store != nil {
-		errs = append(errs, p.store.Close())
+		errs = append(errs, p.store.CloseWithin(ctx))
 		p.store = nil
 	}
 	return errors.Join(errs...)

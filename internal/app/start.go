@@ -38,22 +38,27 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	if err := p.fitVectors(ctx); err != nil {
 		return err
 	}
+	release, err := p.alone(ctx)
+	if err != nil {
+		return err
+	}
 	gate := p.opts.Config.Gate
 	p.stamp = streams.NewStamp(streams.ShedPolicy{Low: gate.LowWatermark, High: gate.HighWatermark, Ceiling: gate.Ceiling}, p.log.SilverLag)
 
 	// What runs outlives the caller's context: Close ends it, in its own order.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	p.stop, p.done = stop, make(chan struct{})
+	p.stop, p.done, p.resumed = stop, make(chan struct{}), make(chan struct{})
 	group, running := errgroup.WithContext(running)
 	for name, part := range map[string]func(context.Context) error{
-		"silver":    func(ctx context.Context) error { return p.silver.Run(ctx, silver) },
-		"gold":      func(ctx context.Context) error { return p.gold.Run(ctx, gold) },
-		"promotion": p.promotion.Run,
-		"vectors":   p.vectors.Run,
-		"upkeep":    p.upkeep,
-		"lag":       p.measureLag,
-		"chain":     p.extendChain,
-		"server":    p.watchServer,
+		"silver":     func(ctx context.Context) error { return p.silver.Run(ctx, silver) },
+		"gold":       p.afterForgetting(func(ctx context.Context) error { return p.gold.Run(ctx, gold) }),
+		"promotion":  p.afterForgetting(p.promotion.Run),
+		"forgetting": p.resumeForgetting(release),
+		"vectors":    p.vectors.Run,
+		"upkeep":     p.upkeep,
+		"lag":        p.measureLag,
+		"chain":      p.extendChain,
+		"server":     p.watchServer,
 	} {
 		group.Go(func() error {
 			if err := part(running); err != nil && !errors.Is(err, context.Canceled) {
@@ -140,20 +145,25 @@ func (p *Pipeline) Maintain(ctx context.Context) error {
 	return err
 }
 
+// errStillRunning means that what was processed did not come to an end in time.
+var errStillRunning = errors.New("processing has not ended in time, and is left where it is; nothing that was accepted is lost")
+
 // Close stops processing and closes everything in the reverse order of opening. Frames that were accepted and not yet
 // processed stay in the log for the next start. It may be called once, also on a Pipeline that is only partly open.
+//
+// When ctx ends, what is still under way is left, as by a crash: the process should end then. What is committed stays.
 func (p *Pipeline) Close(ctx context.Context) error {
 	var errs []error
 	if p.publisher != nil {
 		errs = append(errs, p.publisher.Close(ctx))
 	}
-	if p.stop != nil {
-		p.stop()
-		<-p.done
-	}
-	errs = append(errs, p.closeTables())
-	if p.closeEmbedder != nil {
-		errs = append(errs, p.closeEmbedder())
+	if p.ended(ctx) {
+		errs = append(errs, p.closeTables(ctx))
+		if p.closeEmbedder != nil {
+			errs = append(errs, p.closeEmbedder())
+		}
+	} else {
+		errs = append(errs, errStillRunning) // whose tables must stay open
 	}
 	if p.conn != nil {
 		p.conn.Close()
@@ -162,4 +172,18 @@ func (p *Pipeline) Close(ctx context.Context) error {
 		errs = append(errs, p.server.Stop(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// ended stops what Start started, and tells whether it has ended by when ctx does.
+func (p *Pipeline) ended(ctx context.Context) bool {
+	if p.stop == nil {
+		return true
+	}
+	p.stop()
+	select {
+	case <-p.done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

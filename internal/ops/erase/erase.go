@@ -31,6 +31,7 @@ type Options struct {
 	Store  Store
 	Silver *silver.Options // as the Silver consumer has them
 	Logger *slog.Logger
+	Dir    string // for what is set aside meanwhile
 	// Running tells that the consumers run. Else frames that are written again would wait for them.
 	Running bool
 }
@@ -77,7 +78,7 @@ func Run(ctx context.Context, opts Options, request Request) (*Report, error) {
 	return f.report, f.run(ctx)
 }
 
-// Resume ends what was interrupted. Nothing may be processed before it returns.
+// Resume ends what was interrupted. Nothing may be folded or promoted before it returns; what is captured meanwhile is new.
 func Resume(ctx context.Context, opts Options) error {
 	all, err := opts.Log.Tombstones(ctx)
 	if err != nil {
@@ -105,9 +106,27 @@ type forgetting struct {
 	whole   []uint64        // sequences of frames that hold events of the workflow alone
 	mixed   []uint64        // sequences of frames that also hold others'
 	moved   map[uint64]bool // those of them that were written again
+	aside   *spool          // rows of frames up to readTo
+	readTo  uint64
 }
 
 func (f *forgetting) run(ctx context.Context) error {
+	info, err := f.Log.Bronze().Info(ctx)
+	if err != nil {
+		return fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
+	}
+	upTo := info.State.LastSeq
+	if f.resumed {
+		upTo = f.report.Through
+	}
+	err = f.gather(ctx, upTo)
+	if f.aside != nil {
+		defer f.aside.close()
+	}
+	if err != nil {
+		return err
+	}
+	failpoint.Point("forget: gathered")
 	out, err := f.Gold.Forget(ctx, f.report.Workflow, f.bury)
 	if err != nil {
 		return err

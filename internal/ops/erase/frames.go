@@ -13,17 +13,41 @@ import (
 	"assay/streams"
 )
 
-// rows yields the workflow's events in the log, as rows of Silver, and notes which frames have no others.
+// gather reads the log up to a sequence and sets the workflow's events aside, as rows of Silver, so that folding stands still only
+// for what comes meanwhile. It notes which frames have no others.
+func (f *forgetting) gather(ctx context.Context, upTo uint64) (err error) {
+	if f.aside, err = newSpool(f.Dir); err != nil {
+		return err
+	}
+	f.read(ctx, upTo, func(record arrow.Record, failed error) bool {
+		if err = failed; err == nil {
+			err = f.aside.add(record)
+		}
+		return err == nil
+	})
+	return err
+}
+
+// rows yields the workflow's events in the log, as rows of Silver: those that were set aside, and those behind them.
 func (f *forgetting) rows(ctx context.Context) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
-		by := *f.Silver
-		by.Forgotten = nil
-		g := gathering{by: &by, name: normalForm(f.report.Workflow), batch: by.NewBatch(), yield: yield}
-		defer g.batch.Release()
-		if f.report.Through > 0 {
-			g.run(ctx, f)
+		if f.aside == nil || f.aside.each(yield) {
+			f.read(ctx, f.report.Through, yield)
 		}
 	}
+}
+
+// read yields the workflow's events in the frames that were not read yet, up to a sequence.
+func (f *forgetting) read(ctx context.Context, upTo uint64, yield func(arrow.Record, error) bool) {
+	if upTo <= f.readTo {
+		return
+	}
+	by := *f.Silver
+	by.Forgotten = nil
+	g := gathering{by: &by, name: normalForm(f.report.Workflow), batch: by.NewBatch(), yield: yield}
+	defer g.batch.Release()
+	g.run(ctx, f, upTo)
+	f.readTo = upTo
 }
 
 func normalForm(workflow string) string { return kernels.NormaliseString(workflow, false) }
@@ -36,8 +60,8 @@ type gathering struct {
 	yield func(arrow.Record, error) bool
 }
 
-func (g *gathering) run(ctx context.Context, f *forgetting) {
-	for m, err := range streams.Scan(ctx, f.Log.Bronze(), streams.ReplayOptions{ToSeq: f.report.Through}) {
+func (g *gathering) run(ctx context.Context, f *forgetting, upTo uint64) {
+	for m, err := range streams.Scan(ctx, f.Log.Bronze(), streams.ReplayOptions{FromSeq: f.readTo + 1, ToSeq: upTo}) {
 		if err != nil {
 			g.yield(nil, err)
 			return

@@ -14,7 +14,8 @@ import (
 
 // Source is what is asked at each scrape.
 type Source interface {
-	Summary(ctx context.Context) (*query.Summary, error)
+	// Figures are counts that are kept, and cost no counting.
+	Figures(ctx context.Context) (*query.Summary, error)
 	Gauges(ctx context.Context) (Gauges, error)
 }
 
@@ -92,7 +93,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, x float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, x, labels...)
 	}
-	s, err := c.source.Summary(ctx)
+	s, err := c.source.Figures(ctx)
 	if err != nil {
 		c.logger.Warn("metrics: counts are missing from this scrape", "error", err)
 		return

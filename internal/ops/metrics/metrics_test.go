@@ -22,7 +22,7 @@ type figures struct {
 	err     error
 }
 
-func (f *figures) Summary(context.Context) (*query.Summary, error) { return &f.summary, f.err }
+func (f *figures) Figures(context.Context) (*query.Summary, error) { return &f.summary, f.err }
 
 func (f *figures) Gauges(context.Context) (Gauges, error) { return f.gauges, nil }
 

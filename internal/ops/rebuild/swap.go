@@ -100,15 +100,19 @@ func remove(work string) error {
 	return filesError(os.RemoveAll(work))
 }
 
-// WriteDurably writes a small file, and returns when it and its name are on disk. Errors wrap ErrFiles.
+// WriteDurably writes a small file, and returns when it and its name are on disk. Whatever happens meanwhile, the file has the old
+// content or the new one. Errors wrap ErrFiles.
 func WriteDurably(name string, content []byte) error {
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.new")
 	if err != nil {
 		return filesError(err)
 	}
 	_, err = file.Write(content)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return filesError(err)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(file.Name(), name)
+	}
+	if err != nil {
+		return filesError(errors.Join(err, os.Remove(file.Name())))
 	}
 	return syncDir(filepath.Dir(name))
 }

@@ -98,3 +98,29 @@ func names(t *testing.T, dir string) (names []string) {
 	}
 	return names
 }
+
+// A file that cannot be written anew keeps what it had, and no reader meets half of it.
+func TestWriteDurably(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "file")
+	if err := WriteDurably(name, []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(name) // it holds on to the file that there was
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	if err := WriteDurably(name, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	was := make([]byte, 3)
+	if _, err := reader.Read(was); err != nil || string(was) != "old" {
+		t.Errorf("the file was written in place: %q, %v", was, err)
+	}
+	now, err := os.ReadFile(name)
+	entries, _ := os.ReadDir(dir)
+	if err != nil || string(now) != "new" || len(entries) != 1 {
+		t.Errorf("%q, %v among %v", now, err, entries)
+	}
+}

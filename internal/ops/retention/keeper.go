@@ -56,18 +56,25 @@ type Keeper struct {
 
 // Horizons returns those of all tables that have one.
 func Horizons(ctx context.Context, state jetstream.KeyValue) (map[string]Horizon, error) {
-	all := map[string]Horizon{}
+	all, _, err := horizons(ctx, state)
+	return all, err
+}
+
+// horizons returns those of all tables, and the revision in the bucket, 0 if there is none.
+func horizons(ctx context.Context, state jetstream.KeyValue) (all map[string]Horizon, revision uint64, err error) {
+	all = map[string]Horizon{}
 	entry, err := state.Get(ctx, horizonKey)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return all, nil
+		return all, 0, nil
 	}
 	if err == nil {
+		revision = entry.Revision()
 		err = json.Unmarshal(entry.Value(), &all)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrHorizon, err)
+		return nil, 0, fmt.Errorf("%w: %w", ErrHorizon, err)
 	}
-	return all, nil
+	return all, revision, nil
 }
 
 // Round drops what is beyond the limits, a bounded part of it. Errors wrap ErrHorizon or ErrStore.
@@ -85,7 +92,7 @@ func (k *Keeper) Round(ctx context.Context) error {
 }
 
 func (k *Keeper) round(ctx context.Context, table string, limits Limits) error {
-	all, err := Horizons(ctx, k.State)
+	all, revision, err := horizons(ctx, k.State)
 	if err != nil {
 		return err
 	}
@@ -112,7 +119,10 @@ func (k *Keeper) round(ctx context.Context, table string, limits Limits) error {
 	all[table] = Horizon{Before: before, Dropped: was.Dropped + uint64(rows), At: k.Now().UTC()}
 	value, err := json.Marshal(all)
 	if err == nil {
-		_, err = k.State.Put(ctx, horizonKey, value)
+		_, err = k.State.Update(ctx, horizonKey, value, revision)
+	}
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return nil // another process has just moved a horizon: the next round goes by that
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrHorizon, err)
