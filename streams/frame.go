@@ -64,6 +64,7 @@ const (
 	HeaderShed        = "Assay-Shed"
 	HeaderSide        = "Assay-Side"
 	HeaderExchange    = "Assay-Exchange"
+	HeaderMap         = "Assay-Map"
 )
 
 // Frame is one message of BRONZE: one or more consecutive events of one source stream, as the bytes came.
@@ -78,6 +79,7 @@ type Frame struct {
 	Shed        float64   // threshold of the load gate in force at capture, 0 to 1
 	Side        Side      // JSON-RPC only; "" where the capture does not know it
 	Exchange    string    // the HTTP exchange that the frame belongs to, "" if it came otherwise
+	Map         string    // which members of the user's own events hold what: see package mapping; "" for none
 	Body        []byte
 }
 
@@ -88,6 +90,8 @@ const (
 	SubjectBytesMax = 2 << 10
 	// StreamBytesMax limits the id of the source stream.
 	StreamBytesMax = 4 << 10
+	// MapBytesMax limits the mapping.
+	MapBytesMax = 1 << 10
 	// ExchangeBytesMax limits the id of the HTTP exchange.
 	ExchangeBytesMax = 256
 )
@@ -103,6 +107,8 @@ func (f *Frame) validate() error {
 		return fmt.Errorf("%w: stream id has %d bytes, the limit is %d", ErrFrame, len(f.Stream), StreamBytesMax)
 	case len(f.Exchange) > ExchangeBytesMax:
 		return fmt.Errorf("%w: exchange id has %d bytes, the limit is %d", ErrFrame, len(f.Exchange), ExchangeBytesMax)
+	case len(f.Map) > MapBytesMax:
+		return fmt.Errorf("%w: mapping has %d bytes, the limit is %d", ErrFrame, len(f.Map), MapBytesMax)
 	case f.Position > math.MaxInt64:
 		return fmt.Errorf("%w: position %d is beyond 2^63-1", ErrFrame, f.Position)
 	case f.Count < 0 || f.Count > math.MaxInt32:
@@ -143,6 +149,9 @@ func (f *Frame) Msg() *nats.Msg {
 	if f.Exchange != "" {
 		h.Set(HeaderExchange, EscapeHeader(f.Exchange))
 	}
+	if f.Map != "" {
+		h.Set(HeaderMap, EscapeHeader(f.Map))
+	}
 	h.Set(nats.MsgIdHdr, EscapeHeader(f.ID()))
 	return &nats.Msg{Subject: f.Subject(), Header: h, Data: f.Body}
 }
@@ -182,7 +191,8 @@ func ParseFrame(subject string, h nats.Header, body []byte, seq uint64, stored t
 	parse(HeaderTime, func(v string) (e error) { f.Captured, e = time.Parse(time.RFC3339Nano, v); return })
 	parse(HeaderShed, func(v string) (e error) { f.Shed, e = parseThreshold(v); return })
 	parse(HeaderSide, func(v string) (e error) { f.Side, e = parseSide(v); return })
-	parse(HeaderExchange, func(v string) (e error) { f.Exchange, e = parseExchange(v); return })
+	parse(HeaderExchange, func(v string) (e error) { f.Exchange, e = parseID(v, ExchangeBytesMax); return })
+	parse(HeaderMap, func(v string) (e error) { f.Map, e = parseID(v, MapBytesMax); return })
 	f.Captured = f.Captured.UTC()
 	return f, err
 }
@@ -208,10 +218,10 @@ func parseSide(v string) (Side, error) {
 	return side, nil
 }
 
-func parseExchange(v string) (string, error) {
+func parseID(v string, limit int) (string, error) {
 	id := UnescapeHeader(v)
-	if len(id) > ExchangeBytesMax {
-		return "", fmt.Errorf("longer than %d bytes", ExchangeBytesMax)
+	if len(id) > limit {
+		return "", fmt.Errorf("longer than %d bytes", limit)
 	}
 	return id, nil
 }

@@ -158,6 +158,7 @@ func anyFrame() *rapid.Generator[*Frame] {
 		return &Frame{
 			Source:      rapid.SampledFrom([]Source{SourceSSE, SourceJSONRPC, SourceEvent, SourceOTLP, SourceHTTP}).Draw(t, "source"),
 			Workflow:    anyString().Draw(t, "workflow"),
+			Map:         rapid.SampledFrom([]string{"", "workflow=session_id,text=é"}).Draw(t, "map"),
 			ContentType: rapid.SampledFrom([]string{ContentSSE, ContentNDJSON, ContentJSON}).Draw(t, "type"),
 			Stream:      anyString().Draw(t, "stream"),
 			Position:    rapid.Uint64Max(math.MaxInt64).Draw(t, "position"),

@@ -14,6 +14,7 @@ import (
 	"assay/consumers/bronze"
 	"assay/internal/app"
 	"assay/internal/capture"
+	"assay/internal/capture/mapping"
 	"assay/internal/config"
 	"assay/internal/query"
 	"assay/streams"
@@ -21,7 +22,8 @@ import (
 
 type ingestFlags struct {
 	source, stream, workflow string
-	follow                   bool
+	fields                   string
+	follow, dryRun           bool
 }
 
 func (p *program) ingestCommand() *cobra.Command {
@@ -34,13 +36,30 @@ func (p *program) ingestCommand() *cobra.Command {
 		Example: "  assay ingest recordings/ session.ndjson\n" +
 			"  tail -f agent.ndjson | assay ingest - --stream agent-1\n" +
 			"  assay ingest --follow agent.ndjson\n" +
+			"  assay ingest --map workflow=session_id,intent=call_id --dry-run app.jsonl\n" +
 			"  assay ingest https://api.example/events",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkSource(flags.source); err != nil {
 				return err
 			}
-			return p.withSink(cmd, func(ctx context.Context, sink sink) error { return p.ingest(ctx, sink, args, flags) })
+			fields, err := mapping.Parse(flags.fields)
+			if err != nil {
+				return fmt.Errorf("--map: %w", err)
+			}
+			if len(fields) > 0 && flags.source == "" {
+				flags.source = string(streams.SourceEvent)
+			}
+			into := p.withSink
+			if flags.dryRun {
+				into = p.withDryRun
+			}
+			return into(cmd, func(ctx context.Context, sink sink) error {
+				if len(fields) > 0 {
+					sink.fields = fields.String()
+				}
+				return p.ingest(ctx, sink, args, flags)
+			})
 		},
 	}
 	addPlace(cmd)
@@ -49,6 +68,8 @@ func (p *program) ingestCommand() *cobra.Command {
 	f.StringVar(&flags.source, "source", "", "what the input is: sse, jsonrpc, event, otlp or http (default recognised)")
 	f.StringVar(&flags.stream, "stream", "", "source stream (default the path or URL)")
 	f.StringVar(&flags.workflow, "workflow", "", "workflow of events that name none (default the path or URL)")
+	f.StringVar(&flags.fields, "map", "", "which members of your own events hold what, such as workflow=session_id,intent=call_id (docs/events.md)")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "store nothing: show the first events as understood, and the members that mean nothing")
 	f.BoolVar(&flags.follow, "follow", false, "go on with what is appended to the file, and with the file that replaces it, until interrupted")
 	return cmd
 }
@@ -66,6 +87,7 @@ type sink struct {
 	capture.Publisher
 	stored capture.Stored
 	limits capture.Limits
+	fields string // the mapping of the user's own events
 }
 
 // limitKeys are the settings that bound what every way of capturing makes of a stream.
@@ -80,11 +102,11 @@ func (p *program) withSink(cmd *cobra.Command, do func(ctx context.Context, s si
 	limits := app.Limits(settings.Ingest)
 	if cmd.Flags().Changed("data") {
 		return p.withPipeline(cmd, func(ctx context.Context, opened *app.Pipeline) error {
-			return do(ctx, sink{opened.Publisher(), opened.Log().StreamFrames, limits})
+			return do(ctx, sink{opened.Publisher(), opened.Log().StreamFrames, limits, app.Map(settings)})
 		})
 	}
 	server := remote(cmd, settings)
-	return do(cmd.Context(), sink{server, server.Stored, limits})
+	return do(cmd.Context(), sink{server, server.Stored, limits, app.Map(settings)})
 }
 
 // remote is the running server that the flags name.
@@ -95,7 +117,7 @@ func remote(cmd *cobra.Command, settings config.Config) *capture.Remote {
 
 func (p *program) ingest(ctx context.Context, to sink, args []string, flags ingestFlags) error {
 	live := &capture.Live{
-		Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source),
+		Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source), Map: to.fields,
 		Problem: func(problem capture.Problem) { fmt.Fprintln(p.stderr, "assay:", problem.Error()) },
 	}
 	isURL := func(arg string) bool { return strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://") }
@@ -142,7 +164,8 @@ func (p *program) ingestInputs(ctx context.Context, to sink, paths []string, fla
 	}
 	bar := p.newBar("ingest", inputs)
 	files := &capture.Files{
-		Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source), Progress: bar.add,
+		Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source), Map: to.fields,
+		Progress: bar.add,
 	}
 	total, more, err := files.Capture(ctx, inputs)
 	bar.finish()

@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	"assay/internal/capture/framing"
+	"assay/internal/capture/mapping"
 	"assay/kernels"
 	"assay/streams"
 )
@@ -38,6 +39,9 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 	}
 	format, err := framing.FormatOf(f.ContentType)
 	if err != nil {
+		return d.deadFrame(err.Error())
+	}
+	if d.mapping, err = mapping.Parse(f.Map); err != nil {
 		return d.deadFrame(err.Error())
 	}
 	if f.Count > framing.EventsMax {
@@ -81,6 +85,7 @@ type decoder struct {
 	frame    *streams.Frame
 	seq      uint64
 	contract *kernels.Contract
+	mapping  mapping.Mapping
 	parser   *fastjson.Parser
 	records  uint64  // begun
 	events   []Event // of all records

@@ -31,8 +31,13 @@ func decodeGeneric(e *Event, v *fastjson.Value, name string) {
 
 // anyText returns the member of v that most likely is what a reader wants to find.
 func anyText(v *fastjson.Value) string {
-	return text(v, "text", "content", "delta", "output", "message", "value", "generated_text", "completion", "response",
-		"token", "chunk", "result", "observation", "thought", "description", "summary", "data")
+	return text(v, keysText...)
+}
+
+// keysText are the members that may hold what a reader wants to find, the likeliest first.
+var keysText = []string{
+	"text", "content", "delta", "output", "message", "value", "generated_text", "completion", "response",
+	"token", "chunk", "result", "observation", "thought", "description", "summary", "data",
 }
 
 // decodePlain decodes an SSE event whose data is no JSON object.

@@ -21,6 +21,8 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 	case d.told(e, v, format):
 	case isCloudEvent(v):
 		decodeCloudEvent(e, v)
+	case len(d.mapping) > 0: // who maps members knows what they are
+		d.mapped(e, v)
 	case isString(v, "topology_class"):
 		d.state(e, v)
 	case d.model(e, v, name):

@@ -7,6 +7,7 @@ import (
 
 	"assay/internal/capture"
 	"assay/internal/capture/framing"
+	"assay/internal/capture/mapping"
 	"assay/internal/config"
 	"assay/internal/failpoint"
 	"assay/streams"
@@ -16,6 +17,7 @@ import (
 func (p *Pipeline) Files() *capture.Files {
 	return &capture.Files{
 		Publisher: p.publisher, Stored: p.log.StreamFrames, Limits: p.limits(), InFlight: p.shares.Ingest, Shed: p.shed,
+		Map: Map(p.opts.Config),
 	}
 }
 
@@ -53,12 +55,18 @@ func (p *Pipeline) IngestHandler(stopping context.Context) http.Handler {
 	handler := capture.NewHandler(capture.HandlerOptions{
 		Publisher: p.publisher, Stored: p.log.StreamFrames, End: p.log.StreamEnd, Shed: p.shed, Limits: p.limits(),
 		Stopping: stopping, OpenStreams: c.Streams, Idle: c.Idle, Timeout: c.Timeout, BodyBytes: c.BodyBytes,
-		InFlight: p.shares.Ingest,
+		InFlight: p.shares.Ingest, Map: Map(p.opts.Config),
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)
 		failpoint.Point("ingest: durable, not answered") // the answer leaves when this returns
 	})
+}
+
+// Map is the mapping that the settings give the user's own events. They are valid.
+func Map(c config.Config) string {
+	m, _ := mapping.Of(c.Fields)
+	return m.String()
 }
 
 func (p *Pipeline) limits() capture.Limits { return Limits(p.opts.Config.Ingest) }

@@ -92,7 +92,7 @@ func (c *cutter) cut() *piece {
 func (c *cutter) frame() *streams.Frame {
 	f := &streams.Frame{
 		Source: c.opts.Source, Workflow: c.opts.Workflow, ContentType: contentTypes[c.opts.Format], Stream: c.opts.Stream,
-		Exchange: c.opts.Exchange, Side: c.opts.Side, Position: c.position, Count: c.count, Captured: c.opts.Captured, Body: c.body,
+		Map: c.opts.Map, Exchange: c.opts.Exchange, Side: c.opts.Side, Position: c.position, Count: c.count, Captured: c.opts.Captured, Body: c.body,
 	}
 	if f.Captured.IsZero() {
 		f.Captured = c.begun

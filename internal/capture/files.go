@@ -30,6 +30,7 @@ type Files struct {
 	Publisher Publisher
 	Stored    Stored         // nil: nothing is stored
 	Source    streams.Source // of all files; "": each is recognised
+	Map       string         // as in Options, of state events
 	Limits    Limits
 	InFlight  int64                   // limit, in bytes; default InFlightBytesMax
 	Shed      func() float64          // as in Options
@@ -133,7 +134,7 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 	}
 	opts := Options{
 		Source: rec.source, Format: rec.format, Workflow: in.of(rec).Workflow, Stream: in.Stream,
-		Limits: c.Limits, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
+		Map: mapOf(rec.source, c.Map), Limits: c.Limits, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
 		TooLarge: func(position uint64, offset int64) { c.problem(in, tooLarge(position, offset, c.Limits)) },
 	}
 	if err := c.place(ctx, in.of(rec), file, &opts); err != nil {
@@ -152,6 +153,14 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 		c.problem(in, fmt.Errorf("%w: its last %d bytes lack the empty line that ends an event, so they are none", ErrUnfinished, result.Unfinished))
 	}
 	return nil
+}
+
+// mapOf is a mapping where it means something: of state events.
+func mapOf(source streams.Source, text string) string {
+	if source != streams.SourceEvent {
+		return ""
+	}
+	return text
 }
 
 // place finds out what the log has of a file, and gives it a stream of another name if the log has a different file under

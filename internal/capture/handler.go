@@ -31,6 +31,7 @@ type HandlerOptions struct {
 	Shed        func() float64 // as in Options
 	OpenStreams int            // limit; default OpenStreamsMax
 	InFlight    int64          // limit, in bytes; default InFlightBytesMax
+	Map         string         // as in Options, of state events whose request maps none
 	Limits      Limits
 	Idle        time.Duration   // limit; default IdleMax
 	Timeout     time.Duration   // limit on the time of one body; 0: none
@@ -49,6 +50,8 @@ type HandlerOptions struct {
 //	Assay-Stream      id of the source stream, percent-encoded where needed; default: a new one
 //	Assay-Position    position of the first event; default: behind what the log has of the stream
 //	Assay-Resume      true: look up what the log has of the stream and publish only the rest
+//	Assay-Map         which members of the user's own events hold what, such as workflow=session_id,intent=call_id; or the
+//	                  parameter map of the URL; default: that of the settings
 //	Assay-Exchange    id of the HTTP exchange that the body was part of
 //	Assay-Side        client or server: the sender, of JSON-RPC
 //	Assay-Time        when the body was captured, RFC 3339; default: as it arrives

@@ -272,3 +272,30 @@ func joined(log *fakeLog) (all []byte) {
 	}
 	return all
 }
+
+// The mapping of the user's own events comes from the header, the URL or the settings, in this order, and is checked.
+func TestHandlerMapsOwnEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, header, want string
+		status             int
+	}{
+		"settings":       {"event/w", "", "tool=fn", 200},
+		"URL":            {"event/w?map=intent=call_id&map=workflow=sid", "", "workflow=sid,intent=call_id", 200},
+		"none by URL":    {"event/w?map=", "", "", 200},
+		"header":         {"event/w?map=intent=x", "intent=call%20id", "intent=call id", 200},
+		"another source": {"jsonrpc/w?map=intent=call_id", "", "", 200},
+		"no mapping":     {"event/w?map=sessions=x", "", "", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := &fakeLog{}
+			headers := []string{"Content-Type", "application/json"}
+			if c.header != "" {
+				headers = append(headers, "Assay-Map", c.header)
+			}
+			got := post(t, serve(t, capture.HandlerOptions{Publisher: log, Map: "tool=fn"}), c.path, strings.NewReader("{}"), headers...)
+			if got.status != c.status || c.status == 200 && log.frames[0].Map != c.want {
+				t.Errorf("%d %+v, %+v", got.status, got.Refusal, log.frames)
+			}
+		})
+	}
+}

@@ -21,6 +21,7 @@ type Live struct {
 	Publisher Publisher
 	Stored    Stored         // nil: nothing is stored
 	Source    streams.Source // "": recognised by the first line
+	Map       string         // as in Options, of state events
 	Limits    Limits
 	Shed      func() float64          // as in Options
 	Progress  func(bytes, events int) // as in Options
@@ -66,7 +67,7 @@ func (l *Live) lines(ctx context.Context, in Input, r io.Reader, place func(*Opt
 func (l *Live) options(in Input, rec recording) Options {
 	return Options{
 		Source: rec.source, Format: rec.format, Workflow: in.Workflow, Stream: in.Stream,
-		Limits: l.Limits, Live: true, Shed: l.Shed, Progress: l.Progress,
+		Map: mapOf(rec.source, l.Map), Limits: l.Limits, Live: true, Shed: l.Shed, Progress: l.Progress,
 		TooLarge: func(position uint64, offset int64) { l.problem(in, tooLarge(position, offset, l.Limits)) },
 	}
 }

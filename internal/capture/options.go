@@ -58,6 +58,7 @@ type Options struct {
 	Format   framing.Format
 	Workflow string
 	Stream   string
+	Map      string       // which members of the user's own events hold what: see package mapping
 	Exchange string       // the HTTP exchange that the stream is part of; "" if none
 	Side     streams.Side // sender of the events, until Recorder.From says otherwise; "" if unknown
 

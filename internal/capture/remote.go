@@ -121,6 +121,7 @@ func headers(f *streams.Frame) http.Header {
 	if f.Exchange != "" {
 		h.Set(streams.HeaderExchange, url.PathEscape(f.Exchange))
 	}
+	h.Set(streams.HeaderMap, url.PathEscape(f.Map)) // also where there is none, in place of the server's own
 	return h
 }
 

@@ -19,7 +19,7 @@ import (
 // A frame arrives over HTTP as it was, and is recognised when it is sent again.
 func TestRemoteHandsFramesOver(t *testing.T) {
 	log := &fakeLog{}
-	server := serve(t, capture.HandlerOptions{Publisher: log})
+	server := serve(t, capture.HandlerOptions{Publisher: log, Map: "tool=fn"}) // for others: what is handed over keeps its own
 	remote := &capture.Remote{URL: server.URL, Client: server.Client()}
 	sent := []*streams.Frame{
 		{Source: streams.SourceJSONRPC, Workflow: "a/b ü%", ContentType: streams.ContentNDJSON, Stream: "s/1 é\n", Position: 41, Count: 2, Side: streams.SideServer, Body: []byte("{}\n[]\n")},
@@ -30,6 +30,7 @@ func TestRemoteHandsFramesOver(t *testing.T) {
 	for _, f := range sent {
 		f.Captured, f.Exchange = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), "x/é"
 	}
+	sent[2].Map = "intent=call_id" // one of the user's own events
 	for range 2 { // together
 		acks, err := remote.Publish(context.Background(), sent...)
 		if err != nil || len(acks) != len(sent) || acks[3].Seq != 4 {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay/internal/capture/framing"
+	"assay/internal/capture/mapping"
 	"assay/streams"
 )
 
@@ -42,6 +43,9 @@ func (h *Handler) options(ctx context.Context, r *http.Request) (Options, error)
 		return opts, err
 	}
 	if err := readHeaders(r.Header, &opts); err != nil {
+		return opts, err
+	}
+	if opts.Map, err = h.mapping(r, opts); err != nil {
 		return opts, err
 	}
 	return opts, h.place(ctx, r.Header, &opts)
@@ -75,6 +79,9 @@ func readHeaders(header http.Header, opts *Options) (err error) {
 	if opts.Stream, err = id(header, streams.HeaderStream, idBytesMax); err != nil {
 		return err
 	}
+	if opts.Map, err = id(header, streams.HeaderMap, streams.MapBytesMax); err != nil {
+		return err
+	}
 	if opts.Exchange, err = id(header, streams.HeaderExchange, streams.ExchangeBytesMax); err != nil {
 		return err
 	}
@@ -94,6 +101,22 @@ func readHeaders(header http.Header, opts *Options) (err error) {
 		}
 	}
 	return nil
+}
+
+// mapping is the mapping of a request's events: that of its header, of its parameters map, or of the settings.
+func (h *Handler) mapping(r *http.Request, opts Options) (string, error) {
+	text, given := strings.Join(r.URL.Query()["map"], ","), r.URL.Query().Has("map")
+	if _, ok := r.Header[streams.HeaderMap]; ok {
+		text, given = opts.Map, true
+	}
+	if !given {
+		text = h.opts.Map
+	}
+	m, err := mapping.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	return mapOf(opts.Source, m.String()), nil
 }
 
 // id reads a header that holds an id of at most limit bytes, percent-encoded where needed.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay/internal/capture"
+	"assay/internal/capture/mapping"
 )
 
 // ErrInvalid means that a setting has a value which Assay cannot use, or does not exist.
@@ -33,6 +34,8 @@ type Config struct {
 	Silver     Silver         `koanf:"silver"`
 	Retention  Retention      `koanf:"retention"`
 	Keys       map[string]Key `koanf:"keys"` // natural keys by kind, over the built-in table
+
+	Fields map[string]string `koanf:"fields"` // which members of the user's own events hold what: see docs/events.md
 
 	Notes []string `koanf:"-"` // about settings that have another name now
 }
@@ -209,6 +212,9 @@ func (c *Config) Validate() error {
 	c.Ingest.validate(check)
 	c.Registry.validate(check)
 	c.Embeddings.validate(check)
+	if _, err := mapping.Of(c.Fields); err != nil {
+		errs = append(errs, fmt.Errorf("%w: fields: %w", ErrInvalid, err))
+	}
 	check(c.Gate.Ceiling >= 0 && c.Gate.Ceiling <= 1, "gate.ceiling", "between 0 and 1")
 	check(c.Gate.HighWatermark > c.Gate.LowWatermark, "gate.high_watermark", "above gate.low_watermark")
 	check(c.Gate.DecayThreshold >= 0 && c.Gate.DecayThreshold <= 1, "gate.decay_threshold", "between 0 and 1")

@@ -66,6 +66,11 @@ func example(t *testing.T) []byte {
 #     components: [event_id, workflow_id]
 #     exact: true # keep the case
 
+# Which members of your own events hold what, for events whose capture does not say so: docs/events.md.
+# fields:
+#   workflow: session_id
+#   intent: call_id
+
 # How long rows of traces, entities, episodes and metrics are kept, and how large a table may get on disk; see
 # docs/retention.md. Without these they are kept forever.
 # retention:
