@@ -5,7 +5,6 @@ import (
 	"log/slog"
 
 	"assay/internal/app"
-	"assay/internal/capture/otlp"
 	"assay/internal/config"
 	"assay/internal/ops/metrics"
 	"assay/internal/query/api"
@@ -18,12 +17,11 @@ func startAPI(ctx context.Context, settings config.Config, running *app.Pipeline
 	if settings.HTTP.Remember {
 		tools.Remember = remember(running.Record)
 	}
-	telemetry := running.OTLP()
 	return api.Start(ctx, api.Options{
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins,
 		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger), Audit: running,
-		Traces: telemetry.Handler(otlp.Traces), Logs: telemetry.Handler(otlp.Logs), Replay: api.Replay(running.Log()),
-		MCP:   mcp.Handler(tools),
-		Ready: running.Ready, Metrics: metrics.NewRegistry(running, logger), Logger: logger,
+		Replay: api.Replay(running.Log()),
+		MCP:    mcp.Handler(tools),
+		Ready:  running.Ready, Metrics: metrics.NewRegistry(running, logger), Logger: logger,
 	})
 }

@@ -121,6 +121,10 @@ func (s *Static) Model() string { return s.model }
 // Dimensions returns the length of the vectors.
 func (s *Static) Dimensions() int { return s.table.dimensions }
 
+// Floor is the cosine from which on two texts have something in common: of texts about other things hardly one in a hundred is
+// nearer to a query, and paraphrases are at 0.25 and more.
+func (s *Static) Floor() float64 { return 0.15 }
+
 // Embed returns a vector of length 1 for each text, the zero vector for a text without tokens. Its errors wrap ErrModel, if the
 // file of the table can no longer be read.
 func (s *Static) Embed(ctx context.Context, texts []string) ([][]float32, error) {

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -25,8 +26,8 @@ const (
 	embedWait = 3 * time.Second
 )
 
-// Recall implements View. Hits come best first, of equal ones the older. While the
-// embedder does not answer, a hybrid recall finds by words alone, and its hits have no VectorRank.
+// Recall implements View. Hits come best first, of equal ones the older. While the embedder does not answer, a hybrid recall finds
+// by words alone, and its hits have no VectorRank.
 func (l *Local) Recall(ctx context.Context, request RecallRequest) ([]Hit, error) {
 	if err := request.check(); err != nil {
 		return nil, err
@@ -34,9 +35,11 @@ func (l *Local) Recall(ctx context.Context, request RecallRequest) ([]Hit, error
 	if err := l.passQuarantine(&request); err != nil {
 		return nil, err
 	}
-	limit := clamp(request.Limit, DefaultHits, maxHits)
-	hits, err := l.find(ctx, request, limit)
-	if err != nil || !request.Origin {
+	hits, err := l.choose(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(l.cite(ctx, hits), l.surround(ctx, hits, request.Context)); err != nil || !request.Origin {
 		return hits, err
 	}
 	return hits, l.trace(ctx, hits)
@@ -55,9 +58,9 @@ func (l *Local) passQuarantine(request *RecallRequest) error {
 	return nil
 }
 
-// find asks for both lists at once, which the store fuses, or for one of them.
-func (l *Local) find(ctx context.Context, request RecallRequest, limit int) ([]Hit, error) {
-	q := schema.Query{Table: schema.Episodes, Columns: hitColumns, Limit: limit, Where: request.filter()}
+// question asks for both lists at once, which the store fuses, or for one of them.
+func (l *Local) question(ctx context.Context, request RecallRequest) (q schema.Query, err error) {
+	q = schema.Query{Table: schema.Episodes, Columns: hitColumns, Where: request.filter()}
 	if request.Mode != ModeVector {
 		q.Match = &schema.Match{Column: "text", Text: request.Query}
 	}
@@ -67,9 +70,14 @@ func (l *Local) find(ctx context.Context, request RecallRequest, limit int) ([]H
 		case err == nil:
 			q.Nearest = nearest
 		case request.Mode == ModeVector, ctx.Err() != nil:
-			return nil, err
+			return q, err
 		} // else the embedder does not answer: see Recall
 	}
+	return q, nil
+}
+
+// find reads a page of what q finds.
+func (l *Local) find(ctx context.Context, q schema.Query) ([]Hit, error) {
 	type row struct {
 		Hit
 		Distance float64 `col:"_distance"`
@@ -81,7 +89,7 @@ func (l *Local) find(ctx context.Context, request RecallRequest, limit int) ([]H
 	hits := make([]Hit, len(rows))
 	for i := range rows {
 		hits[i] = rows[i].Hit
-		hits[i].place(i, q, rows[i].Distance)
+		hits[i].place(q.Offset+i, q, rows[i].Distance)
 	}
 	return hits, nil
 }
@@ -145,6 +153,8 @@ func (r *RecallRequest) check() error {
 		return fmt.Errorf("%w: query has %d bytes, %d are allowed", ErrRequest, len(r.Query), maxQueryByte)
 	case r.Limit < 0 || r.Limit > maxHits:
 		return fmt.Errorf("%w: limit must be 1 to %d", ErrRequest, maxHits)
+	case r.BudgetTokens < 0 || r.Context < 0 || r.Context > maxContext:
+		return fmt.Errorf("%w: budget_tokens must not be negative, context must be 0 to %d", ErrRequest, maxContext)
 	case r.Mode != "" && r.Mode != ModeHybrid && r.Mode != ModeVector && r.Mode != ModeText:
 		return fmt.Errorf("%w: mode %q is none of hybrid, vector, text", ErrRequest, r.Mode)
 	}

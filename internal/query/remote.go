@@ -78,8 +78,9 @@ func (r *Remote) Recall(ctx context.Context, request RecallRequest) ([]Hit, erro
 	if err != nil {
 		return nil, err
 	}
-	var hits []Hit
-	return hits, r.do(ctx, http.MethodPost, "/v1/recall", bytes.NewReader(body), &hits)
+	var found Recalled
+	err = r.do(ctx, http.MethodPost, "/v1/recall", bytes.NewReader(body), &found)
+	return found.Hits, err
 }
 
 // Capabilities implements View.

@@ -157,6 +157,10 @@ type RecallRequest struct {
 	Before   time.Time `json:"before,omitzero"`
 	Exact    bool      `json:"exact,omitempty"`  // compare every vector instead of using the index
 	Origin   bool      `json:"origin,omitempty"` // tell which events each hit was made of
+	// BudgetTokens has as many hits as fit into so many tokens of text, about; without Limit, 50 at most.
+	BudgetTokens int `json:"budget_tokens,omitempty"`
+	// Context adds so many neighbours of each hit in its stream, on each side.
+	Context int `json:"context,omitempty"`
 	// IncludeQuarantined has what was taken back found, too.
 	IncludeQuarantined bool `json:"include_quarantined,omitempty"`
 }
@@ -173,8 +177,10 @@ type Hit struct {
 	StreamID    string    `col:"stream_id" json:"stream_id"`
 	Position    int64     `col:"position" json:"position"`
 	Text        string    `col:"text" json:"text"`
-	Chunk       int64     `col:"chunk" json:"chunk"` // of the entity's text
-	Score       float64   `json:"score"`             // higher is better; comparable within one answer only
+	Chunk       int64     `col:"chunk" json:"chunk"`    // of the entity's text
+	EventUUID   string    `json:"event_uuid,omitempty"` // the event that it was made of, or the first or last of them
+	BronzeSeq   int64     `json:"bronze_seq,omitempty"` // the frame that holds the event
+	Score       float64   `json:"score"`                // higher is better; comparable within one answer only
 
 	QuarantinedBy string `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
 
@@ -184,8 +190,31 @@ type Hit struct {
 	TextRank   int     `col:"_text_rank" json:"text_rank,omitempty"`
 	BM25       float64 `col:"_score" json:"bm25,omitempty"`
 
+	Repeats int  `json:"repeats,omitempty"` // hits that say the same again and are not shown
+	Cut     bool `json:"cut,omitempty"`     // the text goes on; the budget did not reach for it
+
+	// What stands before and after it in its stream, oldest first, if the request asked for that.
+	Before []Neighbour `json:"before,omitempty"`
+	After  []Neighbour `json:"after,omitempty"`
+
 	// What it was made of, if the request asked for that.
 	Origin *Origin `json:"origin,omitempty"`
+}
+
+// Recalled is what was found, and how far into the log the search reached.
+type Recalled struct {
+	Hits []Hit `json:"hits"`
+	Settled
+}
+
+// Neighbour is an episode that stands beside a hit.
+type Neighbour struct {
+	EpisodeUUID string    `col:"episode_uuid" json:"episode_uuid"`
+	Kind        string    `col:"kind" json:"kind"`
+	Capability  string    `col:"capability" json:"capability,omitempty"`
+	TS          time.Time `col:"ts" json:"ts,omitzero"`
+	Position    int64     `col:"position" json:"position"`
+	Text        string    `col:"text" json:"text"`
 }
 
 // Origin tells which events an episode's entity was put together from.

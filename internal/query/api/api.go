@@ -30,8 +30,6 @@ type Options struct {
 	Origins []string // origins of other pages that may send requests
 	View    query.View
 	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
-	Traces  http.Handler // POST /v1/traces, of OpenTelemetry; nil: none
-	Logs    http.Handler // POST /v1/logs
 	Live    http.Handler // GET /v1/live
 	Replay  http.Handler // GET /v1/replay
 	Audit   Auditor
@@ -125,8 +123,20 @@ func (a *api) recall(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, nil, fmt.Errorf("%w: %w", query.ErrRequest, err))
 		return
 	}
+	settled, err := a.View.Settled(r.Context()) // before: what settles meanwhile may be missing among the hits
+	if err != nil {
+		a.answer(w, nil, err)
+		return
+	}
 	hits, err := a.View.Recall(r.Context(), request)
-	a.answer(w, hits, err)
+	if hits == nil {
+		hits = []query.Hit{}
+	}
+	if r.URL.Query().Get("v") == "1" { // as it was before answers told how far they reach
+		a.answer(w, hits, err)
+		return
+	}
+	a.answer(w, query.Recalled{Hits: hits, Settled: settled}, err)
 }
 
 func (a *api) capabilities(w http.ResponseWriter, r *http.Request) {

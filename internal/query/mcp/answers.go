@@ -62,13 +62,14 @@ type hit struct {
 	AgentID       string    `json:"agent_id,omitempty"`
 	Capability    string    `json:"capability,omitempty"`
 	EntityUUID    string    `json:"entity_uuid"`
-	EventUUID     string    `json:"event_uuid,omitempty"` // of its first event
+	EventUUID     string    `json:"event_uuid,omitempty"`
 	StreamID      string    `json:"stream_id"`
 	Position      int64     `json:"position"`
 	BronzeSeq     int64     `json:"bronze_seq"`
 	Score         float64   `json:"score"`
 	Similarity    float64   `json:"similarity,omitempty"`
 	BM25          float64   `json:"bm25,omitempty"`
+	Repeats       int       `json:"repeats,omitempty"` // passages that say the same again
 	QuarantinedBy string    `json:"quarantined_by,omitempty"`
 }
 
@@ -89,7 +90,7 @@ func (m *memory) recall(ctx context.Context, in recallInput) (out recallOutput, 
 	}
 	limit, budget := bounded(in.Limit, defaultHits, maxHits), bounded(in.BudgetTokens, defaultBudget, maxBudget)
 	found, err := m.View.Recall(ctx, query.RecallRequest{
-		Query: in.Query, Workflow: in.Workflow, Agent: in.Agent, Kind: in.Kind, After: since, Limit: min(from+limit+1, maxRanked), Origin: true,
+		Query: in.Query, Workflow: in.Workflow, Agent: in.Agent, Kind: in.Kind, After: since, Limit: min(from+limit+1, maxRanked),
 	})
 	if err != nil {
 		return out, err
@@ -112,14 +113,11 @@ func (m *memory) recall(ctx context.Context, in recallInput) (out recallOutput, 
 }
 
 func shown(h *query.Hit) hit {
-	s := hit{
+	return hit{
 		Text: h.Text, Kind: h.Kind, At: h.TS, WorkflowID: h.WorkflowID, AgentID: h.AgentID, Capability: h.Capability, EntityUUID: h.EntityUUID,
 		StreamID: h.StreamID, Position: h.Position, Score: h.Score, Similarity: h.Similarity, BM25: h.BM25, QuarantinedBy: h.QuarantinedBy,
+		EventUUID: h.EventUUID, BronzeSeq: h.BronzeSeq, Repeats: h.Repeats,
 	}
-	if h.Origin != nil {
-		s.BronzeSeq, s.EventUUID = h.Origin.FirstBronzeSeq, h.Origin.FirstEvent
-	}
-	return s
 }
 
 type rehydrateInput struct {

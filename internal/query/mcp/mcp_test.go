@@ -44,7 +44,7 @@ func (b *book) Recall(_ context.Context, r query.RecallRequest) (hits []query.Hi
 	for i := range min(b.hits, r.Limit) {
 		hits = append(hits, query.Hit{
 			Text: fmt.Sprintf("passage %d %s", i, strings.Repeat("x", 900)), Kind: "message", WorkflowID: "chat-42", EntityUUID: "e", TS: at,
-			StreamID: "s", Position: 3, Score: 1, Similarity: 0.5, Origin: &query.Origin{FirstBronzeSeq: 7, FirstEvent: "ev"},
+			StreamID: "s", Position: 3, Score: 1, Similarity: 0.5, BronzeSeq: 7, EventUUID: "ev",
 		})
 	}
 	return hits, nil
