@@ -227,7 +227,7 @@ func (d *decoder) parse(raw []byte) *fastjson.Value {
 	if err != nil || fastjson.ValidateBytes(raw) != nil {
 		return nil
 	}
-	if repeatsKeys(raw) {
+	if repeatsKeys(v) {
 		v, err = d.parser.ParseBytes(keepLast(raw))
 	}
 	if err != nil {

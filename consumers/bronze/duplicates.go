@@ -3,6 +3,8 @@ package bronze
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/valyala/fastjson"
 )
 
 // Of members of one name the last counts, as for nearly every reader of JSON; the parser would find the first.
@@ -10,31 +12,24 @@ import (
 // keysCompared bounds the members of one object that are compared with each other.
 const keysCompared = 64
 
-// repeatsKeys tells whether an object in raw, which is valid JSON, may have two members of one name.
-func repeatsKeys(raw []byte) bool {
-	var room [keysCompared][]byte
-	keys := room[:0] // of the objects that are open
-	var starts []int // of each of them, and of the arrays among them
-	for i := 0; i < len(raw); i++ {
-		switch raw[i] {
-		case '{', '[':
-			starts = append(starts, len(keys))
-		case '}', ']':
-			last := len(starts) - 1
-			keys, starts = keys[:starts[last]], starts[:last]
-		case '"':
-			end := stringEnd(raw, i+1)
-			if key := raw[i+1 : end]; isKey(raw, end+1) {
-				own := keys[starts[len(starts)-1]:]
-				if len(own) == keysCompared || containsKey(own, key) {
-					return true
-				}
-				keys = append(keys, key)
+// repeatsKeys tells whether an object in v may have two members of one name.
+func repeatsKeys(v *fastjson.Value) (again bool) {
+	o := v.GetObject()
+	if o == nil {
+		for _, element := range v.GetArray() {
+			if repeatsKeys(element) {
+				return true
 			}
-			i = end
 		}
+		return false
 	}
-	return false
+	var room [16][]byte // as many as nearly all have
+	keys := room[:0]
+	o.Visit(func(key []byte, member *fastjson.Value) {
+		again = again || len(keys) == keysCompared || containsKey(keys, key) || repeatsKeys(member)
+		keys = append(keys, key)
+	})
+	return again
 }
 
 func containsKey(keys [][]byte, key []byte) bool {
@@ -44,23 +39,6 @@ func containsKey(keys [][]byte, key []byte) bool {
 		}
 	}
 	return false
-}
-
-// stringEnd returns the index of the quotation mark that ends a string.
-func stringEnd(raw []byte, i int) int {
-	for ; raw[i] != '"'; i++ {
-		if raw[i] == '\\' {
-			i++
-		}
-	}
-	return i
-}
-
-func isKey(raw []byte, i int) bool {
-	for i < len(raw) && (raw[i] == ' ' || raw[i] == '\t' || raw[i] == '\n' || raw[i] == '\r') {
-		i++
-	}
-	return i < len(raw) && raw[i] == ':'
 }
 
 // keepLast writes valid JSON anew, each object with the last of its members of one name.
