@@ -177,11 +177,23 @@ func (m *mean) direct(tokens []uint32) ([]float32, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i, v := range row[:len(m.sums)] {
-			m.sums[i] += v
-		}
+		addRow(m.sums, row)
 	}
 	return unit(m.sums), nil
+}
+
+// addRow adds a row to sums of the same length, four numbers at a time.
+func addRow(sums, row []float32) {
+	for len(sums) >= 4 && len(row) >= 4 {
+		sums[0] += row[0]
+		sums[1] += row[1]
+		sums[2] += row[2]
+		sums[3] += row[3]
+		sums, row = sums[4:], row[4:]
+	}
+	for i, v := range row[:len(sums)] {
+		sums[i] += v
+	}
 }
 
 // rowOf returns the row of a token.
