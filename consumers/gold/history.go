@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -127,7 +128,7 @@ func shareOf(id uuid.UUID, e *entity) share {
 	}
 	c := callOf(id, e)
 	s := share{
-		workflow: e.workflow, turn: turn{e.started(), e.firstPosition, e.firstPart, id}, speaker: speakerOf(e), agent: e.agent.value,
+		workflow: e.workflow, turn: turnOf(id, e), speaker: speakerOf(e), agent: e.agent.value,
 		titled: e.title.value != "",
 		counts: counts{
 			entities: 1, inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0),
@@ -150,6 +151,15 @@ func shareOf(id uuid.UUID, e *entity) share {
 		s.counts.errors = 1
 	}
 	return s
+}
+
+// turnOf is the turn of an entity. The answer of an exchange comes after the messages of its request, which are told by the clock of
+// capture, whoever says when the exchange began.
+func turnOf(id uuid.UUID, e *entity) turn {
+	if e.stream == e.intent+"/client" && e.startCaptured != never {
+		return turn{e.startCaptured, e.firstPosition, math.MaxUint32, id}
+	}
+	return turn{e.started(), e.firstPosition, e.firstPart, id}
 }
 
 func speakerOf(e *entity) speaker {

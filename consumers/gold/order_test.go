@@ -1,0 +1,51 @@
+package gold
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"assay/streams"
+)
+
+// A conversation through a proxy is read as it went, though an answer's exchange begins before the question that it carries, by the
+// clock of whoever tells of the exchange.
+func TestAConversationIsReadAsItWent(t *testing.T) {
+	k := newTalk()
+	// The record of an exchange says that it began a little before its request was captured.
+	ended := func(exchange string, began time.Time) {
+		k.add(streams.SourceHTTP, streams.ContentJSON, exchange+"/http", exchange, "", fmt.Sprintf(
+			`{"exchange":%q,"method":"POST","path":"/v1/chat/completions","status":200,"started_at":%q,"ended_at":%q,"end":"complete"}`,
+			exchange, began.Format(time.RFC3339Nano), k.clock.Format(time.RFC3339Nano)))
+	}
+	began := k.clock
+	const system = `{"role":"system","content":"You are a meteorologist."},{"role":"user","content":"Shall I take my purple umbrella?"}`
+	k.asks("x1", `{"model":"gpt-x","stream":true,"messages":[`+system+`]}`)
+	k.says("x1", `{"id":"c1","object":"chat.completion.chunk","model":"gpt-x","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,"id":"call_7","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}}]}}]}`,
+		`{"id":"c1","object":"chat.completion.chunk","model":"gpt-x","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}`, `[DONE]`)
+	ended("x1", began)
+	began = k.clock
+	k.asks("x2", `{"model":"gpt-x","stream":true,"messages":[`+system+`,{"role":"assistant","tool_calls":[{"id":"call_7","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}}]},{"role":"tool","tool_call_id":"call_7","content":"rain, 4 degrees"}]}`)
+	k.says("x2", `{"id":"c2","object":"chat.completion.chunk","model":"gpt-x","choices":[{"index":0,"delta":{"role":"assistant","content":"It rains in Oslo."}}]}`,
+		`{"id":"c2","object":"chat.completion.chunk","model":"gpt-x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`, `[DONE]`)
+	ended("x2", began)
+	g := open(t, testOptions(newMemory()))
+	defer g.Close()
+	k.deliver(t, g, k.frames, 3)
+	var told []string
+	for _, e := range conversation(t, g, Turns{Limit: 2, MaxBytes: 1 << 20}, k.workflow) {
+		told = append(told, e.Role+" "+e.Capability+" "+e.Text)
+	}
+	want := []string{
+		"system  You are a meteorologist.", "user  Shall I take my purple umbrella?", "assistant gpt-x ", "tool get_weather rain, 4 degrees",
+		"assistant gpt-x It rains in Oslo.",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("told\n%q, want\n%q", told, want)
+	}
+	w, err := g.Workflow(k.workflow)
+	if err != nil || w.Title != "Shall I take my purple umbrella?" || w.Calls != 3 || w.Errors != 0 || w.OpenCalls != 0 {
+		t.Errorf("%+v, error %v", w, err)
+	}
+}
