@@ -3,11 +3,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
+comma := ,
 DATA ?= data
 GO ?= go
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Everything static and stripped: the native library is large, and most of it is never called.
-LDFLAGS := -s -w -extldflags "-Wl,--gc-sections"
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.buildVersion=$(VERSION) -extldflags "$(if $(filter Darwin,$(shell uname)),-Wl$(comma)-dead_strip,-Wl$(comma)--gc-sections)"
 # How long each fuzz target runs, as go test takes it. Executions rather than a time: the end of a time may itself be
 # reported as a failure.
 FUZZTIME ?= 20000x
@@ -15,7 +18,7 @@ FUZZTIME ?= 20000x
 # How long make torture goes on, where RUNS does not say how often.
 DURATION ?= 1h
 
-.PHONY: help run build test torture native model lint fmt bench fuzz clean
+.PHONY: help run build release test torture native model lint fmt bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +29,12 @@ run: build ## build, start the service and play a sample session through it; ONC
 build: native model ## leave the program at bin/assay
 	@echo "building bin/assay"
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/assay ./cmd/assay
+
+release: build ## leave the program with its papers in dist, as VERSION-PLATFORM.tar.gz
+	@name=assay-$(VERSION)-$(or $(PLATFORM),$(shell $(GO) env GOOS)-$(shell $(GO) env GOARCH)); \
+	rm -rf dist/$$name && mkdir -p dist/$$name && \
+	cp -R bin/assay LICENSE README.md CHANGELOG.md assay.example.yaml deploy dist/$$name && \
+	tar -C dist -czf dist/$$name.tar.gz $$name && rm -r dist/$$name && echo "dist/$$name.tar.gz"
 
 native: ## build the native library once (cached outside the clone; ASSAY_NATIVE_LIB names a prebuilt one)
 	@$(GO) run ./sovereign/native/build
@@ -50,6 +59,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each (20000x, or a duration)
 lint: native ## run the linters
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI_LINT) run
+	$(GO) run $(ACTIONLINT)
 	cd sovereign/native && cargo fmt --all --check
 
 fmt: ## format Go and Rust
@@ -59,5 +69,5 @@ fmt: ## format Go and Rust
 bench: native ## print the benchmarks
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
 
-clean: ## remove what make build and make run left here; the native library's cache stays
-	rm -rf bin $(DATA)
+clean: ## remove what make build, release and run left here; the native library's cache stays
+	rm -rf bin dist $(DATA)

@@ -125,7 +125,7 @@ func (m *Memory) Append(ctx context.Context, workflow string, events ...any) err
 			return fmt.Errorf("memory: encode event %d: %w", i, err)
 		}
 	}
-	return m.Record(ctx, Event, workflow, uuid.NewString(), body.Bytes())
+	return m.pipeline.RecordNew(ctx, Event, workflow, uuid.NewString(), body.Bytes())
 }
 
 // Record adds a source stream as it was captured. Its bytes are durable when it returns, and kept as they are. The stream's

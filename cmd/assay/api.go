@@ -17,11 +17,13 @@ func startAPI(ctx context.Context, settings config.Config, running *app.Pipeline
 	if settings.HTTP.Remember {
 		tools.Remember = remember(running.Record)
 	}
+	registry := metrics.NewRegistry(running, logger)
+	registry.MustRegister(buildInfo())
 	return api.Start(ctx, api.Options{
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins,
 		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger), Audit: running,
 		Replay: api.Replay(running.Log()),
 		MCP:    mcp.Handler(tools),
-		Ready:  running.Ready, Metrics: metrics.NewRegistry(running, logger), Logger: logger,
+		Ready:  running.Ready, Metrics: registry, Logger: logger,
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -26,6 +25,15 @@ type program struct {
 
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := p.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "assay",
 		Short: "Durable capture, exactly-once refinement and searchable memory of what AI agents emit",
@@ -33,10 +41,6 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 			"exactly once and keeps it as memory that can be searched, resumed from, replayed and audited.",
 		SilenceUsage: true, SilenceErrors: true, Version: version(),
 	}
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.configFile, "config", os.Getenv("ASSAY_CONFIG"), "settings file (default assay.yaml, if it exists)")
 	flags.StringVar(&p.logLevel, "log-level", "info", "least important log lines to show: debug, info, warn, error")
@@ -46,15 +50,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		p.mcpCommand(), p.workflowsCommand(), p.showCommand(), p.getCommand(), p.verifyCommand(), p.rehydrateCommand(), p.recallCommand(), p.forgetCommand(), p.capabilitiesCommand(), p.graphCommand(), p.promotionsCommand(),
 		p.deadCommand(), p.statusCommand(), p.uuidCommand(),
 	)
-	return root.ExecuteContext(ctx)
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
+	return root
 }
 
 // logger writes lines of the chosen level to standard error.

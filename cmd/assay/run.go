@@ -115,7 +115,7 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 		return ignoreInterrupt(ctx, err)
 	}
 	if !flags.untilIdle {
-		logger.Info("serving; interrupt to stop", "api", service.url(), "data", settings.Data)
+		logger.Info("serving; interrupt to stop", "version", version(), "api", service.url(), "data", settings.Data)
 		return service.wait(ctx)
 	}
 	summary, err := p.finish(ctx, service.pipeline)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,8 +17,12 @@ import (
 	"assay/streams"
 )
 
-// maxLetters bounds one answer about dead letters.
-const maxLetters = 10_000
+// Limits of one answer about dead letters: how many, and the bytes of each and of all that go with them. The log has the whole.
+const (
+	maxLetters     = 10_000
+	letterRawMax   = 64 << 10
+	lettersRawsMax = 8 << 20
+)
 
 // figuresAge is how old the counts may be that Figures returns.
 const figuresAge = 10 * time.Second
@@ -95,16 +100,18 @@ func (p *Pipeline) letters(ctx context.Context, limit int) ([]query.Dead, error)
 	if limit <= 0 || limit > maxLetters {
 		limit = maxLetters
 	}
-	letters := []query.Dead{}
+	letters, raws := []query.Dead{}, lettersRawsMax
 	for m, err := range streams.Scan(ctx, p.log.Dead(), streams.ReplayOptions{}) {
 		if err != nil {
 			return nil, err
 		}
+		raw := m.Data[:min(len(m.Data), letterRawMax, raws)]
+		raws -= len(raw)
 		letters = append(letters, query.Dead{
 			Sequence: m.Seq, BronzeSeq: header(m, silver.HeaderBronzeSeq), Position: header(m, streams.HeaderPosition),
 			StreamID:   streams.UnescapeHeader(m.Header.Get(streams.HeaderStream)),
 			WorkflowID: streams.UnescapeHeader(m.Header.Get(silver.HeaderWorkflow)),
-			Reason:     m.Header.Get(silver.HeaderReason), Bytes: m.Bytes, At: m.Time, Raw: m.Data,
+			Reason:     m.Header.Get(silver.HeaderReason), Bytes: m.Bytes, At: m.Time, Raw: slices.Clone(raw), // lest the answer hold the whole
 		})
 		if len(letters) == limit {
 			break

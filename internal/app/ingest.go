@@ -28,16 +28,28 @@ func (p *Pipeline) Record(ctx context.Context, source streams.Source, workflow, 
 	if err != nil {
 		return err
 	}
+	return p.record(ctx, source, workflow, stream, body, found[stream])
+}
+
+// RecordNew is Record for a stream of which the log certainly has nothing, whose id was made a moment ago. It asks the log nothing,
+// so that it costs the same however much a workflow has.
+func (p *Pipeline) RecordNew(ctx context.Context, source streams.Source, workflow, stream string, body []byte) error {
+	return p.record(ctx, source, workflow, stream, body, nil)
+}
+
+func (p *Pipeline) record(
+	ctx context.Context, source streams.Source, workflow, stream string, body []byte, stored capture.Frames,
+) error {
 	format := framing.NDJSON
 	if source == streams.SourceSSE {
 		format = framing.SSE
 	}
 	recorder := capture.New(ctx, p.publisher, capture.Options{
 		Source: source, Format: format, Workflow: workflow, Stream: stream, Limits: p.limits(),
-		Stored: found[stream], Shed: p.shed,
+		Stored: stored, Shed: p.shed,
 	})
 	_, writeErr := recorder.Write(body)
-	_, err = recorder.Close(ctx)
+	_, err := recorder.Close(ctx)
 	return errors.Join(writeErr, err)
 }
 

@@ -280,5 +280,5 @@ type Dead struct {
 	Reason     string    `json:"reason"`
 	Bytes      int       `json:"bytes"`
 	At         time.Time `json:"at"`
-	Raw        []byte    `json:"raw"` // base64 in JSON
+	Raw        []byte    `json:"raw"` // base64 in JSON; of a long one the beginning, of very many the first ones'
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"assay/internal/config"
+)
+
+var (
+	commandLine = regexp.MustCompile(`\bassay((?:\s+[a-z]+)+(?:\s+[^\s#` + "`" + `|&;]+)*)`)
+	listOfArgs  = regexp.MustCompile(`(?:CMD|args:)\s*\[([^\]]*)\]`)
+	variable    = regexp.MustCompile(`\bASSAY_[A-Z_]+`)
+)
+
+// notOurs are variables in deploy that other programs, or the build, read.
+var notOurs = map[string]bool{"ASSAY_NATS_TOKEN": true, "ASSAY_CACHE": true}
+
+// Every command, flag and variable in deploy and in the README is one that the program has.
+func TestDeployFilesFitTheProgram(t *testing.T) {
+	root := (&program{}).rootCommand()
+	files := []string{"../../README.md"}
+	err := filepath.WalkDir("../../deploy", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			for _, match := range commandLine.FindAllStringSubmatch(line, -1) {
+				checked += checkCommand(t, root, file, strings.Fields(match[1]))
+			}
+			for _, match := range listOfArgs.FindAllStringSubmatch(line, -1) {
+				checked += checkCommand(t, root, file, strings.FieldsFunc(match[1], func(r rune) bool { return strings.ContainsRune(`", `, r) }))
+			}
+			for _, name := range variable.FindAllString(line, -1) {
+				if notOurs[name] {
+					continue
+				}
+				if _, err := config.Load(os.DevNull, []string{name + "=x"}, nil); err != nil && strings.Contains(err.Error(), "is no setting") {
+					t.Errorf("%s: %v", file, err)
+				}
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("%d flags were found; the test shows nothing", checked)
+	}
+}
+
+// checkCommand returns how many flags of a command line were looked up.
+func checkCommand(t *testing.T, root *cobra.Command, file string, words []string) (flags int) {
+	t.Helper()
+	cmd, _, err := root.Find(words[:1])
+	if err != nil || cmd == root {
+		return 0 // prose
+	}
+	for _, word := range words[1:] {
+		if word == "--" {
+			return flags // what follows is another program's
+		}
+		if name, ok := strings.CutPrefix(word, "--"); ok {
+			name, _, _ = strings.Cut(strings.TrimRight(name, ".,:)"), "=")
+			if flags++; cmd.Flags().Lookup(name) == nil && cmd.InheritedFlags().Lookup(name) == nil {
+				t.Errorf("%s: assay %s has no flag --%s", file, words[0], name)
+			}
+		}
+	}
+	return flags
+}
