@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"assay/internal/app"
+	"assay/internal/capture/otlp"
 	"assay/internal/config"
 	"assay/internal/ops/metrics"
 	"assay/internal/query/api"
@@ -17,13 +18,13 @@ func startAPI(ctx context.Context, settings config.Config, running *app.Pipeline
 	if settings.HTTP.Remember {
 		tools.Remember = remember(running.Record)
 	}
-	registry := metrics.NewRegistry(running, logger)
+	registry, telemetry := metrics.NewRegistry(running, logger), running.OTLP()
 	registry.MustRegister(buildInfo())
 	return api.Start(ctx, api.Options{
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins,
 		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger), Audit: running,
-		Replay: api.Replay(running.Log()),
-		MCP:    mcp.Handler(tools),
-		Ready:  running.Ready, Metrics: registry, Logger: logger,
+		Traces: telemetry.Handler(otlp.Traces), Logs: telemetry.Handler(otlp.Logs), Replay: api.Replay(running.Log()),
+		MCP:   mcp.Handler(tools),
+		Ready: running.Ready, Metrics: registry, Logger: logger,
 	})
 }

@@ -23,13 +23,13 @@ import (
 type ingestFlags struct {
 	source, stream, workflow string
 	fields                   string
-	follow, dryRun           bool
+	follow, dryRun, agents   bool
 }
 
 func (p *program) ingestCommand() *cobra.Command {
 	var flags ingestFlags
 	cmd := &cobra.Command{
-		Use:   "ingest PATH…|URL|-",
+		Use:   "ingest PATH…|URL|-|--agents",
 		Short: "Capture files, directories, standard input or an SSE URL",
 		Long: "Ingest captures into a running server, or with --data into a data directory that no server uses (`assay run` then\n" +
 			"processes it). What was captured before is left out, so an interrupted ingest is simply repeated.",
@@ -37,8 +37,14 @@ func (p *program) ingestCommand() *cobra.Command {
 			"  tail -f agent.ndjson | assay ingest - --stream agent-1\n" +
 			"  assay ingest --follow agent.ndjson\n" +
 			"  assay ingest --map workflow=session_id,intent=call_id --dry-run app.jsonl\n" +
+			"  assay ingest --agents --follow\n" +
 			"  assay ingest https://api.example/events",
-		Args: cobra.MinimumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if flags.agents {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkSource(flags.source); err != nil {
 				return err
@@ -58,6 +64,9 @@ func (p *program) ingestCommand() *cobra.Command {
 				if len(fields) > 0 {
 					sink.fields = fields.String()
 				}
+				if flags.agents {
+					return p.ingestAgents(ctx, sink, flags)
+				}
 				return p.ingest(ctx, sink, args, flags)
 			})
 		},
@@ -70,6 +79,7 @@ func (p *program) ingestCommand() *cobra.Command {
 	f.StringVar(&flags.workflow, "workflow", "", "workflow of events that name none (default the path or URL)")
 	f.StringVar(&flags.fields, "map", "", "which members of your own events hold what, such as workflow=session_id,intent=call_id (docs/events.md)")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "store nothing: show the first events as understood, and the members that mean nothing")
+	f.BoolVar(&flags.agents, "agents", false, "the transcripts of coding agents, where each of them keeps them")
 	f.BoolVar(&flags.follow, "follow", false, "go on with what is appended to the file, and with the file that replaces it, until interrupted")
 	return cmd
 }
@@ -144,6 +154,28 @@ func (p *program) ingest(ctx context.Context, to sink, args []string, flags inge
 		return p.captured(live.Follow(ctx, capture.FileToCome(args[0], flags.stream, flags.workflow)))
 	}
 	return p.ingestInputs(ctx, to, args, flags)
+}
+
+// ingestAgents captures the transcripts of coding agents, and with --follow what becomes of them until it is interrupted.
+func (p *program) ingestAgents(ctx context.Context, to sink, flags ingestFlags) error {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return fmt.Errorf("--agents: %w", err)
+	}
+	paths := capture.AgentPaths(home, os.Getenv)
+	if len(paths) == 0 {
+		return fmt.Errorf("--agents: no transcripts of a known agent below %s; give the folder itself: assay ingest FOLDER", home)
+	}
+	if !flags.follow {
+		return p.ingestInputs(ctx, to, paths, flags)
+	}
+	files := &capture.Files{Publisher: to.Publisher, Stored: to.stored, Limits: to.limits, Source: streams.Source(flags.source)}
+	return files.Follow(ctx, paths, func(total capture.Total, problems []capture.Problem) {
+		p.report(problems)
+		if total.Frames > total.Stored {
+			fmt.Fprintf(p.stdout, "%d files, %d events, %d bytes\n", total.Files, total.Events, total.Bytes)
+		}
+	})
 }
 
 // named puts the names that were given in place of those found.

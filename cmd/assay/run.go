@@ -231,6 +231,7 @@ func (p *program) printSummary(s *query.Summary) error {
 type service struct {
 	pipeline *app.Pipeline
 	api      *api.Server
+	otlp     *otlpServer
 	hangUp   context.CancelFunc // ends what clients are sending
 }
 
@@ -245,6 +246,9 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 	s := &service{pipeline: running, hangUp: hangUp}
 	if err = running.Start(ctx); err == nil && settings.HTTP.Listen != "" {
 		s.api, err = startAPI(serving, settings, running, logger)
+	}
+	if err == nil && settings.OTLP.Listen != "" {
+		s.otlp, err = startOTLP(serving, settings, running, logger)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
@@ -282,7 +286,7 @@ func (s *service) stop(ctx context.Context) error {
 		defer cancel()
 		err = s.api.Stop(hangUp)
 	}
-	return errors.Join(err, s.pipeline.Close(ctx))
+	return errors.Join(err, s.otlp.stop(ctx), s.pipeline.Close(ctx))
 }
 
 func (s *service) url() string {

@@ -43,6 +43,12 @@ func (d *decoder) told(e *Event, v *fastjson.Value, format formats.Format) bool 
 	switch format {
 	case formats.OTLP:
 		d.otlp(e, v)
+	case formats.AGUI:
+		d.agui(e, v)
+	case formats.AGUIRequest:
+		d.aguiRequest(e, v)
+	case formats.UIMessage:
+		d.uiMessage(e, v)
 	case formats.ClaudeCode:
 		d.claudeCode(e, v)
 	case formats.Codex:

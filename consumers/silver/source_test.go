@@ -48,6 +48,8 @@ var formats = []struct {
 			fmt.Sprintf(`{"topology_class":"epistemic_promotion","event_cid":"p-%s","timestamp":1}`+"\n", place),
 			fmt.Sprintf(`{"type":"odd","workflow_id":%q}`+"\n", word(t)),
 			fmt.Sprintf(`{"type":"TokenStreamChunk","chunk":%q,"intent_id":"i"}`+"\n", word(t)),
+			// Several events: the call that opens, and two messages, the second said before.
+			fmt.Sprintf(`{"model":"m","messages":[{"role":"user","content":%q},{"role":"user","content":%[1]q}]}`+"\n", place),
 			"[1,\n",
 		}).Draw(t, "event")
 	}},

@@ -8,6 +8,7 @@ import (
 	"assay/internal/capture"
 	"assay/internal/capture/framing"
 	"assay/internal/capture/mapping"
+	"assay/internal/capture/otlp"
 	"assay/internal/config"
 	"assay/internal/failpoint"
 	"assay/streams"
@@ -79,6 +80,11 @@ func (p *Pipeline) IngestHandler(stopping context.Context) http.Handler {
 func Map(c config.Config) string {
 	m, _ := mapping.Of(c.Fields)
 	return m.String()
+}
+
+// OTLP takes exports of OpenTelemetry into this pipeline's log.
+func (p *Pipeline) OTLP() *otlp.Receiver {
+	return &otlp.Receiver{Publisher: p.publisher, Shed: p.shed, Bytes: min(p.limits().Defaults().EventBytes, otlp.BytesMax)}
 }
 
 func (p *Pipeline) limits() capture.Limits { return Limits(p.opts.Config.Ingest) }

@@ -51,6 +51,9 @@ var refusals = []struct {
 	{io.ErrUnexpectedEOF, http.StatusBadRequest, "send the whole body, of the length that was announced"},
 }
 
+// Refuse answers a request that was not taken with the status that its error means and what to do.
+func Refuse(w http.ResponseWriter, err error) { refuse(w, err, nil) }
+
 // refuse answers with the status of the error and says what was accepted nevertheless, if anything was.
 func refuse(w http.ResponseWriter, err error, accepted *Answer) {
 	status, refusal := http.StatusInternalServerError, Refusal{Error: err.Error(), Remedy: "see the server's log"}

@@ -35,6 +35,8 @@ type Files struct {
 	InFlight  int64                   // limit, in bytes; default InFlightBytesMax
 	Shed      func() float64          // as in Options
 	Progress  func(bytes, events int) // as in Options, but from several goroutines; bytes passed over count too
+
+	growing bool // an unfinished last line is left for later
 }
 
 // Total sums up what Files brought into the log.
@@ -144,7 +146,11 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 	if err := pour(recorder, reader); err != nil {
 		c.problem(in, err)
 	}
-	result, err := recorder.Close(ctx)
+	end := recorder.Close
+	if c.growing && rec.format == framing.NDJSON {
+		end = recorder.Abandon
+	}
+	result, err := end(ctx)
 	c.add(in, result)
 	if err != nil {
 		return fmt.Errorf("%s: %w", in.Path, err)

@@ -31,7 +31,7 @@ func TestRemoteHandsFramesOver(t *testing.T) {
 		f.Captured, f.Exchange = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), "x/é"
 	}
 	sent[2].Map = "intent=call_id" // one of the user's own events
-	for range 2 { // together
+	for range 2 {                  // together
 		acks, err := remote.Publish(context.Background(), sent...)
 		if err != nil || len(acks) != len(sent) || acks[3].Seq != 4 {
 			t.Fatalf("%v, %v", acks, err)

@@ -28,6 +28,7 @@ type Config struct {
 	Log        Log            `koanf:"log"`
 	Ingest     Ingest         `koanf:"ingest"`
 	HTTP       HTTP           `koanf:"http"`
+	OTLP       OTLP           `koanf:"otlp"`
 	Registry   Registry       `koanf:"registry"`
 	Embeddings Embeddings     `koanf:"embeddings"`
 	Gate       Gate           `koanf:"gate"`
@@ -84,6 +85,11 @@ type HTTP struct {
 	Origins []string `koanf:"origins"` // origins of other pages that may send requests
 
 	Remember bool `koanf:"remember"` // agents at /mcp may also store what they say
+}
+
+// OTLP says where telemetry is taken besides at the API.
+type OTLP struct {
+	Listen string `koanf:"listen"` // host:port of OTLP over HTTP, usually 4318; gRPC is at the port before; empty: neither
 }
 
 // Registry says where promotions go.

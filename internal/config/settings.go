@@ -33,6 +33,7 @@ var Settings = []Setting{
 	{"http.hosts", "http-hosts", "names that clients may use for the server besides localhost and http.listen, separated by commas"},
 	{"http.origins", "http-origins", "origins of other sites' pages that may send requests, such as https://dashboard.example"},
 	{"http.remember", "http-remember", "true: agents at /mcp may also store what they say, by the tool remember"},
+	{"otlp.listen", "otlp-listen", "host:port, usually 127.0.0.1:4318, that takes OpenTelemetry over HTTP, and over gRPC at the port before"},
 	{"registry.url", "registry", "URL of the capability registry; without it promotions wait"},
 	{"registry.kind", "registry-kind", "kind of registry: coreason or mcp"},
 	{"registry.namespace", "registry-namespace", "namespace under which an MCP Registry lists promotions, such as com.example"},

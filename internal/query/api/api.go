@@ -30,6 +30,8 @@ type Options struct {
 	Origins []string // origins of other pages that may send requests
 	View    query.View
 	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
+	Traces  http.Handler // POST /v1/traces, of OpenTelemetry; nil: none
+	Logs    http.Handler // POST /v1/logs
 	Live    http.Handler // GET /v1/live
 	Replay  http.Handler // GET /v1/replay
 	Audit   Auditor

@@ -25,6 +25,8 @@ func (a *api) routes() []route {
 		{"POST /v1/ingest", a.Ingest},
 		{"POST /v1/ingest/{source}/{workflow...}", a.Ingest},
 		{"GET /v1/ingest/{source}/{workflow...}", a.Ingest},
+		{"POST /v1/traces", a.Traces},
+		{"POST /v1/logs", a.Logs},
 		{"GET /v1/live", a.Live},
 		{"GET /v1/workflows", http.HandlerFunc(a.workflows)},
 		{"GET /v1/workflows/{id...}", http.HandlerFunc(a.workflow)},
@@ -62,7 +64,9 @@ func Handler(opts Options) (http.Handler, error) {
 	a := &api{Options: opts}
 	protected, all := http.NewServeMux(), http.NewServeMux()
 	for _, r := range a.routes() {
-		protected.Handle(r.pattern, r.handler)
+		if r.handler != nil {
+			protected.Handle(r.pattern, r.handler)
+		}
 	}
 	closed, open := a.pages()
 	for _, page := range closed {
