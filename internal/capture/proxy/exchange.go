@@ -155,11 +155,7 @@ func (x *exchange) close(err error) error {
 	}
 	x.cancel(nil)
 	defer close(x.over)
-	switch x.entry.End {
-	case endComplete:
-		return nil
-	case endClientLeft:
-		x.entry.Error = errLeft.Error()
+	if x.entry.End == endComplete || x.entry.End == endClientLeft { // which say all there is to say
 		return nil
 	}
 	x.entry.Error = clip(strings.ToValidUTF8(err.Error(), "\ufffd"), errorBytesMax)

@@ -232,7 +232,7 @@ func TestProxyEndsAnAnswerThatNobodyWants(t *testing.T) {
 			_ = response.Body.Close()
 			<-ended
 			r.close()
-			if x := r.log.exchange(t); x.End != "client_left" || x.Status != 200 || x.Error == "" || x.ResponseBytes > 32<<20 {
+			if x := r.log.exchange(t); x.End != "client_left" || x.Status != 200 || x.Error != "" || x.ResponseBytes > 32<<20 {
 				t.Errorf("%+v", x)
 			}
 			if !strings.HasPrefix(r.log.recorded(streams.SourceSSE), "data: w\n\n") {
