@@ -2,6 +2,7 @@ package gold
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow"
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
@@ -76,30 +78,37 @@ func (k *talk) ended(exchange string, status int, end string) {
 // deliver folds frames in the order given, some at a time.
 func (k *talk) deliver(t tester, g *Gold, frames []*streams.Frame, together int) {
 	t.Helper()
-	opts := silver.DefaultOptions()
-	opts.Keys = &bronze.Keys{}
-	opts.Decode = func(f *streams.Frame, seq uint64) []bronze.Event { return bronze.Decode(f, seq) }
-	batch := opts.NewBatch()
-	defer batch.Release()
 	seq := uint64(0)
 	for group := range slices.Chunk(frames, together) {
-		for _, f := range group {
-			m := f.Msg()
-			for _, e := range opts.Events(streams.Message{Subject: m.Subject, Header: m.Header, Data: m.Data, Seq: 1}) {
-				batch.Append(&e)
-			}
-		}
-		record, err := batch.Record()
-		if err != nil {
-			t.Fatal(err)
-		}
+		record := refined(t, group)
 		seq++
-		err = g.Apply(context.Background(), []Batch{{seq, record}})
+		err := g.Apply(context.Background(), []Batch{{seq, record}})
 		record.Release()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// refined makes rows of Silver of frames.
+func refined(t tester, frames []*streams.Frame) arrow.Record {
+	t.Helper()
+	opts := silver.DefaultOptions()
+	opts.Keys = &bronze.Keys{}
+	opts.Decode = func(f *streams.Frame, seq uint64) []bronze.Event { return bronze.Decode(f, seq) }
+	batch := opts.NewBatch()
+	defer batch.Release()
+	for _, f := range frames {
+		m := f.Msg()
+		for _, e := range opts.Events(streams.Message{Subject: m.Subject, Header: m.Header, Data: m.Data, Seq: 1}) {
+			batch.Append(&e)
+		}
+	}
+	record, err := batch.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record
 }
 
 // heard is what came of a talk.
@@ -207,19 +216,22 @@ const (
 )
 
 // flight is a conversation of three requests with a tool call, each of which repeats what was said before.
-func flight() *talk {
+func flight() *talk { return flightOf("chat", "x") }
+
+func flightOf(workflow, x string) *talk {
 	k := newTalk()
-	k.asks("x1", `{"model":"m-1","stream":true,"temperature":0.5,"messages":[`+opening1+`]}`)
-	k.says("x1", chunk(`{"role":"assistant","content":"Let me"}`, ""), chunk(`{"content":" look."}`, ""),
+	k.workflow = workflow
+	k.asks(x+"1", `{"model":"m-1","stream":true,"temperature":0.5,"messages":[`+opening1+`]}`)
+	k.says(x+"1", chunk(`{"role":"assistant","content":"Let me"}`, ""), chunk(`{"content":" look."}`, ""),
 		chunk(`{"tool_calls":[{"index":0,"id":"call_K","type":"function","function":{"name":"wind","arguments":"{\"place\":"}}]}`, ""),
 		chunk(`{"tool_calls":[{"index":0,"function":{"arguments":"\"Bergen\"}"}}]}`, ""), chunk(`{}`, "tool_calls"), usageChunk, "[DONE]")
-	k.ended("x1", 200, "complete")
-	k.asks("x2", `{"model":"m-1","messages":[`+opening1+turn1+`]}`)
-	k.says("x2", chunk(`{"role":"assistant","content":"Yes, "}`, ""), chunk(`{"content":"there is wind."}`, "stop"), "[DONE]")
-	k.ended("x2", 200, "complete")
-	k.asks("x3", `{"model":"m-1","messages":[`+opening1+turn1+turn2+`]}`)
-	k.answers("x3", `{"error":{"message":"slow down","type":"rate_limit_error"}}`)
-	k.ended("x3", 429, "complete")
+	k.ended(x+"1", 200, "complete")
+	k.asks(x+"2", `{"model":"m-1","messages":[`+opening1+turn1+`]}`)
+	k.says(x+"2", chunk(`{"role":"assistant","content":"Yes, "}`, ""), chunk(`{"content":"there is wind."}`, "stop"), "[DONE]")
+	k.ended(x+"2", 200, "complete")
+	k.asks(x+"3", `{"model":"m-1","messages":[`+opening1+turn1+turn2+`]}`)
+	k.answers(x+"3", `{"error":{"message":"slow down","type":"rate_limit_error"}}`)
+	k.ended(x+"3", 429, "complete")
 	return k
 }
 
@@ -280,6 +292,71 @@ func TestConversationInAnyOrder(t *testing.T) {
 			t.Fatalf("the state differs: %d records, want %d", len(got), len(want))
 		}
 	})
+}
+
+// A conversation that is forgotten leaves nothing behind, neither of what was said nor of where arguments are.
+func TestForgettingAConversation(t *testing.T) {
+	chat, other := flight(), flightOf("other", "y")
+	never := open(t, testOptions(newMemory()))
+	defer never.Close()
+	other.deliver(t, never, other.frames, 2)
+	store := newMemory()
+	g := open(t, testOptions(store))
+	defer g.Close()
+	chat.deliver(t, g, slices.Concat(chat.frames, other.frames), 4)
+	if err := g.FlushAll(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := g.Forget(context.Background(), chat.workflow, func(context.Context, []string) (*Burial, error) {
+		return &Burial{Through: 1, Rows: func(yield func(arrow.Record, error) bool) {
+			record := refined(t, chat.frames)
+			defer record.Release()
+			yield(record, nil)
+		}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := dump(t, g), dump(t, never)
+	for _, kind := range []byte{keySaid, keyAsked, keyUnsaid} {
+		for of, all := range map[*Gold]map[string]string{g: got, never: want} {
+			if err := scan(of.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
+				all[string(k)] = string(v)
+				return true, nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for k, v := range got {
+		if strings.HasPrefix(k, string(keyOrigin)) {
+			continue // how far a stream has come is not forgotten
+		}
+		if want[k] != v {
+			t.Errorf("%q is %q, want %q", k, v, want[k])
+		}
+	}
+	checkFlight(t, hearOf(t, g, store))
+}
+
+// A crash after the commit that brings an answer, before what it said is noted, loses nothing.
+func TestWhatWasSaidIsNotedAfterACrash(t *testing.T) {
+	store := newMemory()
+	opts := testOptions(store)
+	opts.Fault = crashAt(AfterCommit, 1)
+	k, g := flight(), open(t, opts)
+	record := refined(t, k.frames)
+	defer record.Release()
+	if err := g.Apply(context.Background(), []Batch{{1, record}}); !errors.Is(err, errCrash) {
+		t.Fatal(err)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	opts.Fault = nil
+	g = open(t, opts)
+	defer g.Close()
+	checkFlight(t, hearOf(t, g, store))
 }
 
 // An answer that was never captured is known from the history alone, and stays a message.
