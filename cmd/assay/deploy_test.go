@@ -19,8 +19,8 @@ var (
 	variable    = regexp.MustCompile(`\bASSAY_[A-Z_]+`)
 )
 
-// notOurs are variables in deploy that other programs, or the build, read.
-var notOurs = map[string]bool{"ASSAY_NATS_TOKEN": true, "ASSAY_CACHE": true}
+// notOurs are variables in deploy that the build reads.
+var notOurs = map[string]bool{"ASSAY_CACHE": true}
 
 // Every command, flag and variable in deploy and in the README is one that the program has.
 func TestDeployFilesFitTheProgram(t *testing.T) {

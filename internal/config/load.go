@@ -19,7 +19,7 @@ const DefaultFile = "assay.yaml"
 const EnvPrefix = "ASSAY_"
 
 // notSettings are variables with the prefix that other parts of Assay read.
-var notSettings = []string{"ASSAY_CONFIG", "ASSAY_SERVER", "ASSAY_NATIVE_LIB", "ASSAY_CACHE", "ASSAY_MODEL_DIR", "ASSAY_EMBEDDINGS_KEY", "ASSAY_REGISTRY_TOKEN"}
+var notSettings = []string{"ASSAY_CONFIG", "ASSAY_NATS_TOKEN", "ASSAY_SERVER", "ASSAY_NATIVE_LIB", "ASSAY_CACHE", "ASSAY_MODEL_DIR", "ASSAY_EMBEDDINGS_KEY", "ASSAY_REGISTRY_TOKEN"}
 
 // envAliases are variables without the regular name, least important first.
 var envAliases = []struct{ variable, key string }{

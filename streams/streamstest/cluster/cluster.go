@@ -65,14 +65,19 @@ func Start(t testing.TB, change func(*server.Options)) *Cluster {
 	return c
 }
 
+// URL is where all nodes are reached, with the token.
+func (c *Cluster) URL() string {
+	var urls []string
+	for _, n := range c.Nodes {
+		urls = append(urls, strings.Replace(n.ClientURL(), "nats://", "nats://"+token+"@", 1))
+	}
+	return strings.Join(urls, ",")
+}
+
 // Connect connects to all nodes until the test ends.
 func (c *Cluster) Connect(t testing.TB) *nats.Conn {
 	t.Helper()
-	var urls []string
-	for _, n := range c.Nodes {
-		urls = append(urls, n.ClientURL())
-	}
-	conn, err := nats.Connect(strings.Join(urls, ","), nats.Token(token), nats.MaxReconnects(-1))
+	conn, err := nats.Connect(c.URL(), nats.MaxReconnects(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
