@@ -107,7 +107,13 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 	defer func() {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), serviceStopTimeout)
 		defer cancel()
+		if !flags.untilIdle {
+			logger.Info("stopping")
+		}
 		err = errors.Join(err, service.stop(stopping))
+		if err == nil && !flags.untilIdle {
+			logger.Info("stopped; everything that was accepted is on disk")
+		}
 	}()
 
 	problems, err := p.feed(ctx, service.pipeline, flags)

@@ -31,6 +31,9 @@ const (
 
 // NewRemote returns a View of the server at base, for instance http://127.0.0.1:7070. The token may be empty.
 func NewRemote(base, token string) *Remote {
+	if base != "" && !strings.Contains(base, "://") {
+		base = "http://" + base // as 127.0.0.1:7070 is meant
+	}
 	return &Remote{base: strings.TrimRight(base, "/"), token: token, client: &http.Client{Timeout: remoteTimeout}}
 }
 
