@@ -205,13 +205,11 @@ func (p *program) report(problems []capture.Problem) []query.Problem {
 	return reported
 }
 
-// play brings the sample session in through the same recorders as any other input.
+// play brings the sample session in, as if it had just been captured.
 func (p *program) play(ctx context.Context, running *app.Pipeline) error {
-	for _, s := range sample.Session() {
-		fmt.Fprintf(p.stderr, "playing %s\n", s.ID)
-		if err := running.Record(ctx, streams.Source(s.Source), sample.Workflow, s.ID, s.Body); err != nil {
-			return fmt.Errorf("sample session: %w", err)
-		}
+	fmt.Fprintf(p.stderr, "playing %s\n", sample.Workflow)
+	if err := running.Play(ctx, sample.Frames(time.Now().Add(-sample.Long))); err != nil {
+		return fmt.Errorf("sample session: %w", err)
 	}
 	return nil
 }

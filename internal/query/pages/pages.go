@@ -82,6 +82,7 @@ func Routes(opts Options) (protected, open []Route) {
 		show("/{$}", s.overview),
 		show("/workflows", s.workflows),
 		show("/workflow", s.workflow),
+		{"GET /export", guarded(http.HandlerFunc(s.export))},
 		show("/item", s.item),
 		show("/recall", s.recall),
 		show("/capabilities", s.capabilities),

@@ -14,6 +14,7 @@ type promotionList struct {
 	Promotions []query.Promotion `json:"promotions"` // newest first
 	More       int               `json:"more,omitempty"`
 	Rejected   bool              `json:"-"` // there are some on the page
+	Done       bool              `json:"-"` // an action led here
 }
 
 // promotionsShown is how many promotions a page has.
@@ -22,7 +23,7 @@ const promotionsShown = 200
 func (s *site) promotions(r *http.Request) (*page, error) {
 	p := promotionList{
 		State: r.URL.Query().Get("state"), States: []string{query.StatePending, query.StateRejected, query.StatePublished},
-		Promotions: []query.Promotion{},
+		Promotions: []query.Promotion{}, Done: r.URL.Query().Has("done"),
 	}
 	found, err := s.View.Promotions(r.Context(), p.State)
 	if err != nil {
@@ -36,12 +37,20 @@ func (s *site) promotions(r *http.Request) (*page, error) {
 	return &page{Template: "promotions", Title: "Promotions", Section: "promotions", Live: "*", Data: p}, nil
 }
 
+type promotionPage struct {
+	*query.PromotionDetail
+	Done bool `json:"-"` // an action led here
+}
+
 func (s *site) promotion(r *http.Request) (*page, error) {
 	found, err := s.View.Promotion(r.Context(), r.URL.Query().Get("id"))
 	if err != nil {
 		return nil, err
 	}
-	return &page{Template: "promotion", Title: "Promotion " + found.EventCID, Section: "promotions", Live: "*", Data: found}, nil
+	return &page{
+		Template: "promotion", Title: "Promotion " + firstLine(120, found.EventCID), Section: "promotions", Live: "*",
+		Data: promotionPage{found, r.URL.Query().Has("done")},
+	}, nil
 }
 
 // retry makes one promotion due, or all that are rejected, and shows what became of them.
@@ -71,9 +80,10 @@ func (s *site) steer(w http.ResponseWriter, r *http.Request, act func(id string)
 		s.refuse(w, r, err)
 		return
 	}
-	to := "/promotions"
+	path, shown := "/promotions", url.Values{"done": {"1"}}
 	if id != "" {
-		to = "/promotion?" + url.Values{"id": {id}}.Encode()
+		path = "/promotion"
+		shown.Set("id", id)
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, path+"?"+shown.Encode(), http.StatusSeeOther)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"assay/internal/query"
@@ -16,7 +17,7 @@ const (
 	turnsShown = 100
 	textMost   = 4_000   // bytes shown of one text
 	textLeast  = 250     // of one text, where there is much on the page
-	pageBytes  = 180_000 // of all texts of a page
+	pageBytes  = 300_000 // of all texts of a page, escaped
 )
 
 // workflowPage is one workflow: what was said and done, oldest first.
@@ -118,17 +119,30 @@ func (p *workflowPage) show(at time.Time) {
 	}
 }
 
-// size is how many bytes of texts are shown.
+// size is how many bytes of texts are sent.
 func (p *workflowPage) size() (bytes int) {
 	for _, t := range p.Turns {
 		for _, text := range []string{t.Text, t.Reasoning, t.Error, t.Arguments, t.Answer} {
-			bytes += min(len(text), p.Most)
+			bytes += escaped(text, p.Most)
 		}
 		for _, call := range t.Asks {
-			bytes += min(len(call.Arguments), p.Most)
+			bytes += escaped(call.Arguments, p.Most)
 		}
 	}
 	return bytes
+}
+
+// escaped is how many bytes the beginning of a text has in HTML.
+func escaped(text string, most int) int {
+	const more = len("&#34;") - 1 // of a character that is escaped
+	text = text[:min(len(text), most)]
+	special := 0
+	for i := range len(text) {
+		if strings.IndexByte("<>&\"'+", text[i]) >= 0 {
+			special++
+		}
+	}
+	return len(text) + more*special
 }
 
 // ticksShown is how many marks the axis has.

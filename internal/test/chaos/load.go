@@ -55,10 +55,12 @@ func NewLoad(seed uint64, bodies int) *Load {
 	l := newLoad(fmt.Sprintf("mixture-%d-%d", seed, bodies))
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for _, s := range sample.Session() {
-		l.add(Body{Source: streams.Source(s.Source), ContentType: s.ContentType, Workflow: sample.Workflow, Stream: s.ID, Bytes: s.Body},
-			bytes.Count(s.Body, []byte("\n")))
+		events := bytes.Count(s.Body, []byte("\n"))
+		if s.Source == string(streams.SourceSSE) { // its events are not its lines
+			events = 0
+		}
+		l.add(Body{Source: streams.Source(s.Source), ContentType: s.ContentType, Workflow: sample.Workflow, Stream: s.ID, Bytes: s.Body}, events)
 	}
-	l.Bodies[0].Events = 0 // an SSE body: its events are not its lines
 	l.Promotions["sample-promotion-1"] = true
 	for i := 0; len(l.Bodies) < bodies; i++ {
 		switch kind := rng.IntN(10); {
