@@ -52,6 +52,7 @@ func decodeCall(e *Event, v *fastjson.Value, method string) {
 	case "sampling/createMessage":
 		e.Text = messagesText(params)
 	}
+	a2aRequest(e, params)
 	if client := textAt(params, "_meta", "io.modelcontextprotocol/clientInfo", "name"); client != "" {
 		e.AgentID = client
 	}
@@ -98,6 +99,9 @@ func decodeNotification(e *Event, v *fastjson.Value, method string, f *streams.F
 func decodeResult(e *Event, result *fastjson.Value) {
 	if !is(result, fastjson.TypeObject) {
 		e.Text = string(result.GetStringBytes())
+		return
+	}
+	if a2aResult(e, result) {
 		return
 	}
 	if isMCPResult(result) {

@@ -296,3 +296,38 @@ func tellOTLP(t *testing.T, path string) told {
 	}
 	return tellEvents(events)
 }
+
+// TestA2ASamples holds the decoder to what results of A2A say of their calls.
+func TestA2ASamples(t *testing.T) {
+	dir, expected := samples(t)
+	for name, raw := range expected["a2a"] {
+		var want struct {
+			Status  string `json:"expected_call_status"`
+			Results int
+		}
+		if err := json.Unmarshal(raw, &want); err != nil {
+			t.Fatal(err)
+		}
+		if want.Status == "" || want.Results == 0 || filepath.Ext(name) == ".http" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			body := readFile(t, dir, "a2a", name)
+			f := frameOf(streams.SourceJSONRPC, "s", body)
+			f.ContentType = streams.ContentJSON
+			format := framing.JSON
+			if filepath.Ext(name) == ".sse" {
+				f.ContentType, format = streams.ContentSSE, framing.SSE
+				f.Body = append(body, "\n\n"...)
+			}
+			f.Count = framing.Count(format, f.Body, true)
+			status := "open"
+			for _, e := range bronze.Decode(f, 1) {
+				if e.Kind == bronze.KindRPCResponse && e.Status != bronze.StatusNone {
+					status = string(e.Status)
+				}
+			}
+			check(t, "status", status, want.Status)
+		})
+	}
+}
