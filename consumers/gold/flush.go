@@ -30,14 +30,27 @@ const (
 
 // Flush brings the tables up to date, but for entities that have neither ended nor been quiet for Options.QuietAfter.
 func (g *Gold) Flush(ctx context.Context) error {
-	return g.flush(ctx, g.opts.Now().Add(-g.opts.QuietAfter))
+	return g.flush(ctx, g.opts.Now().Add(-g.opts.QuietAfter), true)
+}
+
+// sumsRest is how many times what it took to write the sums passes until Run writes them again. Most of their rows change
+// with each group, and merging them costs more the more there are.
+const sumsRest = 4
+
+// flushRested is Flush, but for the sums while they rest.
+func (g *Gold) flushRested(ctx context.Context) error {
+	g.flushing.Lock()
+	due := !time.Now().Before(g.sumsDue)
+	g.flushing.Unlock()
+	return g.flush(ctx, g.opts.Now().Add(-g.opts.QuietAfter), due)
 }
 
 // FlushAll brings the tables wholly up to date, as at a clean stop.
-func (g *Gold) FlushAll(ctx context.Context) error { return g.flush(ctx, time.Time{}) }
+func (g *Gold) FlushAll(ctx context.Context) error { return g.flush(ctx, time.Time{}, true) }
 
-// flush writes what is marked, and of open entities those that have not changed since quietSince (zero: all of them).
-func (g *Gold) flush(ctx context.Context, quietSince time.Time) (failed error) {
+// flush writes what is marked, of open entities those that have not changed since quietSince (zero: all of them), and the sums
+// if they are wanted.
+func (g *Gold) flush(ctx context.Context, quietSince time.Time, wantSums bool) (failed error) {
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
 	defer g.told.clear()
@@ -51,19 +64,27 @@ func (g *Gold) flush(ctx context.Context, quietSince time.Time) (failed error) {
 	// A table that fails does not keep the others from being written. Those of entities wait for each other, since an entity's
 	// episodes are marked when its row is written; the sums go beside them.
 	var sums errgroup.Group
-	sums.Go(func() error {
-		return errors.Join(
-			g.sweep(ctx, dirtyMetric, everyMark, g.writeMetricRows),
-			g.sweep(ctx, dirtyElement, everyMark, g.writeElementRows),
-			g.sweep(ctx, dirtyShed, everyMark, g.writeShedRows),
-		)
-	})
+	if wantSums {
+		sums.Go(func() error { return g.writeSums(ctx) })
+	}
 	return errors.Join(
 		g.sweep(ctx, dirtyReady, ready, g.writeEntities),
 		g.sweep(ctx, dirtyOpen, open, g.writeEntities),
 		g.sweep(ctx, dirtyEpisode, ready, g.writeEpisodes),
 		sums.Wait(),
 	)
+}
+
+// writeSums writes the metrics, the graph and the shed counters.
+func (g *Gold) writeSums(ctx context.Context) error {
+	began := time.Now()
+	err := errors.Join(
+		g.sweep(ctx, dirtyMetric, everyMark, g.writeMetricRows),
+		g.sweep(ctx, dirtyElement, everyMark, g.writeElementRows),
+		g.sweep(ctx, dirtyShed, everyMark, g.writeShedRows),
+	)
+	g.sumsDue = time.Now().Add(sumsRest * time.Since(began))
+	return err
 }
 
 func everyMark(*mark) bool { return true }

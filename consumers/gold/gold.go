@@ -123,6 +123,7 @@ type Gold struct {
 	flushing sync.Mutex         // one flush at a time
 	told     tellings           // of the flush under way
 	enough   chan struct{}      // signals that what is held makes up a write
+	sumsDue  time.Time          // when Run writes the sums again; flushing guards it
 	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
 	// renewed is lost. It guards what follows.
 	committing sync.Mutex

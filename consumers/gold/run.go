@@ -184,7 +184,7 @@ func (g *Gold) flushRegularly(ctx, draining context.Context) error {
 	tick := time.NewTicker(g.opts.FlushEvery)
 	defer tick.Stop()
 	for {
-		flush := g.Flush
+		flush := g.flushRested
 		select {
 		case <-ctx.Done():
 			return nil
