@@ -18,7 +18,7 @@ FUZZTIME ?= 20000x
 # How long make torture goes on, where RUNS does not say how often.
 DURATION ?= 1h
 
-.PHONY: help run build release test torture native model lint fmt bench fuzz clean
+.PHONY: help run build release test torture native model lint fmt bench fuzz screenshots clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,15 @@ fmt: ## format Go and Rust
 
 bench: native ## print the benchmarks
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+screenshots: build ## write the pictures of the pages in docs/ from the sample session (needs chromium)
+	@data=$$(mktemp -d); bin/assay run --data $$data/d --sample --http-listen 127.0.0.1:7979 2>$$data/log & program=$$!; \
+	trap "kill $$program; wait $$program; rm -rf $$data" EXIT; \
+	until curl -sf http://127.0.0.1:7979/readyz >/dev/null; do kill -0 $$program; sleep 0.2; done; \
+	for page in 'overview /' 'conversation /workflow?id=sample-session' 'timeline /workflow?id=sample-session&view=timeline'; do \
+		chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=$$data/chromium --window-size=1280,960 --timeout=4000 \
+			--screenshot=docs/$${page%% *}.png "http://127.0.0.1:7979$${page#* }" 2>/dev/null >&2; \
+	done
 
 clean: ## remove what make build, release and run left here; the native library's cache stays
 	rm -rf bin dist $(DATA)

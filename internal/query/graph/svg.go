@@ -14,14 +14,15 @@ import (
 
 // Measures of the picture, in pixels.
 const (
-	margin     = 28.0
-	header     = 64.0 // height of title and legend
-	rowHeight  = 30.0
-	boxHeight  = 22.0
-	boxWidth   = 280.0
-	callsWidth = 330.0 // between the columns
-	arcDepth   = 250.0 // of the widest arc within a column
-	lettersMax = 37    // of name and counts of a box together; the tooltip has the rest
+	margin      = 28.0
+	header      = 64.0 // height of title and legend
+	rowHeight   = 30.0
+	boxHeight   = 22.0
+	boxWidth    = 280.0
+	callsWidth  = 330.0  // between the columns
+	legendWidth = 1180.0 // which the picture is not narrower than
+	arcDepth    = 250.0  // of the widest arc within a column
+	lettersMax  = 37     // of name and counts of a box together; the tooltip has the rest
 )
 
 // style is that of a picture on its own. A page that a picture is part of has its own for the same classes.
@@ -98,7 +99,7 @@ func newDrawing(p *picture) *drawing {
 	}
 	d.left += inner
 	d.right = d.left + boxWidth + callsWidth
-	d.width = d.right + boxWidth + outer + margin
+	d.width = max(legendWidth, d.right+boxWidth+outer+margin)
 	for _, b := range p.boxes {
 		d.height = max(d.height, header+(b.row+1)*rowHeight)
 	}

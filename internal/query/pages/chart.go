@@ -137,6 +137,7 @@ func tokenPoints(metrics []query.Capability) []point {
 type usage struct {
 	Capability   string `json:"capability"`
 	Provider     string `json:"provider,omitempty"`
+	Kind         string `json:"kind"` // model, tool or method
 	Calls        int64  `json:"calls"`
 	Errors       int64  `json:"errors"`
 	P50          int64  `json:"latency_p50_us,omitempty"` // of the hour in the middle
@@ -148,17 +149,17 @@ type usage struct {
 	Chart        chart  `json:"-"`
 }
 
-// usages adds metrics up by capability and provider, the most used first.
+// usages adds metrics up by capability, provider and kind, the most used first.
 func usages(metrics []query.Capability, now time.Time, long time.Duration) []usage {
-	type key struct{ capability, provider string }
+	type key struct{ capability, provider, kind string }
 	of := map[key][]query.Capability{}
 	for _, m := range metrics {
-		k := key{m.Capability, m.Provider}
+		k := key{m.Capability, m.Provider, m.Kind}
 		of[k] = append(of[k], m)
 	}
 	all := make([]usage, 0, len(of))
 	for k, hours := range of {
-		u := usage{Capability: k.capability, Provider: k.provider}
+		u := usage{Capability: k.capability, Provider: k.provider, Kind: k.kind}
 		var middles []int64
 		for _, h := range hours {
 			u.Calls, u.Errors, u.Bytes = u.Calls+h.Calls, u.Errors+h.Errors, u.Bytes+h.Bytes
@@ -176,7 +177,7 @@ func usages(metrics []query.Capability, now time.Time, long time.Duration) []usa
 		all = append(all, u)
 	}
 	slices.SortFunc(all, func(a, b usage) int {
-		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Capability, b.Capability), cmp.Compare(a.Provider, b.Provider))
+		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Capability, b.Capability), cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Kind, b.Kind))
 	})
 	return all
 }
