@@ -30,15 +30,19 @@ const (
 	kindMessage  = "message"
 	kindSession  = "session"
 	kindCall     = "call"
+
+	roleAssistant = "assistant"
 )
 
 // newestFirst is the order of entities; it is total, so that pages neither overlap nor leave gaps.
 var newestFirst = []schema.Order{
-	{Column: "started_at", Descending: true}, {Column: "last_position", Descending: true}, {Column: "entity_uuid"},
+	{Column: "started_at", Descending: true}, {Column: "last_position", Descending: true}, {Column: "first_part", Descending: true},
+	{Column: "entity_uuid"},
 }
 
 func compareNewest(a, b Entity) int {
-	return cmp.Or(b.StartedAt.Compare(a.StartedAt), cmp.Compare(b.LastPosition, a.LastPosition), cmp.Compare(a.EntityUUID, b.EntityUUID))
+	return cmp.Or(b.StartedAt.Compare(a.StartedAt), cmp.Compare(b.LastPosition, a.LastPosition), cmp.Compare(b.FirstPart, a.FirstPart),
+		cmp.Compare(a.EntityUUID, b.EntityUUID))
 }
 
 // Rehydrate implements View.
@@ -176,7 +180,17 @@ func messages(newest []Entity) []Entity {
 		}
 	}
 	slices.Reverse(found)
+	slices.SortStableFunc(found, func(a, b Entity) int { return saidAt(&a).Compare(saidAt(&b)) })
 	return found
+}
+
+// saidAt is when a message was said. That of a model was asked for when it began, by messages that are of the same moment, and is
+// said when it ends.
+func saidAt(e *Entity) time.Time {
+	if e.Role == roleAssistant && !e.EndedAt.IsZero() {
+		return e.EndedAt
+	}
+	return e.StartedAt
 }
 
 // readEvents counts the workflow's events and finds the newest frame that holds one.

@@ -127,6 +127,7 @@ type Entity struct {
 	StreamID        string    `col:"stream_id" json:"stream_id"`
 	FirstPosition   int64     `col:"first_position" json:"first_position"`
 	LastPosition    int64     `col:"last_position" json:"last_position"`
+	FirstPart       int64     `col:"first_part" json:"-"` // of the record at the first position
 	Events          int64     `col:"events" json:"events"`
 	Bytes           int64     `col:"bytes" json:"bytes"`
 	InputTokens     int64     `col:"input_tokens" json:"input_tokens,omitempty"`
