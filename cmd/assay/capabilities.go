@@ -42,6 +42,7 @@ func capabilityColumns() []column[query.Capability] {
 	return []column[row]{
 		{name: "HOUR " + zone(), show: func(c *row) string { return c.Bucket.Local().Format("2006-01-02 15:04") }},
 		{name: "CAPABILITY", long: true, show: func(c *row) string { return c.Capability }},
+		{name: "KIND", wide: true, show: func(c *row) string { return orDash(c.Kind) }},
 		{name: "CALLS", right: true, show: func(c *row) string { return number(c.Calls) }},
 		{name: "ERRORS", right: true, show: func(c *row) string { return number(c.Errors) }},
 		{name: "P50", right: true, show: func(c *row) string { return span(c.LatencyP50) }},

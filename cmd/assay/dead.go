@@ -38,12 +38,12 @@ func (p *program) deadCommand() *cobra.Command {
 func deadColumns() []column[query.Dead] {
 	type row = query.Dead
 	return []column[row]{
-		{name: "AT " + zone(), show: func(d *row) string { return clock(d.At) }},
-		{name: "REASON", long: true, show: func(d *row) string { return d.Reason }},
-		{name: "BEGINS", long: true, show: func(d *row) string { return strconv.Quote(brief(string(d.Raw), 40)) }},
-		{name: "BYTES", right: true, show: func(d *row) string { return strconv.Itoa(d.Bytes) }},
+		{name: "FRAME", right: true, show: func(d *row) string { return strconv.FormatUint(d.BronzeSeq, 10) }},
 		{name: "STREAM", show: func(d *row) string { return d.StreamID }},
 		{name: "POSITION", right: true, show: func(d *row) string { return strconv.FormatUint(d.Position, 10) }},
-		{name: "FRAME", right: true, show: func(d *row) string { return strconv.FormatUint(d.BronzeSeq, 10) }},
+		{name: "BYTES", right: true, show: func(d *row) string { return strconv.Itoa(d.Bytes) }},
+		{name: "REASON", long: true, show: func(d *row) string { return d.Reason }},
+		{name: "BEGINS", long: true, show: func(d *row) string { return strconv.Quote(brief(string(d.Raw), 40)) }},
+		{name: "AT " + zone(), wide: true, show: func(d *row) string { return clock(d.At) }},
 	}
 }

@@ -206,6 +206,7 @@ type capabilitiesInput struct {
 type use struct {
 	Capability   string    `json:"capability"`
 	Provider     string    `json:"provider,omitempty"`
+	Kind         string    `json:"kind,omitempty"` // model, tool or method
 	Calls        int64     `json:"calls"`
 	Errors       int64     `json:"errors"`
 	InputTokens  int64     `json:"input_tokens"`
@@ -245,12 +246,12 @@ func (m *memory) capabilities(ctx context.Context, in capabilitiesInput) (out ca
 
 // uses adds up hours, the most used first.
 func uses(hours []query.Capability) []use {
-	byName := map[[2]string]*use{}
+	byName := map[[3]string]*use{}
 	for _, c := range hours {
-		name := [2]string{c.Capability, c.Provider}
+		name := [3]string{c.Capability, c.Provider, c.Kind}
 		u := byName[name]
 		if u == nil {
-			u = &use{Capability: c.Capability, Provider: c.Provider}
+			u = &use{Capability: c.Capability, Provider: c.Provider, Kind: c.Kind}
 			byName[name] = u
 		}
 		u.Calls, u.Errors = u.Calls+c.Calls, u.Errors+c.Errors
@@ -267,7 +268,7 @@ func uses(hours []query.Capability) []use {
 		all = append(all, *u)
 	}
 	slices.SortFunc(all, func(a, b use) int {
-		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Capability, b.Capability), cmp.Compare(a.Provider, b.Provider))
+		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Capability, b.Capability), cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Kind, b.Kind))
 	})
 	return all
 }
