@@ -19,7 +19,7 @@ import (
 var functions = template.FuncMap{
 	"link": link, "count": count, "size": size, "micros": micros, "rate": rate, "percent": percent, "percentOf": percentOf, "usd": usd,
 	"iso": iso, "utc": utc, "clock": clock, "pretty": pretty, "clip": clip, "first": firstLine, "short": shortID, "plural": plural,
-	"raw": raw, "part": newPart, "sayable": sayable, "whole": whole, "kind": kind, "len64": func(e []query.StoredEvent) int64 { return int64(len(e)) }, "between": between, "sinces": func() []span { return sinces }, "nav": func() []section { return sections }, "add": func(a, b int) int { return a + b },
+	"raw": raw, "json": isJSON, "spaced": func(name string) string { return strings.ReplaceAll(name, "_", " ") }, "part": newPart, "sayable": sayable, "whole": whole, "kind": kind, "len64": func(e []query.StoredEvent) int64 { return int64(len(e)) }, "between": between, "sinces": func() []span { return sinces }, "nav": func() []section { return sections }, "add": func(a, b int) int { return a + b },
 }
 
 // section is a place that the navigation leads to.
@@ -146,6 +146,12 @@ func between(from, to time.Time) string {
 // percentOf is the text of a bar of progress.
 func percentOf(done, total uint64) string { return percent(int64(done), int64(total)) }
 
+// isJSON reports whether a text is an object or a list.
+func isJSON(text string) bool {
+	text = strings.TrimSpace(text)
+	return text != "" && (text[0] == '{' || text[0] == '[') && json.Valid([]byte(text))
+}
+
 // lineMost is how long JSON may be for being shown on one line.
 const lineMost = 88
 
@@ -154,7 +160,7 @@ func pretty(text string) string {
 	t := []byte(strings.TrimSpace(text))
 	var line, lines bytes.Buffer
 	switch {
-	case len(t) == 0 || t[0] != '{' && t[0] != '[' || json.Indent(&lines, t, "", "  ") != nil:
+	case !isJSON(text) || json.Indent(&lines, t, "", "  ") != nil:
 		return text
 	case json.Compact(&line, t) == nil && line.Len() <= lineMost:
 		return line.String()
