@@ -2,7 +2,6 @@ package sovereign
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -50,7 +49,11 @@ func (s *Store) write(
 	rows.Retain()
 	_, err = run(ctx, s.calls, withoutResult(func() error {
 		defer rows.Release()
-		return errors.Join(call(t), s.warm(t))
+		err := call(t)
+		if err == nil {
+			_ = s.warm(t) // the rows are written; a query that cannot be made ready reads them, and says what fails
+		}
+		return err
 	}), func(struct{}) {})
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", doing, table, err)
