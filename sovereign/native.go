@@ -5,6 +5,7 @@ package sovereign
 /*
 #cgo CFLAGS: -I${SRCDIR}/native
 #cgo LDFLAGS: -L${SRCDIR}/native/lib -lassay_native -lm -ldl -lpthread
+#cgo darwin LDFLAGS: -framework CoreFoundation -framework Security -framework SystemConfiguration
 
 #if !__has_include("stamp.h")
 #error "The native library is not built. Run: make native"

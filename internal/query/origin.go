@@ -6,6 +6,9 @@ import (
 	"assay/sovereign/schema"
 )
 
+// maxOriginEvents bounds the events that are looked at for one answer, over all its hits; of more, the first of the table count.
+const maxOriginEvents = 100_000
+
 // trace tells of each hit which events its entity was made of.
 func (l *Local) trace(ctx context.Context, hits []Hit) error {
 	ids, origins := []string{}, map[string]*Origin{}
@@ -25,6 +28,7 @@ func (l *Local) trace(ctx context.Context, hits []Hit) error {
 	}
 	rows, err := query[row](ctx, l.Store, schema.Query{
 		Table: schema.Traces, Columns: []string{"entity_uuid", "event_uuid", "position", "bronze_seq"}, Where: schema.In("entity_uuid", ids...),
+		Limit: maxOriginEvents,
 	})
 	if err != nil {
 		return err
