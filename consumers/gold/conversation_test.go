@@ -146,7 +146,7 @@ func hearOf(t tester, g *Gold, store *memoryStore) *heard {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if was := h.metrics[m.Capability]; was != nil {
+		if was := h.metrics[m.Capability]; was != nil && was.Provider != m.Provider {
 			t.Fatalf("%s has metrics of %q and of %q", m.Capability, was.Provider, m.Provider)
 		}
 		h.metrics[m.Capability] = m
