@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,10 +36,11 @@ func (p *program) withDryRun(cmd *cobra.Command, do func(ctx context.Context, s 
 		return err
 	}
 	run := &dryRun{ignored: map[string]int{}}
-	if err := do(cmd.Context(), sink{run, nil, app.Limits(settings.Ingest), app.Map(settings)}); err != nil {
+	err = do(cmd.Context(), sink{run, nil, app.Limits(settings.Ingest), app.Map(settings)})
+	if err != nil && !errors.Is(err, errPartial) {
 		return err
 	}
-	return p.printDryRun(run)
+	return errors.Join(p.printDryRun(run), err)
 }
 
 // Publish decodes the frames.
