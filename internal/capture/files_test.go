@@ -171,6 +171,8 @@ func TestFilesAreRecognised(t *testing.T) {
 		"rpc.log":      {`{"jsonrpc":"2.0"}` + "\n", "", streams.SourceJSONRPC, streams.ContentNDJSON, 1},
 		"README.md":    {"# hello\n", "", "", "", 0},
 		"noise.bin":    {"\x7fELF\x00", "", "", "", 0},
+		"wide.ndjson":  {"\xff\xfe{\x00}\x00\n\x00", "", "", "", 0},
+		"wide.jsonl":   {"{\x00\"\x00t\x00y\x00p\x00e\x00\"\x00:\x001\x00}\x00\n\x00", streams.SourceEvent, "", "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := &fakeLog{}

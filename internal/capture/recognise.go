@@ -60,6 +60,9 @@ func ignoreEOF(err error) error {
 //
 // The error wraps ErrNotInput.
 func recognise(name string, first []byte, source streams.Source) (recording, error) {
+	if isUTF16(first) {
+		return recording{}, fmt.Errorf("%w: it is UTF-16; convert it, for instance with iconv -f UTF-16 -t UTF-8", ErrNotInput)
+	}
 	ext := strings.ToLower(path.Ext(name))
 	if source == streams.SourceSSE || source == "" && (ext == ".sse" || !isJSONExt(ext) && looksLikeSSE(first)) {
 		return recording{source: streams.SourceSSE, format: framing.SSE}, nil
@@ -86,6 +89,15 @@ func recognise(name string, first []byte, source streams.Source) (recording, err
 		return recording{}, fmt.Errorf("%w: neither its name (.sse, .ndjson, .jsonl, .json) nor its first line tells what it holds;"+
 			" --source sse, jsonrpc or event says so", ErrNotInput)
 	}
+}
+
+// isUTF16 tells by the byte order mark or, without one, by every other byte being zero, as those of ASCII in UTF-16 are.
+func isUTF16(first []byte) bool {
+	if bytes.HasPrefix(first, []byte{0xFF, 0xFE}) || bytes.HasPrefix(first, []byte{0xFE, 0xFF}) {
+		return true
+	}
+	first = first[:min(len(first), 64)]
+	return len(first) > 1 && bytes.Count(first, []byte{0})*3 >= len(first)
 }
 
 // FormatOfBody tells from the first bytes of a body whether it is JSON, JSON lines or an event stream; it is not ok for what
