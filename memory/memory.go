@@ -81,6 +81,12 @@ func WithEmbeddings(url, model string, dimensions int) Option {
 	}
 }
 
+// WithStore keeps the tables elsewhere than in the directory: in a folder, or in an object store (s3://, gs:// or az://), which
+// options say how to reach, by the keys of the Rust crate object_store; what they leave out comes from the usual environment.
+func WithStore(url string, options map[string]string) Option {
+	return func(s *settings) { s.config.Store.URL, s.config.Store.Options = url, options }
+}
+
 // WithLogBytes bounds the log on disk. Once it is full, Append and Record return ErrFull.
 func WithLogBytes(n int64) Option { return func(s *settings) { s.config.Log.MaxBytes = n } }
 
@@ -101,8 +107,13 @@ func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
 	}
 	opened, err := app.Open(ctx, app.Options{
 		Config: s.config, NATSConfig: assay.NATSConfig, Logger: s.logger,
-		OpenStore: func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (app.Store, error) {
-			return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
+		OpenStore: func(ctx context.Context, root string, dimensions int, shares budget.Shares) (app.Store, error) {
+			opts := sovereign.OptionsFor(dimensions, shares)
+			opts.Bucket = s.config.Store.Options
+			return sovereign.Open(ctx, root, opts)
+		},
+		ReplaceStore: func(ctx context.Context, root, from string) error {
+			return sovereign.Replace(ctx, root, from, sovereign.Options{Bucket: s.config.Store.Options})
 		},
 	})
 	if err != nil {

@@ -19,8 +19,9 @@ func TestPythonReadsMeanwhile(t *testing.T) {
 	if err := exec.CommandContext(t.Context(), python, "-c", "import lancedb").Run(); err != nil {
 		t.Skip("no Python with lancedb; name one with TEST_LANCEDB_PYTHON: ", err)
 	}
-	m := openWith(t, t.TempDir())
-	reader := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "readers.py"), m.pipeline.StorePath())
+	dir := t.TempDir()
+	m := openWith(t, dir)
+	reader := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "readers.py"), filepath.Join(dir, "sovereign"))
 	reader.Stderr = os.Stderr
 	stdin, err := reader.StdinPipe()
 	if err != nil {

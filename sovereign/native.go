@@ -66,12 +66,29 @@ func limitCaches(indexBytes, footerBytes int64) {
 // limitTail bounds the rows that are indexed in memory, for each column that queries are ranked by.
 func limitTail(rows int64) { C.assay_limit_tail(C.size_t(rows)) }
 
+// storeOptions says how an object store is to be reached; options is a JSON object of strings.
+func storeOptions(root, options string) error {
+	return failure(C.assay_store_options(chars(root), length(root), chars(options), length(options)))
+}
+
+// replaceStore puts the tables of a folder in the place of those of an object store.
+func replaceStore(root, from string) error {
+	return failure(C.assay_store_replace(chars(root), length(root), chars(from), length(from)))
+}
+
+// tableBytes is what a table takes, old versions included.
+func tableBytes(root, name string) (int64, error) {
+	var bytes C.uint64_t
+	err := failure(C.assay_table_bytes(chars(root), length(root), chars(name), length(name), &bytes))
+	return int64(bytes), err
+}
+
 // nativeTable is a handle on a table. It may be used by several goroutines at once.
 type nativeTable struct{ handle *C.assay_table }
 
-func openNative(dir, name string) (*nativeTable, error) {
+func openNative(root, name string) (*nativeTable, error) {
 	t := &nativeTable{}
-	return t, failure(C.assay_table_open(chars(dir), length(dir), chars(name), length(name), &t.handle))
+	return t, failure(C.assay_table_open(chars(root), length(root), chars(name), length(name), &t.handle))
 }
 
 func (t *nativeTable) close() {

@@ -2,11 +2,11 @@ package sovereign
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +38,9 @@ type Options struct {
 	// TailRows is how many rows of a column, not indexed yet, are indexed in memory; that of the first store of the process
 	// counts. A third of them has ExtendIndexes index them on disk. Default 48 Ki.
 	TailRows int64
+	// Bucket says how a store that is a URL is to be reached, by the keys of the crate object_store: endpoint, region,
+	// access_key_id and so on. What is not said comes from the environment.
+	Bucket map[string]string
 }
 
 // OptionsFor returns the options of a store that keeps to its shares of the memory, with episodes whose vectors have that many
@@ -82,7 +85,7 @@ func (o Options) withDefaults() Options {
 // Every method returns as soon as its context ends, with the context's cause; a write may then have been done or not, and
 // Close waits for it.
 type Store struct {
-	dir        string
+	root       string // a folder, or the URL of an object store
 	opts       Options
 	calls      *calls
 	connection contracts.IConnection
@@ -98,26 +101,92 @@ type openTable struct {
 	native *nativeTable
 }
 
-// Open opens the database in the folder dir, creating the folder and the tables that are missing. A table that an earlier
+// Open opens the database at root, a folder or the URL of an object store (s3://, gs://, az://), creating the folder and the
+// tables that are missing. An object store that does not keep what commits rest on is refused with ErrInvalid. A table that an earlier
 // version of Assay made gets the columns that came later, if they may be null. Open fails with ErrSchema if a table has other
 // columns than this version expects in any other way.
-func Open(ctx context.Context, dir string, opts Options) (*Store, error) {
-	dir, err := filepath.Abs(dir)
+func Open(ctx context.Context, root string, opts Options) (*Store, error) {
+	root, err := resolve(root, opts.Bucket)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrIO, err)
+		return nil, err
 	}
 	opts = opts.withDefaults()
 	limitCaches(opts.IndexCacheBytes, opts.FooterCacheBytes)
 	limitTail(opts.TailRows)
-	s := &Store{dir: dir, opts: opts, calls: newCalls(), tables: make(map[string]*openTable)}
+	s := &Store{root: root, opts: opts, calls: newCalls(), tables: make(map[string]*openTable)}
 	if err := s.await(ctx, func() error { return s.open(ctx) }); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", dir, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", root, err), s.Close())
 	}
 	return s, s.warmLater(ctx)
 }
 
-// Path returns the folder of the database.
-func (s *Store) Path() string { return s.dir }
+// Replace puts the tables that lie in the folder from, which nobody has open, in the place of those of the object store at root.
+// If it is interrupted it may be called again.
+func Replace(ctx context.Context, root, from string, opts Options) error {
+	root, err := resolve(root, opts.Bucket)
+	if err != nil {
+		return err
+	}
+	calls := newCalls()
+	_, err = do(ctx, calls, withoutResult(func() error { return replaceStore(root, from) }), func(struct{}) {})
+	if _, late := calls.close(context.WithoutCancel(ctx)); err == nil {
+		err = late
+	}
+	if err != nil {
+		return fmt.Errorf("replace the tables of %s: %w", root, err)
+	}
+	return nil
+}
+
+// IsURL tells whether a store is named by a URL and not by the path of a folder.
+func IsURL(root string) bool { return strings.Contains(root, "://") }
+
+// resolve makes a path absolute, and sees to it that an object store can be reached.
+func resolve(root string, bucket map[string]string) (string, error) {
+	if !IsURL(root) {
+		path, err := filepath.Abs(root)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrIO, err)
+		}
+		return path, nil
+	}
+	root = strings.TrimRight(root, "/")
+	if len(bucket) == 0 {
+		return root, nil
+	}
+	options, err := json.Marshal(bucket)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return root, storeOptions(root, string(options))
+}
+
+// Bytes is the size of a table, in bytes, old versions included.
+func (s *Store) Bytes(ctx context.Context, table string) (bytes int64, err error) {
+	err = s.on(ctx, "measure", table, func(*openTable) (err error) {
+		bytes, err = tableBytes(s.root, table)
+		return err
+	})
+	return bytes, err
+}
+
+// Versions returns the number of each table's newest version: it is another after any change, whoever made it.
+func (s *Store) Versions(ctx context.Context) (map[string]int, error) {
+	if err := s.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	versions := make(map[string]int, len(s.tables))
+	for name := range s.tables {
+		err := s.on(ctx, "read the version of", name, func(t *openTable) (err error) {
+			versions[name], err = t.lance.Version(ctx)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return versions, nil
+}
 
 // ColumnsAdded returns the columns that Open added to tables of an earlier version, as TABLE.COLUMN.
 func (s *Store) ColumnsAdded() []string { return s.added }
@@ -127,7 +196,7 @@ func (s *Store) ColumnsAdded() []string { return s.added }
 func (s *Store) Refresh(ctx context.Context) error {
 	for name := range s.tables {
 		err := s.on(ctx, "refresh", name, func(*openTable) error {
-			newest, err := openNative(s.dir, name) // opening looks for the newest version, and all handles share it
+			newest, err := openNative(s.root, name) // opening looks for the newest version, and all handles share it
 			if err != nil {
 				return err
 			}
@@ -166,7 +235,7 @@ func (s *Store) CloseWithin(ctx context.Context) error {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	connection, err := lancedb.Connect(ctx, s.dir, nil)
+	connection, err := lancedb.Connect(ctx, s.root, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIO, err)
 	}
@@ -177,7 +246,7 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	exists := make(map[string]bool, len(names))
 	for _, name := range names {
-		exists[name] = s.hasVersion(name)
+		exists[name] = true
 	}
 	for _, definition := range schema.All {
 		if err := s.add(ctx, definition, exists[definition.Name]); err != nil {
@@ -185,12 +254,6 @@ func (s *Store) open(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// hasVersion tells whether a table was ever made: a process that is killed while it makes one leaves a folder without.
-func (s *Store) hasVersion(table string) bool {
-	files, err := os.ReadDir(filepath.Join(s.dir, table+".lance", "_versions"))
-	return err == nil && slices.ContainsFunc(files, func(f os.DirEntry) bool { return filepath.Ext(f.Name()) == ".manifest" })
 }
 
 func (s *Store) add(ctx context.Context, definition schema.Table, exists bool) error {
@@ -201,7 +264,7 @@ func (s *Store) add(ctx context.Context, definition schema.Table, exists bool) e
 	if err != nil {
 		return err
 	}
-	native, err := openNative(s.dir, definition.Name)
+	native, err := openNative(s.root, definition.Name)
 	if err != nil {
 		return errors.Join(err, lance.Close())
 	}

@@ -335,7 +335,7 @@ func texts(rows arrow.Record, column string) []string {
 
 func filesIn(tb testing.TB, store *Store, folder string) int {
 	tb.Helper()
-	entries, err := os.ReadDir(filepath.Join(store.Path(), folder))
+	entries, err := os.ReadDir(filepath.Join(store.root, folder))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -265,8 +265,13 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts app.Options) (*app.Pipeline, error) {
 	opts.Config, opts.NATSConfig, opts.Logger = settings, assay.NATSConfig, logger
 	setCollector(budget.For(settings.Memory))
-	opts.OpenStore = func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (app.Store, error) {
-		return sovereign.Open(ctx, dir, sovereign.OptionsFor(dimensions, shares))
+	opts.OpenStore = func(ctx context.Context, root string, dimensions int, shares budget.Shares) (app.Store, error) {
+		options := sovereign.OptionsFor(dimensions, shares)
+		options.Bucket = settings.Store.Options
+		return sovereign.Open(ctx, root, options)
+	}
+	opts.ReplaceStore = func(ctx context.Context, root, from string) error {
+		return sovereign.Replace(ctx, root, from, sovereign.Options{Bucket: settings.Store.Options})
 	}
 	return app.Open(ctx, opts)
 }

@@ -35,6 +35,9 @@ type Store interface {
 	Optimise(ctx context.Context, table string) error
 	Prune(ctx context.Context, table string) error
 	Refresh(ctx context.Context) error
+	// Bytes is the size of a table, and Versions returns a number for each table that is another after any change to it.
+	Bytes(ctx context.Context, table string) (int64, error)
+	Versions(ctx context.Context) (map[string]int, error)
 	Close() error
 	CloseWithin(ctx context.Context) error
 }
@@ -44,9 +47,11 @@ type Options struct {
 	Config     config.Config
 	NATSConfig []byte // of the embedded server, unless Config names a file
 	Logger     *slog.Logger
-	// OpenStore opens the store in a directory, with episodes whose vectors have that many dimensions if there are none yet, and
+	// OpenStore opens the store at a path or URL, with episodes whose vectors have that many dimensions if there are none yet, and
 	// within its shares of the memory. It is called once the data directory is locked.
-	OpenStore func(ctx context.Context, dir string, dimensions int, shares budget.Shares) (Store, error)
+	OpenStore func(ctx context.Context, root string, dimensions int, shares budget.Shares) (Store, error)
+	// ReplaceStore puts the tables that lie in a folder in the place of those of the store at a URL.
+	ReplaceStore func(ctx context.Context, root, from string) error
 	// Reading leaves an existing log's definition as it is, whatever Config says: for those who come to read.
 	Reading bool
 	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
@@ -125,5 +130,17 @@ func (p *Pipeline) openView() {
 // Log is the log that the pipeline works on.
 func (p *Pipeline) Log() *streams.Log { return p.log }
 
-// StorePath is the folder of the LanceDB database.
-func (p *Pipeline) StorePath() string { return filepath.Join(p.opts.Config.Data, storeDir) }
+// storeRoot is the folder or the URL of the LanceDB database.
+func (p *Pipeline) storeRoot() string {
+	if url := p.opts.Config.Store.URL; url != "" {
+		return url
+	}
+	return filepath.Join(p.opts.Config.Data, storeDir)
+}
+
+// swap puts what a rebuild has completed, if one has, in the place of what there is.
+func (p *Pipeline) swap(ctx context.Context) error {
+	return rebuild.Swap(p.opts.Config.Data, rebuild.Targets{
+		Store: p.storeRoot(), Replace: func(from string) error { return p.opts.ReplaceStore(ctx, p.storeRoot(), from) },
+	})
+}

@@ -2,18 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"assay/internal/ops/audit"
 	"assay/internal/query"
-	"assay/sovereign/schema"
 )
 
 // aloneWithin is how long an audit waits for another one, which may be ending because its client went away.
@@ -93,7 +87,7 @@ func (p *Pipeline) auditOptions(ctx context.Context) (options audit.Options, err
 	if err := p.settle(ctx); err != nil {
 		return options, err
 	}
-	versions, err := p.tableVersions()
+	versions, err := p.store.Versions(ctx)
 	if err != nil {
 		return options, err
 	}
@@ -121,19 +115,4 @@ func (p *Pipeline) yield(ctx context.Context, took time.Duration) {
 			return
 		}
 	}
-}
-
-// tableVersions is different after any change to a table: LanceDB keeps a file for each version.
-func (p *Pipeline) tableVersions() (string, error) {
-	var all strings.Builder
-	for _, t := range schema.All {
-		files, err := os.ReadDir(filepath.Join(p.StorePath(), t.Name+".lance", "_versions"))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("read the versions of %s: %w", t.Name, err)
-		}
-		for _, file := range files {
-			fmt.Fprintln(&all, t.Name, file.Name())
-		}
-	}
-	return fmt.Sprintf(" %x", sha256.Sum256([]byte(all.String()))), nil
 }

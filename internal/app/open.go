@@ -115,7 +115,7 @@ func (p *Pipeline) connect() (*nats.Conn, error) {
 // openStore opens the tables and the state that they are views of, after it has finished a rebuild whose end was
 // interrupted. A state that cannot be used is made anew from the log.
 func (p *Pipeline) openStore(ctx context.Context) error {
-	if err := rebuild.Swap(p.opts.Config.Data); err != nil {
+	if err := p.swap(ctx); err != nil {
 		return err
 	}
 	err := p.openTables(ctx)
@@ -175,7 +175,7 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 
 func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	data := p.opts.Config.Data
-	store, err := p.opts.OpenStore(ctx, filepath.Join(data, storeDir), p.embedder.Dimensions(), p.shares)
+	store, err := p.opts.OpenStore(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares)
 	p.vectors = embedding.New(store, p.embedder, p.opts.Logger) // also without: tables that are made anew wake it
 	if err != nil {
 		return unopened(err, data) // and p.store stays nil, so that nobody closes what is not there

@@ -37,7 +37,7 @@ func (p *Pipeline) rebuild(ctx context.Context) (*rebuild.Result, error) {
 		err = p.closeTables(ctx)
 	}
 	if err == nil {
-		err = rebuild.Swap(p.opts.Config.Data)
+		err = p.swap(ctx)
 	}
 	if err != nil {
 		return nil, err

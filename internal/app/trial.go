@@ -35,5 +35,5 @@ func (p *Pipeline) Try(ctx context.Context, dir string, shed float64, progress f
 	if err != nil {
 		return nil, err
 	}
-	return &Trial{Shed: shed, Now: rebuild.Totals(p.gold.Totals()), Then: result.Totals}, rebuild.Swap(dir)
+	return &Trial{Shed: shed, Now: rebuild.Totals(p.gold.Totals()), Then: result.Totals}, rebuild.Swap(dir, rebuild.Targets{})
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +27,7 @@ type Config struct {
 	Memory    int64  `koanf:"memory"`    // what the program may take in all, in bytes; 0: what its control group grants, or the machine has
 
 	NATS       NATS           `koanf:"nats"`
+	Store      Store          `koanf:"store"`
 	Log        Log            `koanf:"log"`
 	Ingest     Ingest         `koanf:"ingest"`
 	HTTP       HTTP           `koanf:"http"`
@@ -47,6 +50,12 @@ type NATS struct {
 	Credentials string `koanf:"credentials"` // path of a .creds file, with url
 	Config      string `koanf:"config"`      // path of a nats.conf for the embedded server; empty: the built-in one
 	Listen      string `koanf:"listen"`      // host:port of the embedded server for other NATS clients; empty: none
+}
+
+// Store says where the tables are.
+type Store struct {
+	URL     string            `koanf:"url"`     // a folder, or s3://, gs:// or az://; empty: in the data directory
+	Options map[string]string `koanf:"options"` // how an object store is reached; what is not said comes from the usual variables
 }
 
 // What a full log discards.
@@ -206,6 +215,8 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%w: %s must be %s", ErrInvalid, key, want))
 		}
 	}
+	scheme, _, isURL := strings.Cut(c.Store.URL, "://")
+	check(!isURL || slices.Contains([]string{"s3", "gs", "az"}, scheme), "store.url", "a folder, or a URL that begins with s3://, gs:// or az://")
 	check(c.Data != "", "data", "the path of a directory")
 	_, err := uuid.Parse(c.Namespace)
 	check(err == nil, "namespace", "a UUID")

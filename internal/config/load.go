@@ -25,6 +25,7 @@ var notSettings = []string{"ASSAY_CONFIG", "ASSAY_NATS_TOKEN", "ASSAY_SERVER", "
 var envAliases = []struct{ variable, key string }{
 	{"ECOSYSTEM_REGISTRY_URL", "registry.url"},
 	{"ASSAY_REGISTRY", "registry.url"},
+	{"ASSAY_STORE", "store.url"},
 }
 
 // Load reads the settings. path names the file ("" for DefaultFile, which may be absent), environ holds the environment
@@ -76,7 +77,7 @@ func fromEnv(environ []string) (values map[string]any, notes []string, err error
 		given[name] = value
 		if key, ok := variables[name]; ok {
 			texts[key] = value
-		} else if strings.HasPrefix(name, EnvPrefix) && name != "ASSAY_REGISTRY" && !slices.Contains(notSettings, name) {
+		} else if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(notSettings, name) && !isAlias(name) {
 			hint := ""
 			if near := nearest(name, sorted(variables)); near != "" {
 				hint = " (did you mean " + near + "?)"
@@ -126,6 +127,15 @@ func parseAll(texts map[string]string, nameOf func(key string) string) (values m
 		}
 	}
 	return values, notes, nil
+}
+
+func isAlias(variable string) bool {
+	for _, alias := range envAliases {
+		if alias.variable == variable {
+			return true
+		}
+	}
+	return false
 }
 
 // Env returns the name of a setting's environment variable.

@@ -16,6 +16,7 @@ var Settings = []Setting{
 	{"nats.credentials", "nats-credentials", "path of a .creds file for --nats"},
 	{"nats.config", "nats-config", "path of a nats.conf for the embedded server"},
 	{"nats.listen", "nats-listen", "host:port at which the embedded server also serves other NATS clients"},
+	{"store.url", "store", "where the tables are: a folder, or an object store such as s3://bucket/memory; without it DATA/sovereign"},
 	{"log.max_bytes", "log-max-bytes", "size of a full log, such as 32GiB"},
 	{"log.max_age", "log-max-age", "age at which frames leave the log, such as 30d; 0 keeps them"},
 	{"log.discard", "log-discard", "what a full log discards: old (it drops its oldest frames) or new (it refuses more)"},

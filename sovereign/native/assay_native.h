@@ -41,10 +41,20 @@ void assay_limit_caches(size_t index_bytes, size_t footer_bytes);
 // Bounds the rows that are indexed in memory, for each column that queries are ranked by, until the index on disk covers them.
 void assay_limit_tail(size_t rows);
 
+// Says how the object store URI and all below it is to be reached: OPTIONS is a JSON object of strings, with the keys of the crate
+// object_store, for example {"endpoint": "…", "region": "…"}. What is not said comes from the environment. Does nothing for a folder.
+assay_status assay_store_options(const char *uri, size_t uri_len, const char *options, size_t options_len);
+
+// Puts the tables of the folder FROM in the place of those of the object store URI. May be repeated if it was interrupted.
+assay_status assay_store_replace(const char *uri, size_t uri_len, const char *from, size_t from_len);
+
+// Tells how many bytes the table NAME in ROOT takes, old versions included.
+assay_status assay_table_bytes(const char *root, size_t root_len, const char *name, size_t name_len, uint64_t *bytes);
+
 typedef struct assay_table assay_table;
 
-// Opens the table NAME.lance in the folder DIR at its newest version.
-assay_status assay_table_open(const char *dir, size_t dir_len, const char *name, size_t name_len, assay_table **out);
+// Opens the table NAME.lance in ROOT, a folder or the URL of an object store, at its newest version.
+assay_status assay_table_open(const char *root, size_t root_len, const char *name, size_t name_len, assay_table **out);
 void assay_table_close(assay_table *table);
 
 // Adds those of COLUMNS, which must be nullable, that the table lacks; they are null in all its rows. Takes over COLUMNS.

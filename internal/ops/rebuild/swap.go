@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // What the data directory holds while something is rebuilt.
@@ -44,9 +45,17 @@ func complete(data string) error {
 	return WriteDurably(filepath.Join(data, workDir, completeFile), nil)
 }
 
+// Targets say where the tables belong that a Build has made; the zero value is the data directory.
+type Targets struct {
+	Store   string                  // a folder, or the URL of an object store; "": StoreDir in the data directory
+	Replace func(from string) error // puts tables in the place of those at a URL; may be called again if interrupted
+}
+
+func (t Targets) remote() bool { return strings.Contains(t.Store, "://") }
+
 // Swap puts what a Build has completed in the place of the old. If none has, it does nothing; if an earlier Swap was
 // interrupted, it finishes it. It must be called before what is in the data directory is opened.
-func Swap(data string) error {
+func Swap(data string, targets Targets) error {
 	work := filepath.Join(data, workDir)
 	_, err := os.Stat(filepath.Join(work, completeFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,20 +67,34 @@ func Swap(data string) error {
 	if err := os.MkdirAll(filepath.Join(work, oldDir), 0o700); err != nil {
 		return filesError(err)
 	}
-	for _, name := range []string{StateDir, StoreDir} {
-		if err := swap(data, name); err != nil {
+	if targets.remote() {
+		// The old tables are written over: until that is done, the marker has it begun again.
+		if err := targets.Replace(filepath.Join(work, newDir, StoreDir)); err != nil {
 			return err
 		}
+	} else if err := swap(data, StoreDir, targets.folder(data)); err != nil {
+		return err
+	}
+	if err := swap(data, StateDir, filepath.Join(data, StateDir)); err != nil {
+		return err
 	}
 	return remove(work)
+}
+
+// folder is where the tables belong on disk.
+func (t Targets) folder(data string) string {
+	if t.Store != "" {
+		return t.Store
+	}
+	return filepath.Join(data, StoreDir)
 }
 
 // Discard gives up a Build that was interrupted, so that the next one begins anew.
 func Discard(data string) error { return filesError(os.RemoveAll(filepath.Join(data, workDir))) }
 
 // swap moves one directory in. If the new one is gone from where it was built, that was done already.
-func swap(data, name string) error {
-	from, to := filepath.Join(data, workDir, newDir, name), filepath.Join(data, name)
+func swap(data, name, to string) error {
+	from := filepath.Join(data, workDir, newDir, name)
 	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -82,7 +105,7 @@ func swap(data, name string) error {
 	if err := os.Rename(from, to); err != nil {
 		return filesError(err)
 	}
-	return syncDir(data)
+	return syncDir(filepath.Dir(to))
 }
 
 // remove removes the marker first: without it the rest is no more than an abandoned attempt.

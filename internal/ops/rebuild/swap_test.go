@@ -37,7 +37,7 @@ func TestSwapFinishesWhatACrashLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data := lay(t, files)
 			for range 2 { // a second swap changes nothing
-				if err := Swap(data); err != nil {
+				if err := Swap(data, Targets{}); err != nil {
 					t.Fatal(err)
 				}
 				check(t, data, "new")
@@ -51,7 +51,7 @@ func TestSwapFinishesWhatACrashLeft(t *testing.T) {
 
 func TestSwapLeavesAnUnfinishedBuildAlone(t *testing.T) {
 	data := lay(t, map[string]string{state: "old", store: "old", newState: "half", stamp: "x"})
-	if err := Swap(data); err != nil {
+	if err := Swap(data, Targets{}); err != nil {
 		t.Fatal(err)
 	}
 	check(t, data, "old")

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,13 +40,14 @@ type Horizon struct {
 type Store interface {
 	Delete(ctx context.Context, table string, where schema.Filter) error
 	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
+	// Bytes is the size of a table, old versions included.
+	Bytes(ctx context.Context, table string) (int64, error)
 }
 
 // Keeper keeps tables within their limits.
 type Keeper struct {
 	Store     Store
 	State     jetstream.KeyValue // where horizons are kept
-	Dir       string             // of the tables on disk
 	Limits    map[string]Limits  // by table
 	Exclusive func(do func() error) error
 	Now       func() time.Time
@@ -101,8 +100,8 @@ func (k *Keeper) round(ctx context.Context, table string, limits Limits) error {
 	if limits.MaxAge > 0 {
 		before = later(before, k.Now().Add(-limits.MaxAge))
 	}
-	if limits.MaxBytes > 0 && k.Now().Sub(was.At) > sizeRest && k.bytes(table) > limits.MaxBytes {
-		by, err := k.oldest(ctx, table)
+	if limits.MaxBytes > 0 && k.Now().Sub(was.At) > sizeRest {
+		by, err := k.tooLarge(ctx, table, limits.MaxBytes)
 		if err != nil {
 			return err
 		}
@@ -157,18 +156,16 @@ func (k *Keeper) oldest(ctx context.Context, table string) (time.Time, error) {
 	return most, nil
 }
 
-// bytes is the size of a table on disk. Files that go meanwhile do not count.
-func (k *Keeper) bytes(table string) (n int64) {
-	_ = filepath.WalkDir(filepath.Join(k.Dir, table+".lance"), func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return nil
-		}
-		if info, err := entry.Info(); err == nil {
-			n += info.Size()
-		}
-		return nil
-	})
-	return n
+// tooLarge returns the time before which rows of a table that exceeds its size are to go, the zero time if it does not.
+func (k *Keeper) tooLarge(ctx context.Context, table string, bytesMax int64) (before time.Time, err error) {
+	bytes, err := k.Store.Bytes(ctx, table)
+	if err != nil {
+		return before, fmt.Errorf("%w: %w", ErrStore, err)
+	}
+	if bytes <= bytesMax {
+		return before, nil
+	}
+	return k.oldest(ctx, table)
 }
 
 func later(a, b time.Time) time.Time {

@@ -79,6 +79,8 @@ type counted struct{ deleted []string }
 
 func (s *counted) Count(context.Context, string, schema.Filter) (int64, error) { return 1, nil }
 
+func (s *counted) Bytes(context.Context, string) (int64, error) { return 0, nil }
+
 func (s *counted) Delete(_ context.Context, table string, _ schema.Filter) error {
 	s.deleted = append(s.deleted, table)
 	return nil

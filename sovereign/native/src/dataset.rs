@@ -26,17 +26,18 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 /// one at a time; reads take a snapshot and wait for nobody.
 pub struct Table {
     name: String,
-    path: PathBuf,
+    /// Where it lies if its files must be synced; an object store does so by itself.
+    folder: Option<PathBuf>,
     current: RwLock<Arc<Dataset>>,
     writer: Mutex<()>,
     pub(crate) maintenance: Mutex<()>,
 }
 
 impl Table {
-    pub fn new(name: &str, path: PathBuf, dataset: Dataset) -> Self {
+    pub fn new(name: &str, folder: Option<PathBuf>, dataset: Dataset) -> Self {
         Self {
             name: name.to_owned(),
-            path,
+            folder,
             current: RwLock::new(Arc::new(dataset)),
             writer: Mutex::new(()),
             maintenance: Mutex::new(()),
@@ -51,7 +52,10 @@ impl Table {
     /// Takes over a version that was committed here: shows it to readers and waits until it is on disk.
     pub async fn adopt(&self, dataset: Arc<Dataset>) -> Result<()> {
         self.publish(dataset.clone());
-        sync_version(&self.path, &dataset).await
+        match &self.folder {
+            Some(folder) => sync_version(folder, &dataset).await,
+            None => Ok(()),
+        }
     }
 
     /// Shows a version that was committed or loaded to readers, unless they have a newer one.

@@ -19,6 +19,7 @@ use lance_table::io::commit::{
     CommitError, CommitHandler, ConditionalPutCommitHandler, ManifestLocation, ManifestNamingScheme, ManifestWriter,
 };
 use lance_table::io::deletion::{read_deletion_file, relative_deletion_file_path};
+use lance_table::io::manifest::read_manifest;
 use object_store::path::Path as StorePath;
 
 use crate::error::{Code, Error, Result};
@@ -27,7 +28,8 @@ use crate::error::{Code, Error, Result};
 /// whatever wrote the files; the error of one that may not pass is that of the write.
 #[derive(Debug)]
 pub struct Committer {
-    root: PathBuf,
+    /// Where the table lies if it is a folder. An object store answers a write only when it is whole and kept.
+    folder: Option<PathBuf>,
     newest: Mutex<Version>,
 }
 
@@ -45,9 +47,9 @@ struct Part {
 }
 
 impl Committer {
-    /// For the table in the folder `root`, of which no version is known yet.
-    pub fn new(root: &Path) -> Arc<Self> {
-        Arc::new(Self { root: root.to_owned(), newest: Mutex::default() })
+    /// For a table of which no version is known yet.
+    pub fn new(folder: Option<&Path>) -> Arc<Self> {
+        Arc::new(Self { folder: folder.map(Path::to_owned), newest: Mutex::default() })
     }
 
     /// Takes the files of a version for granted that was loaded. What is wrong with them, reads tell.
@@ -63,16 +65,16 @@ impl Committer {
 
     /// Looks at the files that the version `new` has and the newest one had not, and syncs them.
     async fn settle(&self, new: &Version, base: &StorePath, store: &ObjectStore) -> Result<()> {
+        let Some(root) = self.folder.clone() else { return Ok(()) };
         let old = self.newest.lock().expect("no panic while locked").clone();
         let fragments = new_fragments(&old, new);
         for fragment in &fragments {
             check_deletions(fragment, base, store).await?;
         }
-        let mut parts: Vec<Part> = fragments.iter().flat_map(|fragment| fragment_parts(&self.root, fragment)).collect();
+        let mut parts: Vec<Part> = fragments.iter().flat_map(|fragment| fragment_parts(&root, fragment)).collect();
         for index in new_indexes(&old, new) {
-            parts.extend(index_parts(&self.root, index)?);
+            parts.extend(index_parts(&root, index)?);
         }
-        let root = self.root.clone();
         in_background(move || {
             parts.iter().try_for_each(check_length)?;
             sync_files(&root, parts.into_iter().map(|part| part.path).collect())
@@ -103,11 +105,36 @@ impl CommitHandler for Committer {
     ) -> std::result::Result<ManifestLocation, CommitError> {
         let version = Version { fragments: manifest.fragments.clone(), indexes: indices.clone().unwrap_or_default() };
         self.settle(&version, base, store).await.map_err(|err| lance::Error::io(err.message))?;
-        let location =
-            ConditionalPutCommitHandler.commit(manifest, indices, base, store, writer, naming, transaction).await?;
+        let committed =
+            ConditionalPutCommitHandler.commit(manifest, indices, base, store, writer, naming, transaction).await;
+        let location = match committed {
+            Err(err) if self.folder.is_none() => already_committed(manifest, base, store, naming).await.ok_or(err)?,
+            committed => committed?,
+        };
         self.settled(version);
         Ok(location)
     }
+}
+
+/// Where a version is if this very transaction made it, although the store said that it could not: a request whose answer was
+/// lost is sent again, and is then refused because of what the first one wrote.
+async fn already_committed(
+    manifest: &Manifest,
+    base: &StorePath,
+    store: &ObjectStore,
+    naming_scheme: ManifestNamingScheme,
+) -> Option<ManifestLocation> {
+    let path = naming_scheme.manifest_path(base, manifest.version);
+    let found = read_manifest(store, &path, None).await.ok()?;
+    let ours = manifest.transaction_file.is_some() && found.transaction_file == manifest.transaction_file;
+    ours.then_some(ManifestLocation {
+        version: manifest.version,
+        path,
+        size: None,
+        naming_scheme,
+        e_tag: None,
+        identity: None,
+    })
 }
 
 /// Syncs what makes a version that was committed the newest one.

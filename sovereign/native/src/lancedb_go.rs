@@ -2,10 +2,9 @@
 //!
 //! Pointers are valid as that header describes them; this is what makes the `unsafe` here sound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{c_char, c_int, c_void};
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -14,9 +13,11 @@ use lance_linalg::distance::DistanceType;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::buckets;
 use crate::dataset::Table;
 use crate::error::{Error, Result};
 use crate::ffi::{c_string, caught, free_c_string, reference, str_from_c};
+use crate::location::Location;
 use crate::query::{Match, Nearest, Query, to_json};
 use crate::registry::{self, block_on};
 
@@ -29,9 +30,9 @@ pub struct SimpleResult {
 
 type Outcome = *mut SimpleResult;
 
-/// What a connection handle points to: the folder of the database.
+/// What a connection handle points to: where the database lies.
 struct Connection {
-    dir: PathBuf,
+    root: Location,
 }
 
 unsafe extern "C" {
@@ -69,22 +70,41 @@ pub unsafe extern "C" fn simple_lancedb_free_string(text: *mut c_char) {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simple_lancedb_connect(uri: *const c_char, handle: *mut *mut c_void) -> Outcome {
-    answer(|| {
-        let dir = local_dir(unsafe { str_from_c(uri)? })?;
-        std::fs::create_dir_all(&dir)?;
-        unsafe { *handle = Box::into_raw(Box::new(Connection { dir })).cast() };
-        Ok(())
-    })
+    answer(|| unsafe { connect(Location::parse(str_from_c(uri)?)?, handle) })
 }
 
-/// The options are credentials and tuning for cloud storage, which this library is built without.
+/// The options are credentials and settings of an object store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simple_lancedb_connect_with_options(
     uri: *const c_char,
-    _options_json: *const c_char,
+    options_json: *const c_char,
     handle: *mut *mut c_void,
 ) -> Outcome {
-    unsafe { simple_lancedb_connect(uri, handle) }
+    answer(|| {
+        let root = Location::parse(unsafe { str_from_c(uri)? })?;
+        if let Location::Bucket(url) = &root {
+            let mut options = HashMap::new();
+            flatten(&serde_json::from_str(unsafe { str_from_c(options_json)? })?, "", &mut options);
+            buckets::remember_options(url, options);
+        }
+        unsafe { connect(root, handle) }
+    })
+}
+
+/// Gathers the values of options that are grouped by kind of store.
+fn flatten(value: &Value, key: &str, options: &mut HashMap<String, String>) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(key, value)| flatten(value, key, options)),
+        Value::String(text) => drop(options.insert(key.to_owned(), text.clone())),
+        Value::Bool(_) | Value::Number(_) => drop(options.insert(key.to_owned(), value.to_string())),
+        Value::Null | Value::Array(_) => {}
+    }
+}
+
+unsafe fn connect(root: Location, handle: *mut *mut c_void) -> Result<()> {
+    block_on(root.prepare())?;
+    unsafe { *handle = Box::into_raw(Box::new(Connection { root })).cast() };
+    Ok(())
 }
 
 #[unsafe(no_mangle)]
@@ -102,7 +122,7 @@ pub unsafe extern "C" fn simple_lancedb_table_names(
     count: *mut c_int,
 ) -> Outcome {
     answer(|| {
-        let found = registry::names(&unsafe { connection(handle)? }.dir)?;
+        let found = block_on(unsafe { connection(handle)? }.root.tables())?;
         let list: Box<[*mut c_char]> = found.into_iter().map(c_string).collect();
         unsafe {
             *count = list.len() as c_int;
@@ -130,15 +150,15 @@ pub unsafe extern "C" fn simple_lancedb_create_table_with_ipc(
     schema_len: usize,
 ) -> Outcome {
     answer(|| {
-        let (dir, name) = unsafe { (&connection(handle)?.dir, str_from_c(table_name)?) };
+        let (root, name) = unsafe { (&connection(handle)?.root, str_from_c(table_name)?) };
         let schema = unsafe { ipc_reader(schema_ipc, schema_len)? }.schema();
-        block_on(registry::create(dir, name, schema))
+        block_on(registry::create(root, name, schema))
     })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn simple_lancedb_drop_table(handle: *mut c_void, table_name: *const c_char) -> Outcome {
-    answer(|| unsafe { registry::remove(&connection(handle)?.dir, str_from_c(table_name)?) })
+    answer(|| unsafe { block_on(registry::remove(&connection(handle)?.root, str_from_c(table_name)?)) })
 }
 
 #[unsafe(no_mangle)]
@@ -148,8 +168,8 @@ pub unsafe extern "C" fn simple_lancedb_open_table(
     table_handle: *mut *mut c_void,
 ) -> Outcome {
     answer(|| {
-        let (dir, name) = unsafe { (&connection(handle)?.dir, str_from_c(table_name)?) };
-        let opened = block_on(registry::open(dir, name))?;
+        let (root, name) = unsafe { (&connection(handle)?.root, str_from_c(table_name)?) };
+        let opened = block_on(registry::open(root, name))?;
         unsafe { *table_handle = Box::into_raw(Box::new(opened)).cast() };
         Ok(())
     })
@@ -374,14 +394,6 @@ unsafe fn ipc_reader<'a>(data: *const u8, len: usize) -> Result<FileReader<Curso
     }
     let bytes = unsafe { std::slice::from_raw_parts(data, len) };
     Ok(FileReader::try_new(Cursor::new(bytes), None)?)
-}
-
-fn local_dir(uri: &str) -> Result<PathBuf> {
-    match uri.split_once("://") {
-        None => Ok(PathBuf::from(uri)),
-        Some(("file", path)) => Ok(Path::new(path).to_owned()),
-        Some((scheme, _)) => Err(Error::invalid(format!("{scheme}:// is not supported: give a local folder"))),
-    }
 }
 
 fn sql_literal(value: &Value) -> Result<String> {

@@ -179,12 +179,7 @@ fn both(a: &str, b: &str) -> String {
 }
 
 /// What a scanner finds, if it is to look at all.
-async fn found_by(
-    scanner: lance::dataset::scanner::Scanner,
-    look: bool,
-    score: &str,
-    sign: f32,
-) -> Result<Vec<Found>> {
+async fn found_by(scanner: lance::dataset::scanner::Scanner, look: bool, score: &str, sign: f32) -> Result<Vec<Found>> {
     if !look {
         return Ok(Vec::new());
     }
@@ -309,7 +304,8 @@ impl Words {
         for word in &weights.words {
             let weight = weights.scorer.query_weight(word);
             for &(row, times) in self.rows_with(word) {
-                *scores.entry(row).or_default() += weight * weights.scorer.doc_weight(times, self.lengths[row as usize]);
+                *scores.entry(row).or_default() +=
+                    weight * weights.scorer.doc_weight(times, self.lengths[row as usize]);
             }
         }
         scores.into_iter().for_each(|(row, score)| keep(row, score));

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, Weak};
 
 use arrow_array::RecordBatchIterator;
@@ -10,11 +9,14 @@ use arrow_schema::SchemaRef;
 use lance::dataset::builder::DatasetBuilder;
 use lance::dataset::{Dataset, WriteMode, WriteParams};
 use lance::session::Session;
+use lance_table::io::commit::ConditionalPutCommitHandler;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::buckets;
 use crate::dataset::Table;
 use crate::durable::{Committer, sync_created};
 use crate::error::{Code, Error, Result};
+use crate::location::Location;
 
 /// Most bytes that all tables together keep in memory.
 struct Caches {
@@ -43,11 +45,11 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 static SESSION: LazyLock<Arc<Session>> = LazyLock::new(|| {
     let caches = CACHES_SET.get_or_init(|| CACHES);
-    Arc::new(Session::new(caches.indexes, caches.footers, Default::default()))
+    Arc::new(Session::new(caches.indexes, caches.footers, buckets::registry()))
 });
 
-/// Tables by the canonical path of their dataset. A table lives as long as a handle on it.
-static TABLES: LazyLock<Mutex<HashMap<PathBuf, Weak<Table>>>> = LazyLock::new(Default::default);
+/// Tables by the URI of their dataset. A table lives as long as a handle on it.
+static TABLES: LazyLock<Mutex<HashMap<String, Weak<Table>>>> = LazyLock::new(Default::default);
 
 /// Limits the caches of all tables, if it comes first and before any is opened.
 pub fn limit_caches(indexes: usize, footers: usize) {
@@ -59,84 +61,70 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     RUNTIME.block_on(future)
 }
 
-/// The shared table of that name in the folder `dir`, at its newest version.
-pub async fn open(dir: &Path, name: &str) -> Result<Arc<Table>> {
-    let path = dataset_path(dir, name)?;
-    let path = path
-        .canonicalize()
-        .map_err(|_| Error::new(Code::NotFound, format!("there is no table {name} in {}", dir.display())))?;
-    if let Some(table) = registered(&path) {
+/// What all tables share.
+pub fn session() -> &'static Arc<Session> {
+    &SESSION
+}
+
+/// The shared table of that name below `root`, at its newest version.
+pub async fn open(root: &Location, name: &str) -> Result<Arc<Table>> {
+    let place = root.dataset(name)?.canonical().map_err(|_| missing(root, name))?;
+    if let Some(table) = registered(place.uri()?) {
         table.refresh().await?;
         return Ok(table);
     }
-    let committer = Committer::new(&path);
-    let builder = DatasetBuilder::from_uri(uri(&path)?).with_session(SESSION.clone());
+    let committer = Committer::new(place.folder());
+    let builder =
+        DatasetBuilder::from_uri(place.uri()?).with_session(SESSION.clone()).with_store_params(place.params());
     let dataset = builder.with_commit_handler(committer.clone()).load().await?;
     committer.trust(&dataset).await?;
-    Ok(register(path, name, dataset))
+    register(place, name, dataset)
 }
 
 /// Creates an empty table.
-pub async fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<()> {
-    let path = dataset_path(dir, name)?;
-    let params = WriteParams { mode: WriteMode::Create, session: Some(SESSION.clone()), ..Default::default() };
+pub async fn create(root: &Location, name: &str, schema: SchemaRef) -> Result<()> {
+    let place = root.dataset(name)?;
+    let params = WriteParams {
+        mode: WriteMode::Create,
+        session: Some(SESSION.clone()),
+        store_params: Some(place.params()),
+        // Lance would choose a handler by the scheme, and one without conditions for schemes that it does not know.
+        commit_handler: Some(Arc::new(ConditionalPutCommitHandler)),
+        ..Default::default()
+    };
     let no_rows = RecordBatchIterator::new([], schema);
-    Dataset::write(no_rows, uri(&path)?, Some(params)).await?;
-    sync_created(&path).await
+    Dataset::write(no_rows, place.uri()?, Some(params)).await?;
+    match place.folder() {
+        Some(folder) => sync_created(folder).await,
+        None => Ok(()),
+    }
 }
 
 /// Deletes a table with its files. Handles still open on it fail from then on.
-pub fn remove(dir: &Path, name: &str) -> Result<()> {
-    let path = dataset_path(dir, name)?;
-    let canonical = path
-        .canonicalize()
-        .map_err(|_| Error::new(Code::NotFound, format!("there is no table {name} in {}", dir.display())))?;
-    TABLES.lock().expect("no panic while locked").remove(&canonical);
-    Ok(std::fs::remove_dir_all(&canonical)?)
+pub async fn remove(root: &Location, name: &str) -> Result<()> {
+    let place = root.dataset(name)?.canonical().map_err(|_| missing(root, name))?;
+    TABLES.lock().expect("no panic while locked").remove(place.uri()?);
+    place.remove().await
 }
 
-/// The names of the tables in the folder `dir`, sorted.
-pub fn names(dir: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ext| ext == "lance")
-            && let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
-        {
-            names.push(stem.to_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
+fn missing(root: &Location, name: &str) -> Error {
+    Error::new(Code::NotFound, format!("there is no table {name} in {root}"))
 }
 
-fn dataset_path(dir: &Path, name: &str) -> Result<PathBuf> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(legal) {
-        return Err(Error::invalid(format!(
-            "{name:?} is no table name: use letters, digits, '_', '-' and '.', not '.' first"
-        )));
-    }
-    Ok(dir.join(format!("{name}.lance")))
-}
-
-fn uri(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| Error::invalid(format!("the path {} is not UTF-8", path.display())))
-}
-
-fn registered(path: &Path) -> Option<Arc<Table>> {
-    TABLES.lock().expect("no panic while locked").get(path).and_then(Weak::upgrade)
+fn registered(uri: &str) -> Option<Arc<Table>> {
+    TABLES.lock().expect("no panic while locked").get(uri).and_then(Weak::upgrade)
 }
 
 /// Registers a loaded dataset, unless another thread was first; then that one's table is the shared one.
-fn register(path: PathBuf, name: &str, dataset: Dataset) -> Arc<Table> {
+fn register(place: Location, name: &str, dataset: Dataset) -> Result<Arc<Table>> {
+    let uri = place.uri()?.to_owned();
     let mut tables = TABLES.lock().expect("no panic while locked");
     tables.retain(|_, table| table.strong_count() > 0);
-    if let Some(table) = tables.get(&path).and_then(Weak::upgrade) {
+    if let Some(table) = tables.get(&uri).and_then(Weak::upgrade) {
         table.publish(Arc::new(dataset));
-        return table;
+        return Ok(table);
     }
-    let table = Arc::new(Table::new(name, path.clone(), dataset));
-    tables.insert(path, Arc::downgrade(&table));
-    table
+    let table = Arc::new(Table::new(name, place.folder().map(Into::into), dataset));
+    tables.insert(uri, Arc::downgrade(&table));
+    Ok(table)
 }

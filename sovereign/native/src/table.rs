@@ -9,11 +9,13 @@ use std::sync::Arc;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_schema::Schema;
 
+use crate::buckets;
 use crate::dataset::Table;
 use crate::error::Error;
 use crate::export::export;
 use crate::ffi::{Status, c_string, free_c_string, guard, reference, str_from_parts};
 use crate::import::import;
+use crate::location::Location;
 use crate::maintain::{Options, Stats};
 use crate::query::{Query, Rows};
 use crate::registry::{block_on, limit_caches, open};
@@ -43,6 +45,50 @@ pub extern "C" fn assay_limit_tail(rows: usize) {
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_store_options(
+    uri: *const c_char,
+    uri_len: usize,
+    options: *const c_char,
+    options_len: usize,
+) -> Status {
+    guard(|| {
+        let (uri, options) = unsafe { (str_from_parts(uri, uri_len)?, str_from_parts(options, options_len)?) };
+        if let Location::Bucket(url) = Location::parse(uri)? {
+            buckets::remember_options(&url, serde_json::from_str(options)?);
+        }
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_store_replace(
+    uri: *const c_char,
+    uri_len: usize,
+    from: *const c_char,
+    from_len: usize,
+) -> Status {
+    guard(|| {
+        let (uri, from) = unsafe { (str_from_parts(uri, uri_len)?, str_from_parts(from, from_len)?) };
+        block_on(Location::parse(uri)?.replace(Path::new(from)))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_bytes(
+    root: *const c_char,
+    root_len: usize,
+    name: *const c_char,
+    name_len: usize,
+    bytes: *mut u64,
+) -> Status {
+    guard(|| {
+        let (root, name) = unsafe { (str_from_parts(root, root_len)?, str_from_parts(name, name_len)?) };
+        unsafe { *bytes = block_on(Location::parse(root)?.dataset(name)?.bytes())? };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn assay_table_open(
     dir: *const c_char,
     dir_len: usize,
@@ -52,7 +98,7 @@ pub unsafe extern "C" fn assay_table_open(
 ) -> Status {
     guard(|| {
         let (dir, name) = unsafe { (str_from_parts(dir, dir_len)?, str_from_parts(name, name_len)?) };
-        let table = block_on(open(Path::new(dir), name))?;
+        let table = block_on(open(&Location::parse(dir)?, name))?;
         unsafe { *out = Box::into_raw(Box::new(Handle(table))) };
         Ok(())
     })

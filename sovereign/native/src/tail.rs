@@ -146,7 +146,8 @@ impl Table {
 
 /// The columns that a query can be ranked by: vectors, and the text beside them.
 fn ranked_columns(dataset: &Dataset) -> Vec<String> {
-    let is_vector = |kind: &DataType| matches!(kind, DataType::FixedSizeList(item, _) if item.data_type() == &DataType::Float32);
+    let is_vector =
+        |kind: &DataType| matches!(kind, DataType::FixedSizeList(item, _) if item.data_type() == &DataType::Float32);
     let fields = &dataset.schema().fields;
     if !fields.iter().any(|field| is_vector(&field.data_type())) {
         return Vec::new();
