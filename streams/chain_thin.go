@@ -14,14 +14,14 @@ const (
 	thinMax = 512
 )
 
-// thinChain drops checkpoints, and gaps before the log's first frame, if the bucket has more than max keys. Between what stays
+// thinChain drops checkpoints, and gaps before the log's first frame, if the bucket has more than keysMax keys. Between what stays
 // there are more frames than before, each of which is proved nonetheless: a break is told less precisely.
-func (l *Log) thinChain(ctx context.Context, max int) error {
+func (l *Log) thinChain(ctx context.Context, keysMax int) error {
 	status, err := l.state.Status(ctx)
 	if err != nil {
 		return fmt.Errorf("streams: chain: %w", err)
 	}
-	if status.Values() <= uint64(max) {
+	if status.Values() <= uint64(keysMax) {
 		return nil
 	}
 	kept, err := l.Checkpoints(ctx)
@@ -42,7 +42,7 @@ func (l *Log) thinChain(ctx context.Context, max int) error {
 	}
 	first := info.State.FirstSeq
 	var keys []string
-	for _, c := range spared(kept[:len(kept)-1], first, max/2, l.partBegins()) { // the last is the chain's end
+	for _, c := range spared(kept[:len(kept)-1], first, keysMax/2, l.partBegins()) { // the last is the chain's end
 		keys = append(keys, chainKey(c.Seq))
 	}
 	for i, g := range gaps {
@@ -53,9 +53,9 @@ func (l *Log) thinChain(ctx context.Context, max int) error {
 	return l.dropKeys(ctx, keys[:min(len(keys), thinMax)])
 }
 
-// spared returns which checkpoints can go so that about max stay: those before the log's first frame but the last of them, and
+// spared returns which checkpoints can go so that about keptMax stay: those before the log's first frame but the last of them, and
 // then those between which the fewest frames lie. Where a part begins, one stays.
-func spared(kept []Checkpoint, first uint64, max int, partBegins func(before, now Checkpoint) bool) []Checkpoint {
+func spared(kept []Checkpoint, first uint64, keptMax int, partBegins func(before, now Checkpoint) bool) []Checkpoint {
 	for step := uint64(ChainEvery); ; step *= 2 {
 		var before Checkpoint
 		var gone []Checkpoint
@@ -67,7 +67,7 @@ func spared(kept []Checkpoint, first uint64, max int, partBegins func(before, no
 			}
 			before = c
 		}
-		if len(kept)-len(gone) <= max || step > kept[len(kept)-1].Frames {
+		if len(kept)-len(gone) <= keptMax || step > kept[len(kept)-1].Frames {
 			return gone
 		}
 	}

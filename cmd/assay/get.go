@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -115,7 +116,7 @@ func (p *program) printProved(proved *streams.Proved, anchors []string) error {
 	fmt.Fprintf(p.stdout, "frame %d: stream %s, position %d, %d events, %d bytes, captured %s %s, link %s\n",
 		proved.Seq, f.Stream, f.Position, f.Count, len(f.Body), clock(f.Captured), zone(), proved.Link)
 	if !known && len(anchors) > 0 {
-		return errors.New("none of the anchors is of frame " + fmt.Sprint(proved.At.Seq) + ", with which the proof ends")
+		return errors.New("none of the anchors is of frame " + strconv.FormatUint(proved.At.Seq, 10) + ", with which the proof ends")
 	}
 	if known {
 		fmt.Fprintln(p.stdout, "proved: it leads to the given link")

@@ -37,7 +37,7 @@ func (d *decoder) geminiCLI(e *Event, v *fastjson.Value) {
 func (r *record) geminiMessage(m *fastjson.Value) {
 	at := eventTime(m.Get("timestamp"))
 	id := text(m, "id")
-	role := ""
+	var role string
 	switch text(m, "type", "role") {
 	case "user":
 		role = RoleUser

@@ -131,7 +131,7 @@ func anyValueText(v *fastjson.Value) string {
 
 // anyValueJSON returns an AnyValue as the JSON value that it stands for, or that its text is.
 func anyValueJSON(v *fastjson.Value) *fastjson.Value {
-	raw := ""
+	var raw string
 	switch {
 	case v.Exists("stringValue"):
 		raw = string(v.GetStringBytes("stringValue"))

@@ -109,7 +109,7 @@ func (s *span) messageEvents() (input, output []message) {
 // eventMessage reads an event of a name such as gen_ai.user.message from its body or else its attributes; answer says that
 // the model gave it.
 func eventMessage(name string, body *fastjson.Value, a attributes) (m message, answer, ok bool) {
-	role := ""
+	var role string
 	switch name {
 	case "gen_ai.system.message":
 		role = RoleSystem

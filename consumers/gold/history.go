@@ -44,8 +44,6 @@ type turn struct {
 	entity   uuid.UUID
 }
 
-const turnLen = 8 + 8 + 4 + 16
-
 func (t turn) compare(u turn) int {
 	return cmp.Or(cmp.Compare(t.at, u.at), cmp.Compare(t.position, u.position), cmp.Compare(t.part, u.part), bytes.Compare(t.entity[:], u.entity[:]))
 }

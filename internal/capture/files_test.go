@@ -268,10 +268,7 @@ func TestFilesOfOneName(t *testing.T) {
 		tree(t, map[string]string{"s.jsonl": start + `{"type":"x","n":2}` + "\n"}),
 		tree(t, map[string]string{"s.jsonl": `{"type":"x","n":3}` + "\n"}),
 	}
-	var all []string
-	for _, dir := range dirs {
-		all = append(all, dir)
-	}
+	all := slices.Clone(dirs)
 	capturing := func(paths ...string) {
 		t.Helper()
 		inputs, _, err := capture.Find(paths, "", "")

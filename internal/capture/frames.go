@@ -66,7 +66,7 @@ func (h *Handler) takeFrames(w http.ResponseWriter, r *http.Request) ([]streams.
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := outlive(r.Context(), closeGrace)
+	ctx, cancel := outlive(r.Context())
 	defer cancel()
 	if err := h.inFlight.acquire(ctx, size); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ const (
 	TimeMax = 24 * time.Hour
 	// UnfinishedBytesMax bounds the memory of unfinished events above FrameBytes, of all requests together.
 	UnfinishedBytesMax = 64 << 20
-	// closeGrace is how long what has arrived may take to become durable after its client has gone.
+	// closeGrace is how long what has arrived may take to become durable once its client has gone or a capture is to stop.
 	closeGrace = 10 * time.Second
 )
 
@@ -108,7 +108,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.frames(w, r)
 		return
 	}
-	ctx, cancel := outlive(r.Context(), closeGrace)
+	ctx, cancel := outlive(r.Context())
 	defer cancel()
 	opts, err := h.options(ctx, r)
 	if err != nil {
@@ -141,11 +141,11 @@ func (h *Handler) capture(ctx context.Context, opts Options, body io.Reader) (Re
 	return result, errors.Join(readErr, err)
 }
 
-// outlive returns a context that ends some time after ctx does.
-func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+// outlive returns a context that ends closeGrace after ctx does.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(grace)
+		timer := time.NewTimer(closeGrace)
 		defer timer.Stop()
 		select {
 		case <-timer.C:

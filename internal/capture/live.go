@@ -5,14 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"assay/internal/capture/framing"
 	"assay/streams"
 )
-
-// stopGrace is how long what has arrived may take to become durable once a live capture is told to stop.
-const stopGrace = 10 * time.Second
 
 // Live captures sources that grow while they are read, until they end or the context does; the latter is no error.
 // Events are durable within Linger, and the log's write to disk, of their arrival. A stream that the log has in part is
@@ -52,7 +48,7 @@ func (l *Live) lines(ctx context.Context, in Input, r io.Reader, place func(*Opt
 	if err := place(&opts); err != nil {
 		return Result{}, ignoreEnd(ctx, err)
 	}
-	publish, cancel := outlive(ctx, stopGrace)
+	publish, cancel := outlive(ctx)
 	defer cancel()
 	recorder := New(publish, l.Publisher, opts)
 	readErr := pour(recorder, reader)

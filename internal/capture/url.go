@@ -46,7 +46,7 @@ func (l *Live) URL(ctx context.Context, client *http.Client, in Input) (Result, 
 		return Result{}, err
 	}
 	opts.Position = behind(stored)
-	publish, cancel := outlive(ctx, stopGrace)
+	publish, cancel := outlive(ctx)
 	defer cancel()
 	f := &follower{client: client, url: in.Path, recorder: New(publish, l.Publisher, opts), wait: reconnectWait, backOff: newBackOff()}
 	err = f.follow(ctx, func(err error) { l.problem(in, err) })

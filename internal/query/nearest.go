@@ -63,7 +63,7 @@ func (n *nearest) consider(name string) {
 }
 
 func (n *nearest) String() string {
-	var names []string
+	names := make([]string, 0, len(n.found))
 	for _, c := range n.found {
 		names = append(names, c.name)
 	}

@@ -129,8 +129,8 @@ func (l *Local) nearest(ctx context.Context, request RecallRequest) (*schema.Nea
 	if err != nil {
 		return nil, err
 	}
-	comparable, err := l.comparable(ctx)
-	return &schema.Nearest{Column: "vector", Vector: vector, Where: comparable, Exact: request.Exact}, err
+	sameModel, err := l.comparable(ctx)
+	return &schema.Nearest{Column: "vector", Vector: vector, Where: sameModel, Exact: request.Exact}, err
 }
 
 func (l *Local) embed(ctx context.Context, text string) ([]float32, error) {

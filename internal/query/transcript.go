@@ -53,15 +53,15 @@ func (s *Transcript) turn(w *bufio.Writer, t *Turn) {
 	if t.Error != "" {
 		paragraph(w, "  ! ", t.Error)
 	}
-	w.WriteString("\n")
+	_ = w.WriteByte('\n') // Flush tells
 }
 
 // heading says who speaks, for how long, and what came of it where that is worth a word.
 func (t *Turn) heading() []string {
-	words := []string{t.Speaker}
+	words := append(make([]string, 0, 4), t.Speaker)
 	switch {
 	case t.Speaker == SpeakerCall || t.Speaker == SpeakerAssistant && t.Capability != "":
-		words = []string{t.Capability}
+		words[0] = t.Capability
 	case t.AgentID != "" && t.Speaker != SpeakerUser:
 		words = append(words, t.AgentID)
 	}
@@ -84,9 +84,7 @@ func paragraph(w *bufio.Writer, mark, text string) {
 	}
 	space := strings.Repeat(" ", len([]rune(mark)))
 	for line := range strings.SplitSeq(text, "\n") {
-		w.WriteString(mark)
-		w.WriteString(Printable(strings.TrimSuffix(line, "\r")))
-		w.WriteString("\n")
+		_, _ = w.WriteString(mark + Printable(strings.TrimSuffix(line, "\r")) + "\n") // Flush tells
 		mark = space
 	}
 }

@@ -103,7 +103,7 @@ func (m Mapping) set(name, member string) error {
 }
 
 func names() string {
-	var all []string
+	all := make([]string, 0, len(Fields))
 	for _, f := range Fields {
 		all = append(all, string(f))
 	}

@@ -45,7 +45,7 @@ func browser(t *testing.T) func() *tab {
 	if err := chromedp.Do(first); err != nil {
 		t.Skipf("%s does not start here: %v", program, err)
 	}
-	return func() *tab { return newTab(t, first) }
+	return func() *tab { return newTab(first, t) }
 }
 
 // tab is a page in the browser, and what it complained about.
@@ -57,7 +57,7 @@ type tab struct {
 	complaints []string
 }
 
-func newTab(t *testing.T, browser context.Context) *tab {
+func newTab(browser context.Context, t *testing.T) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)

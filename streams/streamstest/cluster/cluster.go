@@ -30,7 +30,7 @@ func Start(t testing.TB, change func(*server.Options)) *Cluster {
 	t.Helper()
 	t.Setenv("ASSAY_NATS_TOKEN", token)
 	ports := freePorts(t, 3)
-	var routes []*url.URL
+	routes := make([]*url.URL, 0, len(ports))
 	for _, port := range ports {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
 	}
@@ -67,7 +67,7 @@ func Start(t testing.TB, change func(*server.Options)) *Cluster {
 
 // URL is where all nodes are reached, with the token.
 func (c *Cluster) URL() string {
-	var urls []string
+	urls := make([]string, 0, len(c.Nodes))
 	for _, n := range c.Nodes {
 		urls = append(urls, strings.Replace(n.ClientURL(), "nats://", "nats://"+token+"@", 1))
 	}
@@ -93,9 +93,9 @@ func root() string {
 
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	var ports []int
+	ports := make([]int, 0, n)
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
