@@ -18,8 +18,8 @@ func TestAuditOfTheRecordings(t *testing.T) {
 	if status != exitDone || !report.Clean() {
 		t.Fatalf("status %d, %d differences, the first %+v", status, len(report.Differences), report.Differences[0])
 	}
-	if report.Frames != ingested.Bronze.Frames || report.Events != ingested.Bronze.Events {
-		t.Errorf("audited %d frames, %d events; the log has %d, %d", report.Frames, report.Events, ingested.Bronze.Frames, ingested.Bronze.Events)
+	if report.Frames != ingested.Bronze.Frames || report.Events != ingested.Silver.Events {
+		t.Errorf("audited %d frames, %d events; the log has %d, %d", report.Frames, report.Events, ingested.Bronze.Frames, ingested.Silver.Events)
 	}
 	for _, table := range report.Tables {
 		if table.Expected != table.Stored || table.Expected == 0 && table.Table != "shed" && table.Table != "DEAD" {

@@ -60,7 +60,11 @@ func TestTablesOfOlderDecoders(t *testing.T) {
 
 // Under other natural keys a rebuild gives the tables that a fresh ingestion gives under them.
 func TestRebuildUnderOtherKeys(t *testing.T) {
-	dir, fresh, config := sampled(t), filepath.Join(t.TempDir(), "fresh"), filepath.Join(t.TempDir(), "assay.yaml")
+	dir, fresh, config := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "fresh"), filepath.Join(t.TempDir(), "assay.yaml")
+	files := part(t, t.TempDir(), 0) // which tell the same times whenever they are ingested
+	if status, _ := runHere(t, "run", "--data", dir, "--ingest", files, "--until-idle", "--log-level", "error"); status != exitDone {
+		t.Fatal("run failed")
+	}
 	if err := os.WriteFile(config, []byte("keys:\n  tool_invocation:\n    components: [event_id]\n    exact: true\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +77,7 @@ func TestRebuildUnderOtherKeys(t *testing.T) {
 	if status, report := audited(t, dir, "--config", config); status != exitDone || report.Stale != "" {
 		t.Errorf("after the rebuild: status %d, %q, %+v", status, report.Stale, report.Differences)
 	}
-	if status, _ := runHere(t, "run", "--data", fresh, "--config", config, "--sample", "--until-idle", "--log-level", "error"); status != exitDone {
+	if status, _ := runHere(t, "run", "--data", fresh, "--config", config, "--ingest", files, "--until-idle", "--log-level", "error"); status != exitDone {
 		t.Fatal("run failed")
 	}
 	hidden := append(slices.Clone(whereMet), whenCaptured...)

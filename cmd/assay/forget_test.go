@@ -17,7 +17,11 @@ import (
 
 // workflowsOf are those that the files of part become.
 func workflowsOf(n int) []string {
-	return []string{fmt.Sprintf("part-%d/answer", n), fmt.Sprintf("part-%d/tools", n), fmt.Sprintf("sample-%d-session", n)}
+	names := []string{fmt.Sprintf("sample-%d-session", n)}
+	for _, file := range []string{"answer-1", "answer-3", "answer-4", "tools"} {
+		names = append(names, fmt.Sprintf("part-%d/%s", n, file))
+	}
+	return names
 }
 
 // mixed writes a file whose events belong to workflows of several parts in turn.
@@ -117,7 +121,7 @@ func TestKilledWhileForgetting(t *testing.T) {
 	}
 	summarise(t, ingestArgs(data, parts))
 	for done := range deaths {
-		workflow := workflowsOf(done % 2)[random.IntN(3)]
+		workflow := workflowsOf(done % 2)[random.IntN(5)]
 		cmd := command(t.Context(), "forget", workflow, "--data", data, "--abandon", "--bronze")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

@@ -43,13 +43,14 @@ func TestBadClientsCostOthersNothing(t *testing.T) {
 // begun opens a connection and says that a body of 100 bytes follows, and its beginning.
 func begun(t *testing.T, url string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	host := strings.TrimPrefix(url, "http://")
+	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		t.Error(err)
 		return nil
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	fmt.Fprintf(conn, "POST /v1/ingest/event/bad HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{}\n{\"half\":")
+	fmt.Fprintf(conn, "POST /v1/ingest/event/bad HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n{}\n{\"half\":", host)
 	return conn
 }
 

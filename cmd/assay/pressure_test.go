@@ -63,7 +63,7 @@ func TestFullLogRefuses(t *testing.T) {
 			accepted += text
 		}
 	}
-	if status != http.StatusInsufficientStorage || !strings.Contains(answer, "log full") || !strings.Contains(answer, "size limit") {
+	if status != http.StatusInsufficientStorage || !strings.Contains(answer, "log full") || !strings.Contains(answer, "log.max_bytes") {
 		t.Errorf("refused with %d: %s", status, answer)
 	}
 	file := filepath.Join(t.TempDir(), "more.ndjson")
@@ -73,7 +73,7 @@ func TestFullLogRefuses(t *testing.T) {
 	ingest := command(t.Context(), "ingest", "--server", url, file)
 	said, err := ingest.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !bytes.Contains(said, []byte("log full")) || !bytes.Contains(said, []byte("size limit")) {
+	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !bytes.Contains(said, []byte("log full")) || !bytes.Contains(said, []byte("log.max_bytes")) {
 		t.Errorf("assay ingest ends with %v: %s", err, said)
 	}
 	server.stop(t)
@@ -143,7 +143,7 @@ func absolute(t *testing.T, path string) string {
 
 func checkShed(t *testing.T, s query.Summary) {
 	t.Helper()
-	if s.Silver.Shed == 0 || s.Gold.Traces+s.Silver.Shed+s.Silver.Dead != s.Bronze.Events {
-		t.Errorf("%d events became %d traces, %d shed, %d dead", s.Bronze.Events, s.Gold.Traces, s.Silver.Shed, s.Silver.Dead)
+	if s.Silver.Shed == 0 || s.Gold.Traces+s.Silver.Shed+s.Silver.Dead != s.Silver.Events {
+		t.Errorf("%d events became %d traces, %d shed, %d dead", s.Silver.Events, s.Gold.Traces, s.Silver.Shed, s.Silver.Dead)
 	}
 }

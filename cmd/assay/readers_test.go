@@ -12,8 +12,10 @@ import (
 // readParts is how many sample sessions are ingested while TestReadersMeanwhile reads.
 const readParts = 60
 
-// sampleEvents is how many events the sample session has.
-const sampleEvents = 72
+const (
+	sampleFrames = 67  // of the sample session, as it is played
+	sampleEvents = 121 // of its streams that a file may hold
+)
 
 // TestReadersMeanwhile reads the tables through handles of its own while the program writes them: rows come and never go
 // or come twice, and no entity says more than the traces that are there.

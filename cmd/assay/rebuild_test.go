@@ -25,6 +25,10 @@ import (
 // whereMet are columns that tell where a row was first met.
 var whereMet = []string{"bronze_seq", "silver_seq"}
 
+// whereTold are columns of traces that tell the same of what several records repeat, such as a message of a history: whichever
+// was folded first has its row. The audit compares them.
+var whereTold = []string{"captured_at", "stream_id", "position", "part"}
+
 // dump returns the rows of the tables in the order of their keys.
 func dump(t *testing.T, dir string, names ...string) string {
 	t.Helper()
@@ -40,7 +44,7 @@ func dumpWithout(t *testing.T, dir string, hidden []string, names ...string) str
 			definition := schema.ByName(name)
 			var columns []string
 			for _, f := range definition.Schema.Fields() {
-				if !slices.Contains(hidden, f.Name) {
+				if !slices.Contains(hidden, f.Name) && (name != schema.Traces || !slices.Contains(whereTold, f.Name)) {
 					columns = append(columns, f.Name)
 				}
 			}
@@ -209,7 +213,7 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 		t.Errorf("it went on after %d frames, not 2", result.Resumed)
 	}
 	if after := dump(t, dir, derived...); after != before {
-		t.Error("the tables differ after an interrupted rebuild")
+		t.Errorf("the tables differ after an interrupted rebuild; before:\n%s\nafter:\n%s", only(before, after), only(after, before))
 	}
 }
 

@@ -70,8 +70,8 @@ func checkCounts(t *testing.T, s query.Summary) {
 	if s.Bronze.Events != 15_243+788+228 {
 		t.Errorf("bronze has %d events", s.Bronze.Events)
 	}
-	if s.Gold.Traces != s.Bronze.Events || s.Silver.Shed != 0 || s.Silver.Dead != 0 {
-		t.Errorf("%d events became %d traces, %d shed, %d dead", s.Bronze.Events, s.Gold.Traces, s.Silver.Shed, s.Silver.Dead)
+	if s.Silver.Events < s.Bronze.Events || s.Gold.Traces != s.Silver.Events || s.Silver.Shed != 0 || s.Silver.Dead != 0 {
+		t.Errorf("%d events became %d traces, %d shed, %d dead", s.Silver.Events, s.Gold.Traces, s.Silver.Shed, s.Silver.Dead)
 	}
 }
 

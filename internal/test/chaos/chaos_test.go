@@ -40,7 +40,7 @@ func harness(t *testing.T, dir string) *Harness {
 }
 
 // root is the module's: a test runs in its own directory.
-func root() string { return filepath.Join("..", "..") }
+func root() string { return filepath.Join("..", "..", "..") }
 
 // Each of these faults once, on one input.
 func TestShort(t *testing.T) {
