@@ -62,6 +62,16 @@ const catchUpWithin = 30 * time.Second
 func (p *Pipeline) catchUp(ctx context.Context) error {
 	waiting, cancel := context.WithTimeout(ctx, catchUpWithin)
 	defer cancel()
+	err := p.processed(waiting)
+	if err != nil && ctx.Err() == nil && (waiting.Err() != nil || p.stop == nil) {
+		return fmt.Errorf("%w: frames of the log are not processed yet, among them perhaps promotions; let the server catch up,"+
+			" or abandon what is pending: %w", query.ErrConflict, err)
+	}
+	return err
+}
+
+// processed waits until each layer is done with what its stream has when it is asked.
+func (p *Pipeline) processed(ctx context.Context) error {
 	for _, part := range []struct {
 		stream   jetstream.Stream
 		consumer func(context.Context) (jetstream.Consumer, error)
@@ -70,15 +80,11 @@ func (p *Pipeline) catchUp(ctx context.Context) error {
 	} {
 		info, err := part.stream.Info(ctx)
 		if err != nil {
-			return fmt.Errorf("forget: read a stream: %w", err)
+			return fmt.Errorf("read a stream: %w", err)
 		}
 		consumer, err := part.consumer(ctx)
 		if err == nil {
-			err = p.passed(waiting, consumer, info.State.LastSeq)
-		}
-		if err != nil && ctx.Err() == nil && (waiting.Err() != nil || p.stop == nil) {
-			return fmt.Errorf("%w: frames of the log are not processed yet, among them perhaps promotions; let the server catch up,"+
-				" or abandon what is pending: %w", query.ErrConflict, err)
+			err = p.passed(ctx, consumer, info.State.LastSeq)
 		}
 		if err != nil {
 			return err

@@ -148,8 +148,11 @@ func (p *Pipeline) Maintain(ctx context.Context) error {
 // errStillRunning means that what was processed did not come to an end in time.
 var errStillRunning = errors.New("processing has not ended in time, and is left where it is; nothing that was accepted is lost")
 
-// Close stops processing and closes everything in the reverse order of opening. Frames that were accepted and not yet
-// processed stay in the log for the next start. It may be called once, also on a Pipeline that is only partly open.
+// endWithin is how long Close gives what was accepted to get into the tables.
+const endWithin = 5 * time.Second
+
+// Close ends processing, of what was accepted as far as it gets within endWithin, and closes everything in the reverse order of
+// opening. What is left stays in the log for the next start. It may be called once, also on a Pipeline that is only partly open.
 //
 // When ctx ends, what is still under way is left, as by a crash: the process should end then. What is committed stays.
 func (p *Pipeline) Close(ctx context.Context) error {
@@ -157,6 +160,7 @@ func (p *Pipeline) Close(ctx context.Context) error {
 	if p.publisher != nil {
 		errs = append(errs, p.publisher.Close(ctx))
 	}
+	p.end(ctx)
 	if p.ended(ctx) {
 		errs = append(errs, p.closeTables(ctx))
 		if p.closeEmbedder != nil {
@@ -172,6 +176,25 @@ func (p *Pipeline) Close(ctx context.Context) error {
 		errs = append(errs, p.server.Stop(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// end waits until what was accepted is processed, while that goes on and makes haste.
+func (p *Pipeline) end(ctx context.Context) {
+	if p.stop == nil || p.log == nil {
+		return
+	}
+	ending, cancel := context.WithTimeout(ctx, endWithin)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.done: // nobody processes
+			cancel()
+		case <-ending.Done():
+		}
+	}()
+	if err := p.processed(ending); err != nil {
+		p.opts.Logger.Info("what the log holds is not wholly processed; the next start goes on", "reason", err)
+	}
 }
 
 // ended stops what Start started, and tells whether it has ended by when ctx does.
