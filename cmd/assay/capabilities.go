@@ -50,6 +50,7 @@ func capabilityColumns() []column[query.Capability] {
 		{name: "P99", right: true, show: func(c *row) string { return span(c.LatencyP99) }},
 		{name: "TOKENS IN", right: true, show: func(c *row) string { return number(c.InputTokens) }},
 		{name: "TOKENS OUT", right: true, show: func(c *row) string { return number(c.OutputTokens) }},
+		{name: "COST", right: true, show: func(c *row) string { return dollars(c.CostUSD) }},
 		{name: "PROVIDER", show: func(c *row) string { return orDash(c.Provider) }},
 		{name: "WORKFLOWS", right: true, wide: true, show: func(c *row) string { return number(c.Workflows) }},
 		{name: "BYTES", right: true, wide: true, show: func(c *row) string { return number(c.Bytes) }},

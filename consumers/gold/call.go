@@ -16,6 +16,7 @@ type call struct {
 	provider                         string
 	latency                          int64 // microseconds, -1 if unknown
 	bytes, inputTokens, outputTokens int64
+	cost                             int64 // in billionths of a US dollar; unpriced if it is not known
 }
 
 // use is the part of a call that the graph shows.
@@ -46,7 +47,7 @@ func callOf(id uuid.UUID, e *entity) (c call) {
 			moment: moment{e.started(), e.firstPosition, id}, ended: e.ended(), failed: e.failed(),
 		},
 		kind: cmp.Or(e.capabilityKind.value, defaultKinds[kind]), provider: e.provider.value, latency: e.latency(), bytes: e.bytes,
-		inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0),
+		inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0), cost: e.nanodollars(),
 	}
 }
 

@@ -32,6 +32,7 @@ type entity struct {
 	cachedTokens                int64    // of the input, greatest
 	reasoningTokens             int64    // of the output, greatest
 	cost                        float64  // in US dollars, greatest; -1 if never told
+	price                       int64    // by the table of prices, in billionths of a US dollar; -1 if it has none
 	agent, capability, provider register // first
 	role, capabilityKind        register // first
 	title                       register // of the workflow, last
@@ -115,7 +116,7 @@ func (r *reason) keep(o outcome, at stamp, value string) {
 
 func newEntity(ordinal uint64) *entity {
 	return &entity{
-		ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, cachedTokens: -1, reasoningTokens: -1, cost: -1,
+		ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, cachedTokens: -1, reasoningTokens: -1, cost: -1, price: unpriced,
 		startTS: never, startCaptured: never, endTS: ageless,
 	}
 }
@@ -448,6 +449,7 @@ func (e *entity) encode() []byte {
 	w.int(e.cachedTokens)
 	w.int(e.reasoningTokens)
 	w.real(e.cost)
+	w.int(e.price)
 	w.register(e.agent)
 	w.register(e.capability)
 	w.register(e.provider)
@@ -479,7 +481,7 @@ func decodeEntity(record []byte) (*entity, error) {
 	e := &entity{
 		kind: d.string(), workflow: d.string(), intent: d.string(), stream: d.string(),
 		firstPosition: d.uint(), lastPosition: d.uint(), firstPart: uint32(d.uint()), events: d.int(), bytes: d.int(),
-		inputTokens: d.int(), outputTokens: d.int(), cachedTokens: d.int(), reasoningTokens: d.int(), cost: d.real(),
+		inputTokens: d.int(), outputTokens: d.int(), cachedTokens: d.int(), reasoningTokens: d.int(), cost: d.real(), price: d.int(),
 		agent: d.register(), capability: d.register(), provider: d.register(), role: d.register(), title: d.register(), finish: d.register(),
 		capabilityKind: d.register(), reason: reason{outcome(d.byte()), d.register()},
 		opened: d.bool(), streamed: d.bool(), solicited: d.bool(), echo: d.bool(), hidden: d.bool(), requests: d.int(),

@@ -39,6 +39,7 @@ func (m *Metric) appendTo(r *rows) {
 	r.integer(m.OutputTokens)
 	r.integer(m.Workflows)
 	r.text(m.Kind)
+	r.realOrNull(m.CostUSD)
 }
 
 func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {

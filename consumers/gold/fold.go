@@ -258,6 +258,7 @@ func (f *folding) finishEntity(id uuid.UUID, e *folded) error {
 	if err := f.noteUnsaid(id, e); err != nil {
 		return err
 	}
+	e.reprice(f.g.opts.Prices)
 	held, err := f.hold(id, e)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
+	"assay/internal/price"
 	"assay/sovereign/schema"
 )
 
@@ -62,6 +63,8 @@ type Options struct {
 
 	// Bury stores a letter on DEAD. Run needs it for messages of SILVER that cannot be decoded.
 	Bury func(ctx context.Context, letters ...*nats.Msg) error
+
+	Prices *price.Table // of what events tell no cost of; nil: none
 
 	FS    vfs.FS                    // where Dir lies; nil: the disk
 	Now   func() time.Time          // nil: time.Now

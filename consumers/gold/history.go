@@ -130,7 +130,7 @@ func shareOf(id uuid.UUID, e *entity) share {
 		titled: e.title.value != "",
 		counts: counts{
 			entities: 1, inputTokens: max(e.inputTokens, 0), outputTokens: max(e.outputTokens, 0),
-			cachedTokens: max(e.cachedTokens, 0), reasoningTokens: max(e.reasoningTokens, 0), cost: int64(max(e.cost, 0) * 1e9),
+			cachedTokens: max(e.cachedTokens, 0), reasoningTokens: max(e.reasoningTokens, 0), cost: max(e.nanodollars(), 0),
 		},
 	}
 	if e.shown() == KindMessage {

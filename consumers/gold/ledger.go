@@ -39,6 +39,10 @@ func (l *ledger) measure(c call, sign int64) {
 	m.bytes += sign * c.bytes
 	m.inputTokens += sign * c.inputTokens
 	m.outputTokens += sign * c.outputTokens
+	if c.cost >= 0 {
+		m.priced += sign
+		m.cost += sign * c.cost
+	}
 	if c.failed {
 		m.errors += sign
 	}
@@ -89,6 +93,7 @@ func (l *ledger) count(el element, u use, m moment, sign int64) {
 // metricChange is what is added to a metric; any of it may be negative.
 type metricChange struct {
 	calls, errors, bytes, inputTokens, outputTokens int64
+	priced, cost                                    int64
 	bins                                            map[int32]int64
 	workflows                                       map[string]int64
 }

@@ -37,6 +37,7 @@ type metric struct {
 	metricKey
 	calls, errors, bytes, inputTokens, outputTokens int64
 	workflows                                       int64 // distinct ones
+	priced, cost                                    int64 // calls that have a price, and these in billionths of a US dollar
 	latencies                                       sketch
 }
 
@@ -46,6 +47,8 @@ func (m *metric) add(c *metricChange) {
 	m.bytes += c.bytes
 	m.inputTokens += c.inputTokens
 	m.outputTokens += c.outputTokens
+	m.priced += c.priced
+	m.cost += c.cost
 	m.latencies = m.latencies.add(c.bins)
 }
 
@@ -61,6 +64,8 @@ func (m *metric) encode() []byte {
 	w.int(m.inputTokens)
 	w.int(m.outputTokens)
 	w.int(m.workflows)
+	w.int(m.priced)
+	w.int(m.cost)
 	m.latencies.encode(&w)
 	return w
 }
@@ -70,7 +75,7 @@ func decodeMetric(record []byte) (*metric, error) {
 	m := &metric{
 		metricKey: metricKey{d.string(), d.string(), d.string(), d.int()},
 		calls:     d.int(), errors: d.int(), bytes: d.int(), inputTokens: d.int(), outputTokens: d.int(),
-		workflows: d.int(), latencies: decodeSketch(&d),
+		workflows: d.int(), priced: d.int(), cost: d.int(), latencies: decodeSketch(&d),
 	}
 	return m, d.end()
 }

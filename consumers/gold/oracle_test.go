@@ -223,6 +223,7 @@ func TestMetricsAreThoseOfAllEntities(t *testing.T) {
 
 func checkMetric(t *rapid.T, m *Metric, of []call) {
 	var errors, bytes, in, out int64
+	cost := -1.0
 	workflows := map[string]bool{}
 	var latencies []int64
 	for _, c := range of {
@@ -230,6 +231,9 @@ func checkMetric(t *rapid.T, m *Metric, of []call) {
 		in += c.inputTokens
 		out += c.outputTokens
 		workflows[c.workflow] = true
+		if c.cost >= 0 {
+			cost = max(cost, 0) + float64(c.cost)/1e9 // of quarters, which floats hold exactly
+		}
 		if c.failed {
 			errors++
 		}
@@ -240,6 +244,9 @@ func checkMetric(t *rapid.T, m *Metric, of []call) {
 	want := []int64{int64(len(of)), errors, bytes, in, out, int64(len(workflows))}
 	if got := []int64{m.Calls, m.Errors, m.Bytes, m.InputTokens, m.OutputTokens, m.Workflows}; !slices.Equal(got, want) {
 		t.Fatalf("%s: %v, want %v", m.Capability, got, want)
+	}
+	if m.CostUSD != cost {
+		t.Fatalf("%s: costs %v, want %v", m.Capability, m.CostUSD, cost)
 	}
 	slices.Sort(latencies)
 	for q, got := range map[float64]int64{0.50: m.LatencyP50US, 0.95: m.LatencyP95US, 0.99: m.LatencyP99US} {

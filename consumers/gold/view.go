@@ -40,7 +40,7 @@ func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
 		StartedAt: timeOf(e.started()), EndedAt: timeOf(e.ended()), LatencyUS: e.latency(),
 		StreamID: e.stream, FirstPosition: int64(e.firstPosition), LastPosition: int64(e.lastPosition),
 		Events: e.events, Bytes: e.bytes, InputTokens: e.inputTokens, OutputTokens: e.outputTokens,
-		CachedTokens: e.cachedTokens, ReasoningTokens: e.reasoningTokens, CostUSD: e.cost, Role: e.role.value, Clock: e.clock(),
+		CachedTokens: e.cachedTokens, ReasoningTokens: e.reasoningTokens, CostUSD: e.dollars(), Role: e.role.value, Clock: e.clock(),
 		FirstPart: int64(e.firstPart), FinishReason: e.finish.value, Error: e.why(),
 		Request: c.request.payload, Result: c.resultText(e.finish.value), Text: c.text(), Reasoning: c.reasoning(),
 	}
@@ -127,14 +127,19 @@ type Metric struct {
 	Calls, Errors                            int64
 	LatencyP50US, LatencyP95US, LatencyP99US int64 // -1 if no latency is known
 	Bytes, InputTokens, OutputTokens         int64
-	Workflows                                int64 // distinct
+	Workflows                                int64   // distinct
+	CostUSD                                  float64 // of the calls that have a price; -1 if none has
 }
 
 func newMetricView(id uuid.UUID, m *metric) *Metric {
+	cost := float64(m.cost) / 1e9
+	if m.priced == 0 {
+		cost = -1
+	}
 	return &Metric{
 		ID: id, Capability: m.capability, Kind: m.kind, Provider: m.provider, Bucket: timeOf(m.bucket), Calls: m.calls, Errors: m.errors,
 		LatencyP50US: m.quantile(0.50), LatencyP95US: m.quantile(0.95), LatencyP99US: m.quantile(0.99),
-		Bytes: m.bytes, InputTokens: m.inputTokens, OutputTokens: m.outputTokens, Workflows: m.workflows,
+		Bytes: m.bytes, InputTokens: m.inputTokens, OutputTokens: m.outputTokens, Workflows: m.workflows, CostUSD: cost,
 	}
 }
 

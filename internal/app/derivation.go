@@ -13,6 +13,7 @@ import (
 	"assay/consumers/bronze"
 	"assay/internal/config"
 	"assay/internal/ops/rebuild"
+	"assay/internal/price"
 )
 
 // derivation is what, besides the log, decides what the tables say. It is kept beside the state, which is made anew with the
@@ -24,6 +25,7 @@ type derivation struct {
 	Threshold float64               `json:"decay_threshold"`
 	Marker    string                `json:"repair_marker_regex"`
 	Lookback  int                   `json:"max_lookback_window"`
+	Prices    string                `json:"prices"` // digest of the table
 }
 
 // derivation is that of this program with its settings.
@@ -31,7 +33,7 @@ func (p *Pipeline) derivation() derivation {
 	c := p.opts.Config
 	return derivation{
 		Decoders: bronze.Version, Namespace: c.Namespace, Keys: c.Keys,
-		Threshold: c.Gate.DecayThreshold, Marker: c.Gate.RepairMarkerRegex, Lookback: c.Gate.MaxLookbackWindow,
+		Threshold: c.Gate.DecayThreshold, Marker: c.Gate.RepairMarkerRegex, Lookback: c.Gate.MaxLookbackWindow, Prices: price.Digest(c.Prices),
 	}
 }
 
@@ -85,6 +87,9 @@ func (d derivation) changes(then derivation) (names []string) {
 	}
 	if d.Threshold != then.Threshold || d.Marker != then.Marker || d.Lookback != then.Lookback {
 		names = append(names, "gate")
+	}
+	if d.Prices != then.Prices {
+		names = append(names, "prices")
 	}
 	return names
 }

@@ -19,6 +19,7 @@ import (
 	"assay/internal/failpoint"
 	"assay/internal/ops/embedding"
 	"assay/internal/ops/rebuild"
+	"assay/internal/price"
 	"assay/kernels"
 	"assay/sovereign/schema"
 	"assay/streams"
@@ -216,6 +217,9 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 	options.Fault = func(at gold.FaultPoint) error { failpoint.Point("gold: " + string(at)); return nil }
 	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
 	options.Forgotten = p.log.Forgotten().Has
+	if options.Prices, err = price.New(p.opts.Config.Prices); err != nil {
+		return options, err
+	}
 	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
 	return options, err
 }

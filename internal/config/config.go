@@ -14,6 +14,7 @@ import (
 
 	"assay/internal/capture"
 	"assay/internal/capture/mapping"
+	"assay/internal/price"
 )
 
 // ErrInvalid means that a setting has a value which Assay cannot use, or does not exist.
@@ -39,6 +40,7 @@ type Config struct {
 	Retention  Retention      `koanf:"retention"`
 	Keys       map[string]Key `koanf:"keys"` // natural keys by kind, over the built-in table
 
+	Prices []price.Price     `koanf:"prices"` // of models, over the built-in table
 	Fields map[string]string `koanf:"fields"` // which members of the user's own events hold what: see docs/events.md
 
 	Notes []string `koanf:"-"` // about settings that have another name now
@@ -231,6 +233,9 @@ func (c *Config) Validate() error {
 	c.Embeddings.validate(check)
 	if _, err := mapping.Of(c.Fields); err != nil {
 		errs = append(errs, fmt.Errorf("%w: fields: %w", ErrInvalid, err))
+	}
+	if _, err := price.New(c.Prices); err != nil {
+		errs = append(errs, fmt.Errorf("%w: prices: %w", ErrInvalid, err))
 	}
 	check(c.Gate.Ceiling >= 0 && c.Gate.Ceiling <= 1, "gate.ceiling", "between 0 and 1")
 	check(c.Gate.HighWatermark > c.Gate.LowWatermark, "gate.high_watermark", "above gate.low_watermark")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"assay/internal/price"
 )
 
 func write(t *testing.T, text string) string {
@@ -221,5 +223,25 @@ func TestListsAreWrittenWithCommas(t *testing.T) {
 	c, err := Load(write(t, "http: {origins: ['https://a.example']}"), []string{"ASSAY_HTTP_HOSTS=one.example,two"}, nil)
 	if err != nil || !slices.Equal(c.HTTP.Hosts, []string{"one.example", "two"}) || !slices.Equal(c.HTTP.Origins, []string{"https://a.example"}) {
 		t.Errorf("%+v, %v", c.HTTP, err)
+	}
+}
+
+func TestPricesAreAList(t *testing.T) {
+	c, err := Load(write(t, "prices:\n  - {model: gpt-4.1, from: 2026-07-01, input: 0.5, output: 2}\n  - {model: other, above: 1000, input: 1, output: 4}"), nil, nil)
+	if err != nil || len(c.Prices) != 2 || c.Prices[0] != (price.Price{Model: "gpt-4.1", From: "2026-07-01", Input: 0.5, Output: 2}) || c.Prices[1].Above != 1000 {
+		t.Errorf("%+v, %v", c.Prices, err)
+	}
+	for text, says := range map[string]string{
+		"prices: cheap":                     "prices is a list",
+		"prices: [cheap]":                   "prices is a list",
+		"prices: [{model: m, inptu: 1}]":    "unknown setting prices.inptu",
+		"prices: [{model: m, input: much}]": "no number",
+		"prices: [{model: m, input: -1}]":   "-1 is not between",
+		"prices: [{model: m, from: soon}]":  `"soon", not a day`,
+		"prices: {model: m}":                "prices is a list",
+	} {
+		if _, err := Load(write(t, text), nil, nil); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }

@@ -76,6 +76,11 @@ func example(t *testing.T) []byte {
 # retention:
 #   traces: {max_age: 90d, max_bytes: 10GB}
 #   episodes: {max_age: 365d}
+
+# Prices of models, in US dollars for a million tokens: those of a model replace the built-in ones (docs/feeds.md).
+# prices:
+#   - {model: house-model, input: 0.5, cached: 0.05, output: 2}
+#   - {model: house-model, from: 2026-07-01, input: 0.4, output: 1.5}
 `)
 	return b.Bytes()
 }

@@ -79,6 +79,9 @@ func (f *settingsFile) value(key string, node *yaml.Node, t reflect.Type) any {
 	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
 		list := []any{}
 		for _, item := range node.Content {
+			if t.Elem().Kind() == reflect.Struct && item.Kind != yaml.MappingNode {
+				return f.fault(item, "%s is a list of sections, each with settings of its own", key)
+			}
 			list = append(list, f.value(key, item, t.Elem()))
 		}
 		return list
@@ -92,6 +95,8 @@ func (f *settingsFile) value(key string, node *yaml.Node, t reflect.Type) any {
 			return f.fault(node, "%s: %w", key, err)
 		}
 		return value
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return f.fault(node, "%s is a list of sections, not a value", key)
 	case node.Kind != yaml.ScalarNode:
 		return f.fault(node, "%s takes one value", key)
 	case t.Kind() == reflect.Slice: // of texts, separated by commas
@@ -156,6 +161,9 @@ func leaves() map[string]reflect.Type {
 			}
 		case reflect.Map:
 		default:
+			if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
+				return
+			}
 			all[key] = t
 		}
 	}
@@ -174,7 +182,7 @@ func suggestion(key string) string {
 // sections are the keys that have settings below them.
 func sections() (keys []string) {
 	for name, t := range fieldsOf(reflect.TypeFor[Config]()) {
-		if t.Kind() == reflect.Struct || t.Kind() == reflect.Map {
+		if t.Kind() == reflect.Struct || t.Kind() == reflect.Map || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
 			keys = append(keys, name)
 		}
 	}

@@ -243,6 +243,7 @@ type Capability struct {
 	InputTokens  int64     `col:"input_tokens" json:"input_tokens"`
 	OutputTokens int64     `col:"output_tokens" json:"output_tokens"`
 	Workflows    int64     `col:"workflows" json:"workflows"`
+	CostUSD      float64   `col:"cost_usd" json:"cost_usd,omitempty"` // of the calls that have a price
 }
 
 // CapabilityList is the answer about capabilities over HTTP and for scripts.

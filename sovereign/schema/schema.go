@@ -116,6 +116,7 @@ var All = []Table{
 			integer("errors"), integerOrNull("latency_p50_us"), integerOrNull("latency_p95_us"),
 			integerOrNull("latency_p99_us"), integer("bytes"), integer("input_tokens"), integer("output_tokens"),
 			integer("workflows"), textOrNull("kind"), // model, tool, method
+			realOrNull("cost_usd"), // of the calls that have a price
 		}, nil),
 	},
 	{

@@ -211,6 +211,7 @@ type use struct {
 	Errors       int64     `json:"errors"`
 	InputTokens  int64     `json:"input_tokens"`
 	OutputTokens int64     `json:"output_tokens"`
+	CostUSD      float64   `json:"cost_usd,omitempty"`
 	LatencyP50   int64     `json:"latency_p50_us,omitempty"` // of its busiest hour
 	LastHour     time.Time `json:"last_hour"`
 	busiest      int64
@@ -256,6 +257,7 @@ func uses(hours []query.Capability) []use {
 		}
 		u.Calls, u.Errors = u.Calls+c.Calls, u.Errors+c.Errors
 		u.InputTokens, u.OutputTokens = u.InputTokens+c.InputTokens, u.OutputTokens+c.OutputTokens
+		u.CostUSD += c.CostUSD
 		if c.Bucket.After(u.LastHour) {
 			u.LastHour = c.Bucket
 		}

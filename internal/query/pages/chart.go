@@ -135,18 +135,19 @@ func tokenPoints(metrics []query.Capability) []point {
 
 // usage is what is told of one capability over a span.
 type usage struct {
-	Capability   string `json:"capability"`
-	Provider     string `json:"provider,omitempty"`
-	Kind         string `json:"kind"` // model, tool or method
-	Calls        int64  `json:"calls"`
-	Errors       int64  `json:"errors"`
-	P50          int64  `json:"latency_p50_us,omitempty"` // of the hour in the middle
-	P95          int64  `json:"latency_p95_us,omitempty"` // of the worst hour
-	P99          int64  `json:"latency_p99_us,omitempty"` // of the worst hour
-	Bytes        int64  `json:"bytes"`
-	InputTokens  int64  `json:"input_tokens"`
-	OutputTokens int64  `json:"output_tokens"`
-	Chart        chart  `json:"-"`
+	Capability   string  `json:"capability"`
+	Provider     string  `json:"provider,omitempty"`
+	Kind         string  `json:"kind"` // model, tool or method
+	Calls        int64   `json:"calls"`
+	Errors       int64   `json:"errors"`
+	P50          int64   `json:"latency_p50_us,omitempty"` // of the hour in the middle
+	P95          int64   `json:"latency_p95_us,omitempty"` // of the worst hour
+	P99          int64   `json:"latency_p99_us,omitempty"` // of the worst hour
+	Bytes        int64   `json:"bytes"`
+	InputTokens  int64   `json:"input_tokens"`
+	OutputTokens int64   `json:"output_tokens"`
+	CostUSD      float64 `json:"cost_usd,omitempty"`
+	Chart        chart   `json:"-"`
 }
 
 // usages adds metrics up by capability, provider and kind, the most used first.
@@ -164,6 +165,7 @@ func usages(metrics []query.Capability, now time.Time, long time.Duration) []usa
 		for _, h := range hours {
 			u.Calls, u.Errors, u.Bytes = u.Calls+h.Calls, u.Errors+h.Errors, u.Bytes+h.Bytes
 			u.InputTokens, u.OutputTokens = u.InputTokens+h.InputTokens, u.OutputTokens+h.OutputTokens
+			u.CostUSD += h.CostUSD
 			u.P95, u.P99 = max(u.P95, h.LatencyP95), max(u.P99, h.LatencyP99)
 			if h.LatencyP50 > 0 {
 				middles = append(middles, h.LatencyP50)
