@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/valyala/fastjson"
+
+	"assay/streams"
 )
 
 // How an HTTP exchange may end.
@@ -17,6 +19,10 @@ const (
 // the same intent, so all of it is one call; what the answer itself says of its end counts more than that the bytes were
 // complete, or that somebody left after it.
 func (d *decoder) exchange(e *Event, v *fastjson.Value) {
+	if text(v, "protocol") == string(streams.SourceJSONRPC) {
+		d.rpcExchange(e, v)
+		return
+	}
 	id := text(v, "exchange")
 	said := joinWords(text(v, "method"), text(v, "path"))
 	e.Kind, e.Phase, e.IntentID, e.Text = KindExchange, PhaseStart, id, said
@@ -26,6 +32,43 @@ func (d *decoder) exchange(e *Event, v *fastjson.Value) {
 	p.Time = eventTime(v.Get("ended_at"))
 	p.Status, p.Error = exchangeOutcome(int(max(count(v, "status"), 0)), text(v, "end"), text(v, "error"))
 	e.Payload = ""
+}
+
+// rpcExchange decodes what a proxy knows of an exchange that carried JSON-RPC. Each request in it is a call, which has ended
+// with the exchange if there was no answer. An exchange without requests tells of its session, and of no end.
+func (d *decoder) rpcExchange(e *Event, v *fastjson.Value) {
+	code := int(max(count(v, "status"), 0))
+	status, why := exchangeOutcome(code, text(v, "end"), text(v, "error"))
+	requests := v.GetArray("requests")
+	if len(requests) == 0 {
+		e.Kind, e.IntentID, e.Time = KindRPCTransport, text(v, "session"), eventTime(v.Get("started_at"))
+		if status == StatusError && code != http.StatusMethodNotAllowed { // which a server of MCP says that offers no such stream
+			e.Text = joinWords(text(v, "method"), text(v, "path")) + ": " + why
+		}
+		return
+	}
+	switch {
+	case present(v, "cancelled"):
+		status, why = StatusCancelled, text(v, "cancelled")
+	case status == StatusOK:
+		status, why = StatusError, "the exchange ended without an answer"
+	}
+	unanswered := map[string]bool{}
+	for _, id := range v.GetArray("unanswered") {
+		unanswered[rpcID(id)] = true
+	}
+	for i, request := range requests {
+		p := e
+		if i > 0 {
+			p = d.part(e)
+		}
+		id := rpcID(request)
+		p.Kind, p.IntentID = KindRPCExchange, text(v, "exchange")+"/"+string(streams.SideClient)+"/"+id
+		if p.Time = eventTime(v.Get("started_at")); unanswered[id] {
+			p.Phase, p.Status, p.Error = PhaseEnd, status, why
+			p.Time = eventTime(v.Get("ended_at"))
+		}
+	}
 }
 
 // exchangeOutcome tells how an exchange ended, and why if not well.

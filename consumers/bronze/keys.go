@@ -73,6 +73,7 @@ var (
 		KindRPCRequest:      {keyRequest, keyPart, keyPlace},
 		KindRPCResponse:     {keyRequest, keyPart, keyPlace},
 		KindRPCError:        {keyRequest, keyPart, keyPlace},
+		KindRPCExchange:     {keyRequest, keyPart, keyPlace},
 		KindRPCNotification: {keyRequest, keySession},
 		KindRPCProgress:     {keyRequest, keySession},
 	}

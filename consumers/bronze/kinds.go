@@ -48,6 +48,9 @@ const (
 	KindRPCNotification = "rpc_notification"
 	KindRPCProgress     = "rpc_progress" // MCP's notifications/progress
 	KindRPCInvalid      = "rpc_invalid"  // has neither method nor result nor error
+
+	KindRPCExchange  = "rpc_exchange"  // the HTTP exchange of a request, and its end where there was no answer
+	KindRPCTransport = "rpc_transport" // one that carried no request
 )
 
 // Kinds of state events that are understood; others keep their discriminator as kind. A CloudEvent's kind is its type.

@@ -12,7 +12,7 @@ import (
 )
 
 // decoded is what the decoders of Version make of the streams in testdata, as a digest of the golden files.
-const decoded = "1724983a79249f98"
+const decoded = "f28bfaca0f82b2f5"
 
 // Who changes what a stream is decoded to raises the version, so that tables made before are recognised.
 func TestVersionIsThatOfTheGoldenFiles(t *testing.T) {

@@ -213,7 +213,7 @@ func asks(ev *event) bool {
 // answers tells whether an event says what was answered. A streamed message is its fragments.
 func answers(ev *event) bool {
 	switch ev.kind {
-	case bronze.KindExchangeEnd, bronze.KindStreamCut, bronze.KindHeartbeat:
+	case bronze.KindExchangeEnd, bronze.KindRPCExchange, bronze.KindRPCTransport, bronze.KindStreamCut, bronze.KindHeartbeat:
 		return false
 	case bronze.KindChatMessage:
 		return true
@@ -286,7 +286,7 @@ func outcomeOf(ev *event) outcome {
 // indirect tells whether what an event says of the end is concluded from that of a transport, or from what somebody repeats.
 func indirect(ev *event) bool {
 	switch ev.kind {
-	case bronze.KindExchangeEnd, bronze.KindStreamCut, bronze.KindStreamEnd, bronze.KindToolResultEcho:
+	case bronze.KindExchangeEnd, bronze.KindRPCExchange, bronze.KindStreamCut, bronze.KindStreamEnd, bronze.KindToolResultEcho:
 		return true
 	}
 	return false
@@ -306,9 +306,9 @@ func kindOf(event string) string {
 		bronze.KindSSEEvent, bronze.KindModelRequest, bronze.KindChatMessage, bronze.KindStreamCut:
 		return KindMessage
 	case bronze.KindRPCRequest, bronze.KindRPCResponse, bronze.KindRPCError, bronze.KindToolInvocation,
-		bronze.KindToolCall, bronze.KindToolCallEcho, bronze.KindToolResult, bronze.KindToolResultEcho:
+		bronze.KindRPCExchange, bronze.KindToolCall, bronze.KindToolCallEcho, bronze.KindToolResult, bronze.KindToolResultEcho:
 		return KindCall
-	case bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindHeartbeat,
+	case bronze.KindRPCNotification, bronze.KindRPCProgress, bronze.KindRPCTransport, bronze.KindHeartbeat,
 		bronze.KindNote, bronze.KindSpan, bronze.KindLog:
 		return KindSession
 	case bronze.KindExchange, bronze.KindExchangeEnd:

@@ -43,6 +43,13 @@ type entry struct {
 	RequestBytes  int64             `json:"request_bytes"`
 	ResponseBytes int64             `json:"response_bytes"`
 	RateLimit     map[string]string `json:"rate_limit,omitempty"`
+
+	// Of JSON-RPC: the stream that it is recorded in, the ids of the client's requests, of those among them that were not answered,
+	// and why they were cancelled, if they were.
+	Session    string            `json:"session,omitempty"`
+	Requests   []json.RawMessage `json:"requests,omitempty"`
+	Unanswered []json.RawMessage `json:"unanswered,omitempty"`
+	Cancelled  *string           `json:"cancelled,omitempty"`
 }
 
 // frame renders the entry for the log.

@@ -1,10 +1,24 @@
 package proxy
 
-import "strconv"
+import (
+	"runtime"
+	"strconv"
+)
 
 // ForgetSessions forgets all sessions, as many others would make p do.
 func ForgetSessions(p *Proxy) {
 	for i := range 2 * recentMax {
 		p.sessions.join(strconv.Itoa(i), "", "")
+	}
+}
+
+// WaitForCancel returns when it is noted that the request of an id, as JSON, was cancelled in a session.
+func WaitForCancel(p *Proxy, session, id string) {
+	for {
+		asked, ok := p.sessions.state(sessionName(session)).ids.get(digestOf(id))
+		if ok && asked.reason.Load() != nil {
+			return
+		}
+		runtime.Gosched()
 	}
 }

@@ -21,8 +21,10 @@ const headBytes = 64 << 10
 // recording is one exchange on its way into the log.
 type recording struct {
 	*exchange
-	session session // of JSON-RPC
 	rpc     bool
+	session session // of JSON-RPC, as what follows
+	said    rpcMessage
+	open    []string // ids of requests that have no answer yet
 }
 
 // record records the request, then the answer, as they pass, and then how it went.
@@ -33,7 +35,7 @@ func (x *exchange) record() {
 	text := r.recordResponse()
 	<-x.over
 	if r.rpc {
-		x.entry.Protocol = string(streams.SourceJSONRPC)
+		r.noteRPC()
 	}
 	if x.entry.Error == "" && x.entry.Status >= http.StatusBadRequest {
 		x.entry.Error = text
@@ -41,6 +43,15 @@ func (x *exchange) record() {
 	x.entry.RequestBytes = x.request.tape.total()
 	_, err := x.proxy.opts.Publisher.Publish(x.proxy.ctx, x.entry.frame(r.place.workflow))
 	x.report(err)
+}
+
+// noteRPC adds to the record what became of the requests.
+func (r *recording) noteRPC() {
+	r.entry.Protocol, r.entry.Session = string(streams.SourceJSONRPC), r.session.stream
+	r.entry.Requests, r.entry.Unanswered = rawIDs(r.said.ids), rawIDs(r.open)
+	if len(r.open) > 0 {
+		r.entry.Cancelled = r.session.asked.reason.Load()
+	}
 }
 
 // recordRequest records the request, and finds out what workflow and what session the exchange belongs to.
@@ -57,6 +68,7 @@ func (r *recording) recordRequest() {
 	}
 	r.rpc = in.source == streams.SourceJSONRPC || r.request.header.Get(headerSession) != ""
 	r.findSession(whole)
+	r.open = r.said.ids
 	r.place.workflow = r.workflowOf(whole)
 	close(r.place.known)
 	if in.recordable {
@@ -69,13 +81,18 @@ func (r *recording) findSession(request []byte) {
 	if !r.rpc {
 		return
 	}
+	r.said = parseRPC(request)
 	id := r.request.header.Get(headerSession)
 	if id == "" {
 		<-r.begun
 		id = r.response.header.Get(headerSession)
 	}
-	if id != "" {
-		r.session = r.proxy.sessions.join(id, rpcID(request), r.id)
+	if id == "" {
+		return
+	}
+	r.session = r.proxy.sessions.join(id, r.said.id(), r.id)
+	if r.said.cancels != "" {
+		r.proxy.sessions.cancel(id, r.said.cancels, r.said.cancelled)
 	}
 }
 
@@ -97,7 +114,10 @@ func (r *recording) recordResponse() string {
 	if r.packed() {
 		answer = io.TeeReader(in, &r.ids)
 	}
-	r.copy(answer, in, r.response.side)
+	waiting := await(r.open, in.format, r.proxy.opts.Limits.EventBytes)
+	r.copy(io.TeeReader(answer, waiting), in, r.response.side)
+	waiting.end()
+	r.open = waiting.ids
 	return ""
 }
 

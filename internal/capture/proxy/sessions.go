@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 
 	"github.com/google/uuid"
-	"github.com/valyala/fastjson"
 
 	"assay/internal/capture"
 )
@@ -20,10 +19,13 @@ type session struct {
 	stream    string
 	name      string // the digest that the session goes by; "" for an exchange without session
 	positions *capture.Positions
+	asked     *cancellation // of the request
 }
 
 // alone is the session of one exchange.
-func alone(stream string) session { return session{stream: stream, positions: new(capture.Positions)} }
+func alone(stream string) session {
+	return session{stream: stream, positions: new(capture.Positions), asked: new(cancellation)}
+}
 
 // sessions counts the events of each session. A session that was forgotten, by a restart or for want of room, goes on in a
 // stream of another name: positions in one stream never begin anew.
@@ -34,7 +36,7 @@ type sessions struct {
 type sessionState struct {
 	stream    string
 	positions capture.Positions
-	ids       recent[uint64, struct{}] // digests of the ids of its latest requests
+	ids       recent[uint64, *cancellation] // of its latest requests, by the digests of their ids
 }
 
 // idsMax is how many of its latest requests' ids a session surely remembers.
@@ -44,26 +46,38 @@ const idsMax = 128
 // session had a request of that id before, which may be open still, the exchange gets a stream of its own, so that nobody
 // mixes up their answers.
 func (s *sessions) join(header, id, exchange string) session {
-	digest := sha256.Sum256([]byte(header))
-	name := "mcp-" + hex.EncodeToString(digest[:16])
-	state := s.known.getOrPut(name, func() *sessionState {
-		return &sessionState{
-			stream: name + "/" + uuid.Must(uuid.NewV7()).String(), ids: recent[uint64, struct{}]{max: idsMax},
-		}
-	})
-	if digest := sha256.Sum256([]byte(id)); id != "" && state.ids.put(binary.BigEndian.Uint64(digest[:]), struct{}{}) {
+	name := sessionName(header)
+	state := s.state(name)
+	asked := new(cancellation)
+	if id != "" && state.ids.put(digestOf(id), asked) {
 		own := alone(name + "/" + exchange)
-		own.name = name
+		own.name, own.asked = name, asked
 		return own
 	}
-	return session{state.stream, name, &state.positions}
+	return session{state.stream, name, &state.positions, asked}
 }
 
-// rpcID returns the id of a request as its JSON text; "" if message is no single request.
-func rpcID(message []byte) string {
-	v, err := fastjson.ParseBytes(message)
-	if err != nil || !v.Exists("method") || !v.Exists("id") {
-		return ""
+// cancel notes why the latest request of an id was cancelled.
+func (s *sessions) cancel(header, id, reason string) {
+	if asked, ok := s.state(sessionName(header)).ids.get(digestOf(id)); ok {
+		asked.reason.Store(&reason)
 	}
-	return v.Get("id").String()
+}
+
+func (s *sessions) state(name string) *sessionState {
+	return s.known.getOrPut(name, func() *sessionState {
+		return &sessionState{
+			stream: name + "/" + uuid.Must(uuid.NewV7()).String(), ids: recent[uint64, *cancellation]{max: idsMax},
+		}
+	})
+}
+
+func sessionName(header string) string {
+	digest := sha256.Sum256([]byte(header))
+	return "mcp-" + hex.EncodeToString(digest[:16])
+}
+
+func digestOf(id string) uint64 {
+	digest := sha256.Sum256([]byte(id))
+	return binary.BigEndian.Uint64(digest[:])
 }
