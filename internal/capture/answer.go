@@ -51,18 +51,20 @@ var refusals = []struct {
 	{io.ErrUnexpectedEOF, http.StatusBadRequest, "send the whole body, of the length that was announced"},
 }
 
-// Refuse answers a request that was not taken with the status that its error means and what to do.
-func Refuse(w http.ResponseWriter, err error) { refuse(w, err, nil) }
+// RefusalOf is the answer that an error means: its status and what to do.
+func RefusalOf(err error) (status int, refusal Refusal) {
+	status, refusal = http.StatusInternalServerError, Refusal{Error: err.Error(), Remedy: "see the server's log"}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return r.status, Refusal{Error: err.Error(), Remedy: r.remedy}
+		}
+	}
+	return status, refusal
+}
 
 // refuse answers with the status of the error and says what was accepted nevertheless, if anything was.
 func refuse(w http.ResponseWriter, err error, accepted *Answer) {
-	status, refusal := http.StatusInternalServerError, Refusal{Error: err.Error(), Remedy: "see the server's log"}
-	for _, r := range refusals {
-		if errors.Is(err, r.err) {
-			status, refusal.Remedy = r.status, r.remedy
-			break
-		}
-	}
+	status, refusal := RefusalOf(err)
 	if accepted != nil && accepted.Frames > 0 {
 		refusal.Accepted = accepted
 	}

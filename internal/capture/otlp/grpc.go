@@ -2,7 +2,7 @@ package otlp
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
@@ -13,13 +13,12 @@ import (
 	"google.golang.org/grpc/status"
 
 	"assay/internal/capture"
-	"assay/streams"
 )
 
 // GRPC returns a server of the two export services. A token that is not empty is asked of every call, as
 // `authorization: Bearer …`.
 func (r *Receiver) GRPC(token string) *grpc.Server {
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(r.bytesMax()), grpc.UnaryInterceptor(bearer(token)))
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(ExportBytesMax), grpc.UnaryInterceptor(bearer(token)))
 	ptraceotlp.RegisterGRPCServer(server, &traces{receiver: r})
 	plogotlp.RegisterGRPCServer(server, &logs{receiver: r})
 	return server
@@ -43,11 +42,8 @@ type traces struct {
 
 // Export takes spans and answers when they are durable.
 func (t *traces) Export(ctx context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
-	export, err := request.MarshalJSON()
-	if err == nil {
-		err = t.receiver.take(ctx, Traces, export)
-	}
-	return ptraceotlp.NewExportResponse(), rpcError(err)
+	left, err := t.receiver.export(ctx, Traces, request.MarshalJSON)
+	return traceResponse(left), rpcError(err)
 }
 
 type logs struct {
@@ -57,23 +53,27 @@ type logs struct {
 
 // Export takes log records and answers when they are durable.
 func (l *logs) Export(ctx context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
-	export, err := request.MarshalJSON()
-	if err == nil {
-		err = l.receiver.take(ctx, Logs, export)
+	left, err := l.receiver.export(ctx, Logs, request.MarshalJSON)
+	return logResponse(left), rpcError(err)
+}
+
+// export takes one export, once it is rendered as JSON.
+func (r *Receiver) export(ctx context.Context, signal Signal, render func() ([]byte, error)) (left rejected, err error) {
+	if err := r.enter(); err != nil {
+		return left, err
 	}
-	return plogotlp.NewExportResponse(), rpcError(err)
+	defer r.leave()
+	export, err := render()
+	if err != nil {
+		return left, fmt.Errorf("%w: %w", capture.ErrRequest, err)
+	}
+	return r.take(ctx, signal, export)
 }
 
 // rpcError tells an exporter whether it is worth sending again.
 func rpcError(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, capture.ErrRequest), errors.Is(err, streams.ErrFrame), errors.Is(err, streams.ErrTooLarge):
-		return status.Error(codes.InvalidArgument, err.Error())
-	case errors.Is(err, streams.ErrFull):
-		return status.Error(codes.ResourceExhausted, err.Error())
-	default:
-		return status.Error(codes.Unavailable, err.Error())
 	}
+	return refusalOf(err).grpc().Err()
 }

@@ -45,47 +45,53 @@ func authorized(token, header string) bool {
 	return token == "" || subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// Handler answers POST of exports of a signal: 200 once they are durable, with an answer in the type that they came in; else
-// a status and a text that say what to do. Those that may be sent again are answered with Retry-After.
+// Handler answers POST of exports of a signal, in the encoding that they came in: 200 once they are durable, with what of them was
+// rejected; else a status that says whether to try again, and a text that says what to do.
 func (r *Receiver) Handler(signal Signal) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		kind, err := r.serve(w, req, signal)
+		kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type"))
+		answer, err := r.serve(w, req, signal, kind)
 		if err != nil {
-			capture.Refuse(w, err)
+			refusalOf(err).write(w, kind)
 			return
 		}
 		w.Header().Set("Content-Type", kind)
-		if kind == typeJSON { // in protobuf the empty answer has no bytes
-			_, _ = io.WriteString(w, "{}")
-		}
+		_, _ = w.Write(answer)
 	})
 }
 
-// serve takes one export and returns the content type of its answer.
-func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, signal Signal) (kind string, err error) {
-	kind, _, err = mime.ParseMediaType(req.Header.Get("Content-Type"))
-	if err != nil || kind != typeJSON && kind != typeProto {
-		return "", fmt.Errorf("%w: content type %q of an export is not %s or %s", capture.ErrMedia, req.Header.Get("Content-Type"), typeJSON, typeProto)
+// serve takes one export in a content type and returns the answer.
+func (r *Receiver) serve(w http.ResponseWriter, req *http.Request, signal Signal, kind string) (answer []byte, err error) {
+	if kind != typeJSON && kind != typeProto {
+		return nil, fmt.Errorf("%w: content type %q of an export is not %s or %s", capture.ErrMedia, req.Header.Get("Content-Type"), typeJSON, typeProto)
 	}
+	if err := r.enter(); err != nil {
+		return nil, err
+	}
+	defer r.leave()
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return "", err
+		return nil, err
 	}
 	body, err := capture.Decompress(req.Body, req.Header.Get("Content-Encoding"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer body.Close()
-	export, err := io.ReadAll(io.LimitReader(body, int64(r.bytesMax())+1))
+	export, err := io.ReadAll(io.LimitReader(body, ExportBytesMax+1))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if len(export) > r.bytesMax() {
-		return "", fmt.Errorf("%w: an export has more than %d bytes; let the exporter send smaller batches", capture.ErrTooLong, r.bytesMax())
+	if len(export) > ExportBytesMax {
+		return nil, fmt.Errorf("%w: an export has more than %d bytes; let the exporter send smaller batches", capture.ErrTooLong, ExportBytesMax)
 	}
 	if kind == typeProto {
 		if export, err = fromProto(signal, export); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	return kind, r.take(req.Context(), signal, export)
+	left, err := r.take(req.Context(), signal, export)
+	if err != nil {
+		return nil, err
+	}
+	return encoded(signal, left, kind)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -13,12 +14,17 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"assay/internal/capture"
-	"assay/internal/capture/framing"
 	"assay/streams"
 )
 
-// BytesMax is the default limit on an export, decompressed.
+// BytesMax is the default limit on a frame; an export that has more becomes several.
 const BytesMax = 8 << 20
+
+// Limits on what exporters send.
+const (
+	ExportBytesMax = 16 << 20 // of an export, decompressed
+	exportsMax     = 16       // at a time; further ones are told to try again
+)
 
 // serviceBytesMax bounds the name of a service in a subject.
 const serviceBytesMax = 256
@@ -36,9 +42,22 @@ const (
 type Receiver struct {
 	Publisher capture.Publisher
 	Shed      func() float64 // threshold to stamp on frames; nil: 0
-	Bytes     int            // limit on an export; default BytesMax
+	Bytes     int            // limit on a frame; default BytesMax
 	Now       func() time.Time
+
+	open atomic.Int64
 }
+
+// enter lets one more export in. Its error wraps capture.ErrBusy.
+func (r *Receiver) enter() error {
+	if r.open.Add(1) > exportsMax {
+		r.leave()
+		return fmt.Errorf("%w: %d exports are being taken", capture.ErrBusy, exportsMax)
+	}
+	return nil
+}
+
+func (r *Receiver) leave() { r.open.Add(-1) }
 
 func (r *Receiver) bytesMax() int {
 	if r.Bytes > 0 {
@@ -47,21 +66,38 @@ func (r *Receiver) bytesMax() int {
 	return BytesMax
 }
 
-// take brings an export, as JSON, into the log and returns when it is durable. Errors wrap capture.ErrRequest or the log's.
-func (r *Receiver) take(ctx context.Context, signal Signal, export []byte) error {
+// take brings an export, as JSON, into the log and returns when it is durable, with what could not be kept of it. Errors wrap
+// capture.ErrRequest or the log's.
+func (r *Receiver) take(ctx context.Context, signal Signal, export []byte) (left rejected, err error) {
 	v, err := fastjson.ParseBytes(export)
 	if err != nil || fastjson.ValidateBytes(export) != nil {
-		return fmt.Errorf("%w: the export is not JSON", capture.ErrRequest)
+		return left, fmt.Errorf("%w: the export is not JSON", capture.ErrRequest)
 	}
 	if v.Type() != fastjson.TypeObject {
-		return fmt.Errorf("%w: the export is no JSON object", capture.ErrRequest)
+		return left, fmt.Errorf("%w: the export is no JSON object", capture.ErrRequest)
 	}
-	if len(v.GetArray(string(signal))) == 0 {
-		return nil // an export of nothing is a legal one
+	items, faulty := survey(signal, v)
+	if items == 0 {
+		return left, nil // an export of nothing is a legal one
 	}
+	exports := [][]byte{export}
+	if faulty || items > itemsMax || len(export) > r.bytesMax() {
+		exports, left = split(signal, export, r.bytesMax())
+	}
+	frames, name := make([]*streams.Frame, len(exports)), service(v, signal)
+	for i, export := range exports {
+		frames[i] = r.frame(name, export)
+	}
+	if len(frames) > 0 {
+		_, err = r.Publisher.Publish(ctx, frames...)
+	}
+	return left, err
+}
+
+func (r *Receiver) frame(service string, export []byte) *streams.Frame {
 	digest := sha1.Sum(export)
 	f := &streams.Frame{
-		Source: streams.SourceOTLP, Workflow: service(v, signal), Stream: "otlp/" + hex.EncodeToString(digest[:]),
+		Source: streams.SourceOTLP, Workflow: service, Stream: "otlp/" + hex.EncodeToString(digest[:]),
 		ContentType: streams.ContentJSON, Count: 1, Captured: time.Now(), Body: export,
 	}
 	if r.Now != nil {
@@ -70,11 +106,7 @@ func (r *Receiver) take(ctx context.Context, signal Signal, export []byte) error
 	if r.Shed != nil {
 		f.Shed = r.Shed()
 	}
-	if n := framing.Count(framing.JSON, export, true); n != 1 {
-		return fmt.Errorf("%w: the body holds %d JSON values, not one export", capture.ErrRequest, n)
-	}
-	_, err = r.Publisher.Publish(ctx, f)
-	return err
+	return f
 }
 
 // service is the name of the first service of an export. What the spans are of, they say themselves.
