@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -115,6 +116,55 @@ func TestACommitWhoseAnswerIsLostCountsOnce(t *testing.T) {
 	}
 	if lost.Load() < 5 {
 		t.Errorf("only %d commits went through the network", lost.Load())
+	}
+}
+
+// A process that is stopped in the middle of a commit, and goes on when its duty has passed to another one, changes nothing.
+func TestAZombieCommitsNothing(t *testing.T) {
+	const root = "s3://memory/zombie"
+	gateway := startGateway(t)
+	duty := Partition(4)
+	heir := openBucket(t, root, gateway)
+	claim(t, heir, Epochs{duty: 1})
+
+	var halfway atomic.Bool
+	stopped, takenOver := make(chan struct{}), make(chan struct{})
+	var zombie *writer
+	address := through(t, gateway, func(r *http.Request) bool {
+		if commit := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/_versions/"); commit && halfway.Swap(false) {
+			if err := zombie.process.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Error(err)
+			}
+			close(stopped)
+			<-takenOver // only then the commit reaches the bucket
+		}
+		return false
+	})
+	zombie = startWriter(t, root, bucketOptions(address))
+	write := order{Do: "append", Keys: []string{"a"}, Value: 1, Epochs: Epochs{duty: 1}}
+	if o := <-zombie.begin(t, write); o.Error != "" {
+		t.Fatal(o.Error)
+	}
+	halfway.Store(true)
+	write.Keys = []string{"b"}
+	done := zombie.begin(t, write)
+	<-stopped
+	claim(t, heir, Epochs{duty: 2})
+	if err := heir.Fenced(Epochs{duty: 2}).Append(t.Context(), schema.Shed, shedRows(t, []string{"c"}, 1)); err != nil {
+		t.Error(err)
+	}
+	close(takenOver)
+	if err := zombie.process.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if o := <-done; !o.Fenced {
+		t.Errorf("the commit of a zombie came to %+v, want it refused", o)
+	}
+	if err := heir.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := texts(readAll(t, heir, schema.Query{Table: schema.Shed}), "shed_id"); !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("rows %v, want those of the first owner's time and of its heir", got)
 	}
 }
 

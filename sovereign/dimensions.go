@@ -25,14 +25,21 @@ func (s *Store) Reshape(ctx context.Context, dimensions int) error {
 
 func (s *Store) reshape(ctx context.Context, dimensions int) error {
 	old := s.tables[schema.Episodes]
+	epochs, err := old.native.currentEpochs()
+	if err != nil {
+		return err
+	}
 	old.native.close()
-	err := errors.Join(old.lance.Close(), s.connection.DropTable(ctx, schema.Episodes))
+	err = errors.Join(old.lance.Close(), s.connection.DropTable(ctx, schema.Episodes))
 	delete(s.tables, schema.Episodes)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIO, err)
 	}
 	s.opts.VectorDimensions = dimensions
-	return s.add(ctx, *schema.ByName(schema.Episodes), false)
+	if err := s.add(ctx, *schema.ByName(schema.Episodes), false); err != nil || len(epochs) == 0 {
+		return err
+	}
+	return s.tables[schema.Episodes].native.claim(epochs.json())
 }
 
 // dimensionsOf returns the length of the vectors in a table of episodes, 0 if it has none.

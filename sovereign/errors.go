@@ -13,6 +13,9 @@ var (
 	// ErrConflict means that other LanceDB clients kept committing to the table first. Nothing was written; trying again
 	// is safe.
 	ErrConflict = errors.New("sovereign: too many concurrent writers")
+	// ErrFenced means that a duty under whose epoch was to be written has passed on to another writer, or was never claimed. Nothing
+	// was written, and trying again is of no use.
+	ErrFenced = errors.New("sovereign: fenced")
 	// ErrIO means that a file could not be read or written: a full disk, a lost volume, a version pruned while it was
 	// being read.
 	ErrIO = errors.New("sovereign: input or output failed")

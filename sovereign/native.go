@@ -54,7 +54,7 @@ func trimMemory() { C.trim_memory() }
 // The go command does not notice when an archive changes, but it does notice a changed header of the package; the stamp
 // in it makes the program link anew.
 func NativeStamp() string {
-	C.assay_native_abi_3()
+	C.assay_native_abi_4()
 	return C.ASSAY_NATIVE_STAMP
 }
 
@@ -84,16 +84,22 @@ func tableBytes(root, name string) (int64, error) {
 }
 
 // nativeTable is a handle on a table. It may be used by several goroutines at once.
-type nativeTable struct{ handle *C.assay_table }
+type nativeTable struct {
+	open   *openHandle
+	epochs string // under which it writes, as JSON; see Store.Fenced
+}
+
+// openHandle is shared by those who write under different epochs, so that none of them uses it once it is closed.
+type openHandle struct{ handle *C.assay_table }
 
 func openNative(root, name string) (*nativeTable, error) {
-	t := &nativeTable{}
-	return t, failure(C.assay_table_open(chars(root), length(root), chars(name), length(name), &t.handle))
+	t := &nativeTable{open: &openHandle{}}
+	return t, failure(C.assay_table_open(chars(root), length(root), chars(name), length(name), &t.open.handle))
 }
 
 func (t *nativeTable) close() {
-	C.assay_table_close(t.handle)
-	t.handle = nil
+	C.assay_table_close(t.open.handle)
+	t.open.handle = nil
 }
 
 // addColumns adds those of columns that the table lacks, all null.
@@ -101,36 +107,57 @@ func (t *nativeTable) addColumns(columns []arrow.Field) error {
 	x := newExchange()
 	defer x.end()
 	cdata.ExportArrowSchema(arrow.NewSchema(columns, nil), x.schema)
-	return failure(C.assay_table_add_columns(t.handle, x.cSchema()))
+	return failure(C.assay_table_add_columns(t.open.handle, x.cSchema()))
+}
+
+// claim begins the epochs that JSON names.
+func (t *nativeTable) claim(epochs string) error {
+	return failure(C.assay_table_claim(t.open.handle, chars(epochs), length(epochs)))
+}
+
+// currentEpochs are those of the newest version.
+func (t *nativeTable) currentEpochs() (Epochs, error) {
+	var text *C.char
+	if err := failure(C.assay_table_epochs(t.open.handle, &text)); err != nil {
+		return nil, err
+	}
+	defer C.assay_string_free(text)
+	var epochs Epochs
+	if err := json.Unmarshal([]byte(C.GoString(text)), &epochs); err != nil {
+		return nil, fmt.Errorf("%w: epochs: %w", ErrInternal, err)
+	}
+	return epochs, nil
 }
 
 func (t *nativeTable) append(rows arrow.Record) error {
 	x := newExchange()
 	defer x.end()
 	x.export(rows)
-	return failure(C.assay_table_append(t.handle, x.cArray(), x.cSchema()))
+	return failure(C.assay_table_append(t.open.handle, x.cArray(), x.cSchema(), chars(t.epochs), length(t.epochs)))
 }
 
 func (t *nativeTable) merge(key string, rows arrow.Record) error {
 	x := newExchange()
 	defer x.end()
 	x.export(rows)
-	return failure(C.assay_table_merge(t.handle, chars(key), length(key), x.cArray(), x.cSchema()))
+	return failure(C.assay_table_merge(t.open.handle, chars(key), length(key), x.cArray(), x.cSchema(),
+		chars(t.epochs), length(t.epochs)))
 }
 
 func (t *nativeTable) delete(predicate string) error {
 	var deleted C.uint64_t
-	return failure(C.assay_table_delete(t.handle, chars(predicate), length(predicate), &deleted))
+	return failure(C.assay_table_delete(t.open.handle, chars(predicate), length(predicate), chars(t.epochs), length(t.epochs), &deleted))
 }
 
 func (t *nativeTable) count(filter string) (int64, error) {
 	var n C.uint64_t
-	err := failure(C.assay_table_count(t.handle, chars(filter), length(filter), &n))
+	err := failure(C.assay_table_count(t.open.handle, chars(filter), length(filter), &n))
 	return int64(n), err
 }
 
 func (t *nativeTable) createVectorIndex(column, name string) error {
-	return failure(C.assay_table_create_vector_index(t.handle, chars(column), length(column), chars(name), length(name)))
+	return failure(C.assay_table_create_vector_index(t.open.handle, chars(column), length(column), chars(name), length(name),
+		chars(t.epochs), length(t.epochs)))
 }
 
 // nativeIndex describes an index as the library lists it.
@@ -143,7 +170,7 @@ type nativeIndex struct {
 
 func (t *nativeTable) indexes() ([]nativeIndex, error) {
 	var text *C.char
-	if err := failure(C.assay_table_indexes(t.handle, &text)); err != nil {
+	if err := failure(C.assay_table_indexes(t.open.handle, &text)); err != nil {
 		return nil, err
 	}
 	defer C.assay_string_free(text)
@@ -154,10 +181,11 @@ func (t *nativeTable) indexes() ([]nativeIndex, error) {
 	return indexes, nil
 }
 
-func (t *nativeTable) warm() error { return failure(C.assay_table_warm(t.handle)) }
+func (t *nativeTable) warm() error { return failure(C.assay_table_warm(t.open.handle)) }
 
 func (t *nativeTable) extendIndex(name string, rowsMax int64) error {
-	return failure(C.assay_table_extend_index(t.handle, chars(name), length(name), C.uint64_t(rowsMax)))
+	return failure(C.assay_table_extend_index(t.open.handle, chars(name), length(name), C.uint64_t(rowsMax),
+		chars(t.epochs), length(t.epochs)))
 }
 
 func (t *nativeTable) optimise(targetRows, rowsMax int64, versionsAgeMax time.Duration) error {
@@ -167,7 +195,7 @@ func (t *nativeTable) optimise(targetRows, rowsMax int64, versionsAgeMax time.Du
 		versions_age_max_s: C.uint64_t(versionsAgeMax / time.Second),
 	}
 	var stats C.assay_optimise_stats
-	return failure(C.assay_table_optimise(t.handle, &options, &stats))
+	return failure(C.assay_table_optimise(t.open.handle, &options, chars(t.epochs), length(t.epochs), &stats))
 }
 
 // nativeRows is a query under way. Its next is called by one goroutine at a time; free may be called meanwhile.
@@ -184,7 +212,7 @@ func (t *nativeTable) query(description string) (*nativeRows, error) {
 	x := newExchange()
 	defer x.end()
 	rows := &nativeRows{}
-	err := failure(C.assay_table_query(t.handle, chars(description), length(description), x.cSchema(), &rows.handle))
+	err := failure(C.assay_table_query(t.open.handle, chars(description), length(description), x.cSchema(), &rows.handle))
 	if err != nil {
 		return nil, err
 	}
@@ -310,6 +338,8 @@ func sentinel(code C.int32_t) error {
 		return ErrConflict
 	case C.ASSAY_IO:
 		return ErrIO
+	case C.ASSAY_FENCED:
+		return ErrFenced
 	default:
 		return ErrInternal
 	}

@@ -90,8 +90,8 @@ type Store struct {
 	calls      *calls
 	connection contracts.IConnection
 	tables     map[string]*openTable
-	added      []string   // see ColumnsAdded
-	indexing   sync.Mutex // held while the index of vectors is built
+	added      []string    // see ColumnsAdded
+	indexing   *sync.Mutex // held while the index of vectors is built
 }
 
 // openTable is a table through lancedb-go and through the native calls.
@@ -113,7 +113,7 @@ func Open(ctx context.Context, root string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	limitCaches(opts.IndexCacheBytes, opts.FooterCacheBytes)
 	limitTail(opts.TailRows)
-	s := &Store{root: root, opts: opts, calls: newCalls(), tables: make(map[string]*openTable)}
+	s := &Store{root: root, opts: opts, calls: newCalls(), tables: make(map[string]*openTable), indexing: &sync.Mutex{}}
 	if err := s.await(ctx, func() error { return s.open(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", root, err), s.Close())
 	}

@@ -14,7 +14,7 @@ struct ArrowArray;
 struct ArrowSchema;
 
 // The version of this interface is the name of this function, so that an archive that does not fit fails to link.
-void assay_native_abi_3(void);
+void assay_native_abi_4(void);
 
 typedef enum assay_code {
 	ASSAY_OK = 0,
@@ -24,7 +24,8 @@ typedef enum assay_code {
 	ASSAY_SCHEMA = 4,    // the rows do not fit the table
 	ASSAY_CONFLICT = 5,  // other writers kept committing first
 	ASSAY_IO = 6,        // a file could not be read or written
-	ASSAY_INTERNAL = 7   // a bug, for example a panic
+	ASSAY_INTERNAL = 7,  // a bug, for example a panic
+	ASSAY_FENCED = 8     // a duty has passed on to another writer
 } assay_code;
 
 typedef struct assay_status {
@@ -60,16 +61,26 @@ void assay_table_close(assay_table *table);
 // Adds those of COLUMNS, which must be nullable, that the table lacks; they are null in all its rows. Takes over COLUMNS.
 assay_status assay_table_add_columns(const assay_table *table, struct ArrowSchema *columns);
 
+// Begins epochs, each of which must be higher than the table's: EPOCHS is a JSON object of numbers by duty.
+assay_status assay_table_claim(const assay_table *table, const char *epochs, size_t epochs_len);
+
+// Tells the epochs of the newest version as such an object. Free with assay_string_free.
+assay_status assay_table_epochs(const assay_table *table, char **json);
+
+// The calls below that write take the EPOCHS they are made under. They are refused with ASSAY_FENCED if one of these is not that of
+// the table any more; empty means never.
+
 // Adds rows without looking at keys. Takes over ROWS and SCHEMA.
-assay_status assay_table_append(const assay_table *table, struct ArrowArray *rows, struct ArrowSchema *schema);
+assay_status assay_table_append(const assay_table *table, struct ArrowArray *rows, struct ArrowSchema *schema,
+                                const char *epochs, size_t epochs_len);
 
 // Writes rows over those with the same value of the string column KEY, and adds the others. Takes over ROWS and SCHEMA.
 assay_status assay_table_merge(const assay_table *table, const char *key, size_t key_len, struct ArrowArray *rows,
-                               struct ArrowSchema *schema);
+                               struct ArrowSchema *schema, const char *epochs, size_t epochs_len);
 
 // Deletes the rows for which PREDICATE (SQL) holds.
 assay_status assay_table_delete(const assay_table *table, const char *predicate, size_t predicate_len,
-                                uint64_t *deleted);
+                                const char *epochs, size_t epochs_len, uint64_t *deleted);
 
 // Counts the rows for which FILTER (SQL) holds; all if it is empty.
 assay_status assay_table_count(const assay_table *table, const char *filter, size_t filter_len, uint64_t *count);
@@ -88,7 +99,8 @@ void assay_rows_free(assay_rows *rows);
 
 // Builds an index named NAME on a column of vectors that are compared by cosine, in place of all others on that column.
 assay_status assay_table_create_vector_index(const assay_table *table, const char *column, size_t column_len,
-                                             const char *name, size_t name_len);
+                                             const char *name, size_t name_len, const char *epochs,
+                                             size_t epochs_len);
 
 // Lists the indexes as JSON: [{"name", "columns", "index_type", "rows_unindexed"}]. Free with assay_string_free.
 assay_status assay_table_indexes(const assay_table *table, char **json);
@@ -97,7 +109,8 @@ assay_status assay_table_indexes(const assay_table *table, char **json);
 assay_status assay_table_warm(const assay_table *table);
 
 // A small step of upkeep: brings the index NAME up to date, merging its parts up to ROWS_MAX rows.
-assay_status assay_table_extend_index(const assay_table *table, const char *name, size_t name_len, uint64_t rows_max);
+assay_status assay_table_extend_index(const assay_table *table, const char *name, size_t name_len, uint64_t rows_max,
+                                      const char *epochs, size_t epochs_len);
 
 typedef struct assay_optimise_options {
 	uint64_t target_rows;        // fragments with fewer rows are merged until they have about as many
@@ -114,6 +127,6 @@ typedef struct assay_optimise_stats {
 
 // One bounded round of upkeep: merges small fragments, brings indexes up to date, forgets old versions.
 assay_status assay_table_optimise(const assay_table *table, const assay_optimise_options *options,
-                                  assay_optimise_stats *stats);
+                                  const char *epochs, size_t epochs_len, assay_optimise_stats *stats);
 
 #endif

@@ -4,32 +4,29 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::{DataType, FieldRef, Schema};
+use arrow_schema::{FieldRef, Schema};
 use lance::Dataset;
-use lance::dataset::write::DeleteBuilder;
-use lance::dataset::{InsertBuilder, MergeInsertBuilder, UpdateBuilder, WhenMatched, WhenNotMatched};
-use lance::dataset::{NewColumnTransform, WriteMode, WriteParams};
+use lance::dataset::{NewColumnTransform, UpdateBuilder};
 use tokio::sync::Mutex;
 
 use crate::durable::sync_version;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::fence::Epochs;
 
 /// Attempts of one write when other processes, or maintenance, commit to the same table at the same time.
 pub const CONFLICT_RETRIES: u32 = 10;
 
 /// Time after which a write gives up retrying.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
+pub const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One table. Appends, merges, deletes and updates wait for each other; compaction and index builds run beside them,
 /// one at a time; reads take a snapshot and wait for nobody.
 pub struct Table {
-    name: String,
+    pub(crate) name: String,
     /// Where it lies if its files must be synced; an object store does so by itself.
     folder: Option<PathBuf>,
     current: RwLock<Arc<Dataset>>,
-    writer: Mutex<()>,
+    pub(crate) writer: Mutex<()>,
     pub(crate) maintenance: Mutex<()>,
 }
 
@@ -89,44 +86,6 @@ impl Table {
         self.adopt(Arc::new(dataset)).await
     }
 
-    /// Adds rows without looking at keys.
-    pub async fn append(&self, rows: Vec<RecordBatch>) -> Result<()> {
-        let _turn = self.writer.lock().await;
-        let params = WriteParams { mode: WriteMode::Append, ..Default::default() };
-        let dataset = InsertBuilder::new(self.snapshot())
-            .with_params(&params)
-            .execute(rows)
-            .await
-            .map_err(|err| self.schema_error(err))?;
-        self.adopt(Arc::new(dataset)).await
-    }
-
-    /// Writes rows over those with the same value of `key`, and adds the others. No two of the rows may share a key.
-    pub async fn merge(&self, key: &str, rows: RecordBatch) -> Result<()> {
-        reject_repeated_keys(key, &rows)?;
-        let _turn = self.writer.lock().await;
-        let job = MergeInsertBuilder::try_new(self.snapshot(), vec![key.to_owned()])?
-            .when_matched(WhenMatched::UpdateAll)
-            .when_not_matched(WhenNotMatched::InsertAll)
-            .conflict_retries(CONFLICT_RETRIES)
-            .retry_timeout(RETRY_TIMEOUT)
-            .try_build()?;
-        let (dataset, _) = job.execute_batches(vec![rows]).await.map_err(|err| self.schema_error(err))?;
-        self.adopt(dataset).await
-    }
-
-    /// Deletes the rows for which `predicate` holds and returns their number.
-    pub async fn delete(&self, predicate: &str) -> Result<u64> {
-        let _turn = self.writer.lock().await;
-        let deleted = DeleteBuilder::new(self.snapshot(), predicate)
-            .conflict_retries(CONFLICT_RETRIES)
-            .retry_timeout(RETRY_TIMEOUT)
-            .execute()
-            .await?;
-        self.adopt(deleted.new_dataset).await?;
-        Ok(deleted.num_deleted_rows)
-    }
-
     /// Sets columns to SQL expressions in the rows for which `predicate` holds.
     pub async fn update(&self, predicate: &str, columns: &[(String, String)]) -> Result<()> {
         let _turn = self.writer.lock().await;
@@ -141,6 +100,11 @@ impl Table {
         self.adopt(update.build()?.execute().await?.new_dataset).await
     }
 
+    /// The epochs that the newest version known here is in.
+    pub fn epochs(&self) -> Result<Epochs> {
+        Epochs::of(self.snapshot().manifest())
+    }
+
     /// The number of rows for which `filter` holds, or of all rows if it is empty.
     pub async fn count(&self, filter: &str) -> Result<u64> {
         let filter = (!filter.is_empty()).then(|| filter.to_owned());
@@ -150,29 +114,4 @@ impl Table {
     pub fn schema(&self) -> Schema {
         self.snapshot().schema().into()
     }
-
-    fn schema_error(&self, err: lance::Error) -> Error {
-        let mut err = Error::from(err);
-        if err.code == Code::Schema {
-            err.message = format!("the rows do not fit table {}: {}", self.name, err.message);
-        }
-        err
-    }
-}
-
-/// Lance notices a key twice in one merge only if the table has it already; it would insert both of two new rows.
-fn reject_repeated_keys(key: &str, rows: &RecordBatch) -> Result<()> {
-    let column = rows
-        .column_by_name(key)
-        .ok_or_else(|| Error::new(Code::Schema, format!("the rows to merge have no column {key}")))?;
-    if column.data_type() != &DataType::Utf8 || column.null_count() > 0 {
-        return Err(Error::new(Code::Schema, format!("the key {key} must be a string and never null")));
-    }
-    let mut seen = std::collections::HashSet::with_capacity(rows.num_rows());
-    for value in column.as_string::<i32>().iter().flatten() {
-        if !seen.insert(value) {
-            return Err(Error::invalid(format!("two rows of one merge have the {key} {value:?}")));
-        }
-    }
-    Ok(())
 }

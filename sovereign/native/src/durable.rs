@@ -23,9 +23,10 @@ use lance_table::io::manifest::read_manifest;
 use object_store::path::Path as StorePath;
 
 use crate::error::{Code, Error, Result};
+use crate::fence::admit;
 
-/// Commits versions of one table as Lance does, but none before its files are whole and on disk. Every commit passes here,
-/// whatever wrote the files; the error of one that may not pass is that of the write.
+/// Commits versions of one table as Lance does, but none of a writer whose time is over, and none before its files are whole and on
+/// disk. Every commit passes here, whatever wrote the files; the error of one that may not pass is that of the write.
 #[derive(Debug)]
 pub struct Committer {
     /// Where the table lies if it is a folder. An object store answers a write only when it is whole and kept.
@@ -103,6 +104,7 @@ impl CommitHandler for Committer {
         naming: ManifestNamingScheme,
         transaction: Option<Transaction>,
     ) -> std::result::Result<ManifestLocation, CommitError> {
+        admit(manifest, transaction.as_ref(), base, store, naming).await?;
         let version = Version { fragments: manifest.fragments.clone(), indexes: indices.clone().unwrap_or_default() };
         self.settle(&version, base, store).await.map_err(|err| lance::Error::io(err.message))?;
         let committed =

@@ -13,6 +13,7 @@ pub enum Code {
     Conflict = 5,
     Io = 6,
     Internal = 7,
+    Fenced = 8,
 }
 
 #[derive(Debug)]
@@ -80,6 +81,7 @@ fn code_of(err: &lance::Error) -> Code {
         | E::TooMuchWriteContention { .. } => Code::Conflict,
         // NotFound is a file of a table that is gone, for example because its version was pruned.
         E::IO { .. } | E::NotFound { .. } | E::CorruptFile { .. } | E::DiskCapExceeded { .. } => Code::Io,
+        E::Fenced { .. } => Code::Fenced,
         E::Shared { source } => code_of(source),
         _ => Code::Internal,
     }

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::dataset::Table;
 use crate::error::{Error, Result};
+use crate::fence::Epochs;
 
 /// Dimensions that one product-quantisation code stands for, as LanceDB chooses it.
 const DIMENSIONS_PER_CODE: usize = 16;
@@ -54,19 +55,28 @@ impl Table {
         kind: &str,
         distance: DistanceType,
         name: Option<String>,
+        epochs: &Epochs,
     ) -> Result<()> {
         let _turn = self.maintenance.lock().await;
         let mut dataset = (*self.snapshot()).clone();
         let (index_type, params) = params_for(&dataset, column, kind, distance)?;
-        dataset.create_index(&[column], index_type, name, params.as_ref(), true).await?;
+        let columns = [column];
+        let mut build = dataset.create_index_builder(&columns, index_type, params.as_ref()).replace(true);
+        if let Some(name) = name {
+            build = build.name(name);
+        }
+        if let Some(fence) = epochs.fence()? {
+            build = build.transaction_properties((*fence).clone());
+        }
+        build.await?;
         self.adopt(Arc::new(dataset)).await
     }
 
     /// Builds the index of a column of vectors that are compared by cosine, in place of all others on that column.
-    pub async fn index_vectors(&self, column: &str, name: &str) -> Result<()> {
+    pub async fn index_vectors(&self, column: &str, name: &str, epochs: &Epochs) -> Result<()> {
         let packed = dimensions(&self.snapshot(), column)?.is_multiple_of(DIMENSIONS_PACKED);
         let kind = if packed { "ivf_rq" } else { "ivf_sq" };
-        self.create_index(column, kind, DistanceType::Cosine, Some(name.to_owned())).await?;
+        self.create_index(column, kind, DistanceType::Cosine, Some(name.to_owned()), epochs).await?;
         for index in self.indexes().await? {
             if index.columns == [column] && index.name != name {
                 self.drop_index(&index.name).await?;

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::buckets;
 use crate::dataset::Table;
 use crate::error::{Error, Result};
+use crate::fence::Epochs;
 use crate::ffi::{c_string, caught, free_c_string, reference, str_from_c};
 use crate::location::Location;
 use crate::query::{Match, Nearest, Query, to_json};
@@ -244,7 +245,7 @@ pub unsafe extern "C" fn simple_lancedb_table_add_ipc(
         if rows.is_empty() {
             return Ok(());
         }
-        block_on(unsafe { table(table_handle)? }.append(rows))
+        block_on(unsafe { table(table_handle)? }.append(rows, &Epochs::default()))
     })
 }
 
@@ -256,7 +257,7 @@ pub unsafe extern "C" fn simple_lancedb_table_delete(
 ) -> Outcome {
     answer(|| {
         let predicate = unsafe { str_from_c(predicate)? };
-        unsafe { *deleted_count = block_on(table(table_handle)?.delete(predicate))? as i64 };
+        unsafe { *deleted_count = block_on(table(table_handle)?.delete(predicate, &Epochs::default()))? as i64 };
         Ok(())
     })
 }
@@ -297,7 +298,7 @@ pub unsafe extern "C" fn simple_lancedb_table_create_index(
             true => None,
             false => Some(unsafe { str_from_c(index_name)? }.to_owned()),
         };
-        block_on(unsafe { table(table_handle)? }.create_index(column, kind, DistanceType::L2, name))
+        block_on(unsafe { table(table_handle)? }.create_index(column, kind, DistanceType::L2, name, &Epochs::default()))
     })
 }
 

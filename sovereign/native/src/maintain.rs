@@ -11,6 +11,7 @@ use lance_table::format::Fragment;
 
 use crate::dataset::{CONFLICT_RETRIES, Table};
 use crate::error::{Code, Error, Result};
+use crate::fence::Epochs;
 use crate::index::Described;
 
 /// Fragments and segments of indexes with no more rows are cheap to rewrite.
@@ -51,10 +52,10 @@ pub struct Stats {
 impl Table {
     /// One bounded round of upkeep. Writers go on meanwhile; if they commit to the same fragments first, the round
     /// starts over on what they wrote.
-    pub async fn optimise(&self, options: &Options) -> Result<Stats> {
+    pub async fn optimise(&self, options: &Options, epochs: &Epochs) -> Result<Stats> {
         let _turn = self.maintenance.lock().await;
-        let compacted = self.compact(options).await?;
-        self.update_indexes(SEGMENT_FRAGMENTS_MAX * options.target_rows).await?;
+        let compacted = self.compact(options, epochs).await?;
+        self.update_indexes(SEGMENT_FRAGMENTS_MAX * options.target_rows, epochs).await?;
         let removed = self.prune(options).await?;
         Ok(Stats {
             fragments_removed: compacted.fragments_removed as u64,
@@ -64,7 +65,7 @@ impl Table {
         })
     }
 
-    async fn compact(&self, options: &Options) -> Result<CompactionMetrics> {
+    async fn compact(&self, options: &Options, epochs: &Epochs) -> Result<CompactionMetrics> {
         for _ in 0..CONFLICT_RETRIES {
             let mut dataset = (*self.snapshot()).clone();
             let options = CompactionOptions {
@@ -75,6 +76,7 @@ impl Table {
                 num_threads: Some(1),
                 batch_size: Some(COMPACTION_BATCH_ROWS),
                 io_buffer_size: Some(COMPACTION_READ_AHEAD_BYTES),
+                transaction_properties: epochs.fence()?,
                 ..Default::default()
             };
             match compact_files(&mut dataset, options, None).await.map_err(Error::from) {
@@ -91,27 +93,29 @@ impl Table {
 
     /// Adds what is not indexed yet to each index: as a new segment, or merged with the newest segments if these are not
     /// much larger.
-    async fn update_indexes(&self, rows_max: u64) -> Result<()> {
+    async fn update_indexes(&self, rows_max: u64, epochs: &Epochs) -> Result<()> {
         for index in self.indexes().await? {
-            self.extend(index, rows_max).await?;
+            self.extend(index, rows_max, epochs).await?;
         }
         Ok(())
     }
 
-    async fn extend(&self, index: Described, rows_max: u64) -> Result<()> {
+    async fn extend(&self, index: Described, rows_max: u64, epochs: &Epochs) -> Result<()> {
         if index.rows_unindexed == 0 {
             return Ok(());
         }
         let segments = index.segment_rows.iter().rev().copied();
         let merged = newest_to_merge(index.rows_unindexed, rows_max, segments);
-        self.update_index(OptimizeOptions::merge(merged).index_names(vec![index.name])).await
+        let mut options = OptimizeOptions::merge(merged).index_names(vec![index.name]);
+        options.transaction_properties = epochs.fence()?;
+        self.update_index(options).await
     }
 
     /// A small step of upkeep: brings one index up to date.
-    pub async fn extend_index(&self, name: &str, rows_max: u64) -> Result<()> {
+    pub async fn extend_index(&self, name: &str, rows_max: u64, epochs: &Epochs) -> Result<()> {
         let _turn = self.maintenance.lock().await;
         match self.indexes().await?.into_iter().find(|index| index.name == name) {
-            Some(index) => self.extend(index, rows_max).await,
+            Some(index) => self.extend(index, rows_max, epochs).await,
             None => Err(Error::new(Code::NotFound, format!("there is no index {name}"))),
         }
     }

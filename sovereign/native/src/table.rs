@@ -13,6 +13,7 @@ use crate::buckets;
 use crate::dataset::Table;
 use crate::error::Error;
 use crate::export::export;
+use crate::fence::Epochs;
 use crate::ffi::{Status, c_string, free_c_string, guard, reference, str_from_parts};
 use crate::import::import;
 use crate::location::Location;
@@ -27,7 +28,7 @@ pub struct Handle(Arc<Table>);
 /// Its name is the version of this interface. It rises with every incompatible change, so that Go code and an archive
 /// that do not fit fail to link.
 #[unsafe(no_mangle)]
-pub extern "C" fn assay_native_abi_3() {}
+pub extern "C" fn assay_native_abi_4() {}
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn assay_string_free(text: *mut c_char) {
@@ -127,12 +128,14 @@ pub unsafe extern "C" fn assay_table_append(
     table: *const Handle,
     rows: *mut FFI_ArrowArray,
     schema: *mut FFI_ArrowSchema,
+    epochs: *const c_char,
+    epochs_len: usize,
 ) -> Status {
     guard(|| {
         let (rows, loan) = unsafe { import(rows, schema)? };
-        let table = &unsafe { reference(table)? }.0;
+        let (table, epochs) = unsafe { (&reference(table)?.0, Epochs::parse(str_from_parts(epochs, epochs_len)?)?) };
         block_on(async {
-            let outcome = table.append(vec![rows]).await;
+            let outcome = table.append(vec![rows], &epochs).await;
             loan.ended().await;
             outcome
         })
@@ -146,12 +149,15 @@ pub unsafe extern "C" fn assay_table_merge(
     key_len: usize,
     rows: *mut FFI_ArrowArray,
     schema: *mut FFI_ArrowSchema,
+    epochs: *const c_char,
+    epochs_len: usize,
 ) -> Status {
     guard(|| {
         let (rows, loan) = unsafe { import(rows, schema)? };
         let (table, key) = unsafe { (&reference(table)?.0, str_from_parts(key, key_len)?) };
+        let epochs = Epochs::parse(unsafe { str_from_parts(epochs, epochs_len)? })?;
         block_on(async {
-            let outcome = table.merge(key, rows).await;
+            let outcome = table.merge(key, rows, &epochs).await;
             loan.ended().await;
             outcome
         })
@@ -163,11 +169,32 @@ pub unsafe extern "C" fn assay_table_delete(
     table: *const Handle,
     predicate: *const c_char,
     predicate_len: usize,
+    epochs: *const c_char,
+    epochs_len: usize,
     deleted: *mut u64,
 ) -> Status {
     guard(|| {
         let predicate = unsafe { str_from_parts(predicate, predicate_len)? };
-        unsafe { *deleted = block_on(reference(table)?.0.delete(predicate))? };
+        let epochs = Epochs::parse(unsafe { str_from_parts(epochs, epochs_len)? })?;
+        unsafe { *deleted = block_on(reference(table)?.0.delete(predicate, &epochs))? };
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_claim(table: *const Handle, epochs: *const c_char, epochs_len: usize) -> Status {
+    guard(|| {
+        let epochs = Epochs::parse(unsafe { str_from_parts(epochs, epochs_len)? })?;
+        block_on(unsafe { reference(table)? }.0.claim(&epochs))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_epochs(table: *const Handle, json: *mut *mut c_char) -> Status {
+    guard(|| {
+        let table = &unsafe { reference(table)? }.0;
+        block_on(table.refresh())?;
+        unsafe { *json = c_string(serde_json::to_string(&table.epochs()?)?) };
         Ok(())
     })
 }
@@ -232,10 +259,13 @@ pub unsafe extern "C" fn assay_table_create_vector_index(
     column_len: usize,
     name: *const c_char,
     name_len: usize,
+    epochs: *const c_char,
+    epochs_len: usize,
 ) -> Status {
     guard(|| {
         let (column, name) = unsafe { (str_from_parts(column, column_len)?, str_from_parts(name, name_len)?) };
-        block_on(unsafe { reference(table)? }.0.index_vectors(column, name))
+        let epochs = Epochs::parse(unsafe { str_from_parts(epochs, epochs_len)? })?;
+        block_on(unsafe { reference(table)? }.0.index_vectors(column, name, &epochs))
     })
 }
 
@@ -259,10 +289,13 @@ pub unsafe extern "C" fn assay_table_extend_index(
     name: *const c_char,
     name_len: usize,
     rows_max: u64,
+    epochs: *const c_char,
+    epochs_len: usize,
 ) -> Status {
     guard(|| {
         let name = unsafe { str_from_parts(name, name_len)? };
-        block_on(unsafe { reference(table)? }.0.extend_index(name, rows_max))
+        let epochs = Epochs::parse(unsafe { str_from_parts(epochs, epochs_len)? })?;
+        block_on(unsafe { reference(table)? }.0.extend_index(name, rows_max, &epochs))
     })
 }
 
@@ -270,11 +303,14 @@ pub unsafe extern "C" fn assay_table_extend_index(
 pub unsafe extern "C" fn assay_table_optimise(
     table: *const Handle,
     options: *const Options,
+    epochs: *const c_char,
+    epochs_len: usize,
     stats: *mut Stats,
 ) -> Status {
     guard(|| {
         let options = unsafe { reference(options)? };
-        unsafe { *stats = block_on(reference(table)?.0.optimise(options))? };
+        let epochs = Epochs::parse(unsafe { str_from_parts(epochs, epochs_len)? })?;
+        unsafe { *stats = block_on(reference(table)?.0.optimise(options, &epochs))? };
         Ok(())
     })
 }
