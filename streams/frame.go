@@ -40,9 +40,10 @@ func (s Source) Valid() bool {
 
 // Content types of frames.
 const (
-	ContentSSE    = "text/event-stream"
-	ContentNDJSON = "application/x-ndjson"
-	ContentJSON   = "application/json"
+	ContentSSE         = "text/event-stream"
+	ContentNDJSON      = "application/x-ndjson"
+	ContentEventStream = "application/vnd.amazon.eventstream"
+	ContentJSON        = "application/json"
 )
 
 // Side is the sender of a JSON-RPC message, where the capture knows it.

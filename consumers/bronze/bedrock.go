@@ -1,19 +1,10 @@
 package bronze
 
-import "github.com/valyala/fastjson"
+import (
+	"cmp"
 
-// isBedrock tells whether v is an event of Bedrock's Converse stream: an object with one member, named after the event.
-func isBedrock(v *fastjson.Value) bool {
-	if v.GetObject().Len() != 1 {
-		return false
-	}
-	for _, key := range []string{"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop"} {
-		if isObject(v, key) {
-			return true
-		}
-	}
-	return isObject(v, "metadata") && v.Exists("metadata", "usage")
-}
+	"github.com/valyala/fastjson"
+)
 
 // decodeBedrock decodes the events of Bedrock's Converse streams, and whole answers. Which model it is stands in the address
 // alone. Usage may come before or after the end.
@@ -39,9 +30,15 @@ func decodeBedrock(e *Event, v *fastjson.Value, _ string) {
 	case v.Exists("messageStop"):
 		e.FinishReason = textAt(v, "messageStop", "stopReason")
 		e.end(StatusOK)
-	default:
+	case v.Exists("metadata"), v.Exists("contentBlockStop"):
 		e.bedrockUsage(v.Get("metadata", "usage"))
 		e.delta()
+	default: // an exception, which is named after its kind
+		v.GetObject().Visit(func(kind []byte, why *fastjson.Value) {
+			if e.Error == "" {
+				e.fail(cmp.Or(text(why, "message", "originalMessage"), string(kind)))
+			}
+		})
 	}
 }
 

@@ -54,12 +54,17 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 	d.events = make([]Event, 0, f.Count)
 	d.parser = parsers.Get()
 	defer parsers.Put(d.parser)
-	if format == framing.SSE {
+	switch format {
+	case framing.SSE:
 		for block := range framing.ParseSSE(f.Body, f.Position == 0) {
 			d.block(block)
 		}
 		d.tail()
-	} else {
+	case framing.EventStream:
+		for message := range framing.Texts(format, f.Body, f.Position == 0) {
+			d.message(message)
+		}
+	default:
 		for text := range framing.Texts(format, f.Body, f.Position == 0) {
 			d.text(text)
 		}

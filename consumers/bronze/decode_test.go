@@ -191,15 +191,16 @@ func FuzzDecode(f *testing.F) {
 	for _, c := range goldenCases(f) {
 		f.Add(byte(c.format), "", c.body)
 	}
+	f.Add(byte(framing.EventStream), "", eventStream(f, readFile(f, "testdata", "bedrock.ndjson")))
 	f.Add(byte(0), "client", []byte("event: error\ndata: {\"type\":\"error\",\"message\":\"\\ud800\"}\n\n"))
 	f.Add(byte(1), "server", []byte(`{"jsonrpc":"2.0","id":null,"result":{"content":[{"text":"\u0000"}]}}`))
 	f.Add(byte(0), "", []byte("data:{\"specversion\":\"\",\"type\":\"\",\"source\":\"\",\"id\":\"\"}\n\n"))
-	contentTypes := []string{streams.ContentSSE, streams.ContentNDJSON, streams.ContentJSON}
+	contentTypes := []string{streams.ContentSSE, streams.ContentNDJSON, streams.ContentJSON, streams.ContentEventStream}
 	sources := []streams.Source{streams.SourceSSE, streams.SourceJSONRPC, streams.SourceEvent}
 	f.Fuzz(func(t *testing.T, variant byte, side string, body []byte) {
-		format := framing.Format(variant % 3)
+		format := framing.Format(variant % 4)
 		frame := &streams.Frame{
-			Source: sources[variant/3%3], ContentType: contentTypes[format], Workflow: side, Stream: "s\xff", Side: streams.Side(side),
+			Source: sources[variant/4%3], ContentType: contentTypes[format], Workflow: side, Stream: "s\xff", Side: streams.Side(side),
 			Body: body, Count: framing.Count(format, body, true),
 		}
 		events := bronze.Decode(frame, 1)

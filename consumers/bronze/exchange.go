@@ -1,8 +1,11 @@
 package bronze
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 
 	"github.com/valyala/fastjson"
 
@@ -27,11 +30,30 @@ func (d *decoder) exchange(e *Event, v *fastjson.Value) {
 	said := joinWords(text(v, "method"), text(v, "path"))
 	e.Kind, e.Phase, e.IntentID, e.Text = KindExchange, PhaseStart, id, said
 	e.Time = eventTime(v.Get("started_at"))
+	if e.Capability = pathModel(text(v, "path")); e.Capability != "" {
+		e.CapabilityKind = CapabilityModel
+	}
 	p := d.part(e)
 	p.Kind, p.Phase, p.IntentID, p.Text, p.Payload = KindExchangeEnd, PhaseEnd, id, said, e.Payload
 	p.Time = eventTime(v.Get("ended_at"))
 	p.Status, p.Error = exchangeOutcome(int(max(count(v, "status"), 0)), text(v, "end"), text(v, "error"))
 	e.Payload = ""
+}
+
+// modelPath is how Bedrock and Gemini are addressed, whose requests do not name the model.
+var modelPath = regexp.MustCompile(`/(?:model/([^/]+)/(?:converse|invoke)|models/([^/:]+):(?:streamG|g)enerateContent)`)
+
+// pathModel is the model that a path names, "" if it names none.
+func pathModel(path string) string {
+	m := modelPath.FindStringSubmatch(path)
+	if m == nil {
+		return ""
+	}
+	name := cmp.Or(m[1], m[2])
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
+	return valid(name)
 }
 
 // rpcExchange decodes what a proxy knows of an exchange that carried JSON-RPC. Each request in it is a call, which has ended

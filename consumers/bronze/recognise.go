@@ -25,7 +25,7 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 		d.mapped(e, v)
 	case isString(v, "topology_class"):
 		d.state(e, v)
-	case d.model(e, v, name):
+	case d.model(e, v, name, format):
 	case d.frame.Source != streams.SourceSSE && d.request(e, v):
 	case d.frame.Source != streams.SourceSSE || isStateEvent(v):
 		d.state(e, v)
@@ -74,8 +74,8 @@ func (d *decoder) told(e *Event, v *fastjson.Value, format formats.Format) bool 
 }
 
 // model decodes an event of a model's answer, if v is one.
-func (d *decoder) model(e *Event, v *fastjson.Value, name string) bool {
-	decode := recogniseModel(v, name)
+func (d *decoder) model(e *Event, v *fastjson.Value, name string, format formats.Format) bool {
+	decode := recogniseModel(v, name, format)
 	if decode == nil {
 		return false
 	}
@@ -115,7 +115,7 @@ func (d *decoder) toolCalls(e *Event) {
 type modelDecoder func(e *Event, v *fastjson.Value, name string)
 
 // recogniseModel returns the decoder of a model's event, nil if v is none.
-func recogniseModel(v *fastjson.Value, name string) modelDecoder {
+func recogniseModel(v *fastjson.Value, name string, format formats.Format) modelDecoder {
 	object := string(v.GetStringBytes("object"))
 	switch {
 	case strings.HasPrefix(object, "thread."):
@@ -128,7 +128,7 @@ func recogniseModel(v *fastjson.Value, name string) modelDecoder {
 		return decodeGemini
 	case isBool(v, "done") && isString(v, "model") && (isObject(v, "message") || isString(v, "response")):
 		return decodeOllama
-	case isObject(v, "output") && isString(v, "stopReason"), isBedrock(v):
+	case format == formats.Bedrock:
 		return decodeBedrock
 	case isString(v, "finish_reason") && isObject(v, "message"):
 		return decodeCohereWhole

@@ -11,6 +11,7 @@ import (
 // contentTypes are those of frames.
 var contentTypes = map[framing.Format]string{
 	framing.SSE: streams.ContentSSE, framing.NDJSON: streams.ContentNDJSON, framing.JSON: streams.ContentJSON,
+	framing.EventStream: streams.ContentEventStream,
 }
 
 // piece is a stretch of a stream, cut to be one frame.

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"sync"
@@ -128,7 +127,13 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 		return nil
 	}
 	defer file.Close()
-	reader := bufio.NewReaderSize(file, headBytes)
+	plain, encoding, err := unpack(bufio.NewReaderSize(file, headBytes))
+	if err != nil {
+		c.problem(in, err)
+		return nil
+	}
+	defer plain.Close()
+	reader := bufio.NewReaderSize(plain, headBytes)
 	rec, err := c.recognise(in, reader)
 	if err != nil {
 		c.problem(in, err)
@@ -139,7 +144,7 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 		Map: mapOf(rec.source, c.Map), Limits: c.Limits, Shed: c.Shed, Budget: c.budget, Progress: c.Progress,
 		TooLarge: func(position uint64, offset int64) { c.problem(in, tooLarge(position, offset, c.Limits)) },
 	}
-	if err := c.place(ctx, in.of(rec), file, &opts); err != nil {
+	if err := c.place(ctx, in.of(rec), content{file, encoding}, &opts); err != nil {
 		return fmt.Errorf("%s: what the log has of it: %w", in.Path, err)
 	}
 	recorder := New(ctx, c.Publisher, opts)
@@ -147,7 +152,7 @@ func (c *fileCapture) file(ctx context.Context, in Input) error {
 		c.problem(in, err)
 	}
 	end := recorder.Close
-	if c.growing && rec.format == framing.NDJSON {
+	if c.growing && rec.format == framing.NDJSON && encoding == "" {
 		end = recorder.Abandon
 	}
 	result, err := end(ctx)
@@ -171,7 +176,7 @@ func mapOf(source streams.Source, text string) string {
 
 // place finds out what the log has of a file, and gives it a stream of another name if the log has a different file under
 // this one: NAME~DIGEST, the digest of its first event, then NAME~DIGEST~2 and so on.
-func (c *fileCapture) place(ctx context.Context, in Input, file io.ReaderAt, opts *Options) (err error) {
+func (c *fileCapture) place(ctx context.Context, in Input, file content, opts *Options) (err error) {
 	opts.Stored, err = c.stored.of(ctx, opts.Source, in)
 	if err != nil || len(opts.Stored) == 0 {
 		return err
@@ -194,8 +199,12 @@ func (c *fileCapture) place(ctx context.Context, in Input, file io.ReaderAt, opt
 }
 
 // firstEvent returns the beginning of the digest of a file's first event.
-func firstEvent(file io.ReaderAt, opts Options) (string, error) {
-	reader := io.NewSectionReader(file, 0, math.MaxInt64)
+func firstEvent(file content, opts Options) (string, error) {
+	reader, err := file.open()
+	if err != nil {
+		return "", err
+	}
+	defer reader.Close()
 	split := framing.NewSplitter(opts.Format, opts.Limits.Defaults().EventBytes)
 	buf, first := make([]byte, readBytes), []byte(nil)
 	for first == nil {
@@ -225,7 +234,7 @@ func (c *fileCapture) recognise(in Input, reader *bufio.Reader) (recording, erro
 	if err != nil {
 		return recording{}, err
 	}
-	return recognise(in.Path, first, c.Source)
+	return recognise(unpacked(in.Path), first, c.Source)
 }
 
 func (c *fileCapture) problem(in Input, err error) {

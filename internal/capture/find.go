@@ -119,6 +119,7 @@ func (f *finder) visit(root, base, file string, entry fs.DirEntry, err error) er
 }
 
 func (f *finder) input(file, name string, size int64) {
+	name = unpacked(name)
 	in := Input{Path: file, Stream: name, Workflow: strings.TrimSuffix(name, path.Ext(name)), Given: f.given, Bytes: size}
 	if f.stream != "" {
 		in.Stream = f.stream

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"sync/atomic"
 
@@ -54,7 +53,7 @@ func (l *Live) generation(ctx context.Context, opts *Options, file *growing, num
 		}
 		for i, name := range names {
 			opts.Stream, opts.Stored = name, found[name]
-			if here, err := holds(ctx, file, *opts); err != nil || here {
+			if here, err := holds(ctx, content{file: file}, *opts); err != nil || here {
 				return number + i, err
 			}
 		}
@@ -70,18 +69,23 @@ func generationName(stream string, number int) string {
 }
 
 // holds reports whether a file has all the events that the log has of a stream, in their order, from its beginning on.
-func holds(ctx context.Context, file io.ReaderAt, opts Options) (bool, error) {
+func holds(ctx context.Context, file content, opts Options) (bool, error) {
 	end := behind(opts.Stored)
 	if end == 0 {
 		return true, nil
 	}
+	reader, err := file.open()
+	if err != nil {
+		return false, err
+	}
+	defer reader.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lacking := &unstored{found: cancel}
 	lacking.from.Store(math.MaxUint64)
 	opts.Live, opts.Progress, opts.TooLarge = false, nil, func(uint64, int64) {}
 	recorder := New(ctx, lacking, opts)
-	err := pour(recorder, io.NewSectionReader(file, 0, math.MaxInt64))
+	err = pour(recorder, reader)
 	result, recordErr := recorder.Abandon(ctx)
 	if from := lacking.from.Load(); from != math.MaxUint64 {
 		return from >= end, nil

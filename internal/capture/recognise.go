@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,9 @@ func ignoreEOF(err error) error {
 //
 // The error wraps ErrNotInput.
 func recognise(name string, first []byte, source streams.Source) (recording, error) {
+	if framing.IsEventStream(first) {
+		return recording{source: cmp.Or(source, streams.SourceEvent), format: framing.EventStream}, nil
+	}
 	if isUTF16(first) {
 		return recording{}, fmt.Errorf("%w: it is UTF-16; convert it, for instance with iconv -f UTF-16 -t UTF-8", ErrNotInput)
 	}

@@ -302,7 +302,7 @@ func isBedrock(v *fastjson.Value) bool {
 	}
 	for _, key := range []string{
 		"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "throttlingException",
-		"modelStreamErrorException", "internalServerException", "validationException", "serviceUnavailableException",
+		"modelStreamErrorException", "modelTimeoutException", "internalServerException", "validationException", "serviceUnavailableException",
 	} {
 		if objectAt(v, key) {
 			return true

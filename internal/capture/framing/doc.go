@@ -17,6 +17,7 @@
 //   - NDJSON: a line that is not blank, the last one also without its terminator. A line that is a JSON array is as many
 //     events as it has elements: JSON-RPC and CloudEvents send batches so.
 //   - JSON: one document, by the same rule as a line.
+//   - AWS's event stream: a message, by the length that it begins with.
 //
 // The bytes of the units of a stream, and of its tail, are the bytes of the stream: nothing is left out or changed.
 //

@@ -14,6 +14,7 @@ const (
 	SSE    Format = iota // Server-Sent Events
 	NDJSON               // one JSON text a line
 	JSON                 // one JSON document
+	EventStream          // AWS's binary event stream
 )
 
 // EventsMax is the number of events that one frame may hold, and one array. An array with more elements is not split
@@ -34,6 +35,8 @@ func FormatOf(contentType string) (Format, error) {
 		return NDJSON, nil
 	case media == "application/json", strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json"):
 		return JSON, nil
+	case media == "application/vnd.amazon.eventstream":
+		return EventStream, nil
 	}
 	return 0, fmt.Errorf("%w %q: use text/event-stream, application/x-ndjson or application/json", ErrFormat, contentType)
 }

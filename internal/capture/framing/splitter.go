@@ -6,7 +6,7 @@ import (
 )
 
 // Unit is the smallest piece at which a stream may be cut: an SSE block with the empty line that ends it, a line of
-// NDJSON, or a JSON document.
+// NDJSON, a JSON document, or a message of an event stream.
 type Unit struct {
 	Raw    []byte // valid until the next unit is asked for
 	Events int    // events in Raw; 0 for comments and blank lines
@@ -28,6 +28,9 @@ type Splitter struct {
 	// SSE: where the scan of the unfinished unit stands.
 	inLine  bool // some bytes of a line
 	afterCR bool // behind a CR, so that an LF is part of the same terminator
+
+	// Event stream: the length of the unfinished message, as far as it is known, and how much of the message there was.
+	total, have uint64
 }
 
 // NewSplitter returns a Splitter of a stream whose units may have up to limit bytes.
@@ -60,7 +63,7 @@ func (s *Splitter) Write(chunk []byte) iter.Seq2[Unit, error] {
 }
 
 // Tail ends the stream and returns what is behind the last unit: for SSE an unfinished block, which is no event; for
-// NDJSON a line without terminator and for JSON the document, which are units. Raw is nil if there is nothing, or if it
+// NDJSON a line without terminator, for JSON the document and for an event stream a message that was cut off, which are units. Raw is nil if there is nothing, or if it
 // exceeded the limit.
 func (s *Splitter) Tail() Unit {
 	u, ok := s.unit(nil)
@@ -111,6 +114,8 @@ func (s *Splitter) scan(chunk *lineEnds, start int) (end int, ended bool) {
 	switch s.format {
 	case SSE:
 		return s.scanSSE(chunk, start)
+	case EventStream:
+		return s.scanEventStream(chunk.data, start)
 	case NDJSON:
 		if i := bytes.IndexByte(chunk.data[start:], '\n'); i >= 0 {
 			return start + i + 1, true

@@ -85,9 +85,12 @@ func TestSplitterYieldsWholeUnits(t *testing.T) {
 		body   string
 		want   []string // units as raw bytes with their number of events, the tail last
 	}{
-		"SSE":        {framing.SSE, ": c\n\ndata: a\n\ndata: b\n", []string{": c\n\n 0", "data: a\n\n 1", "data: b\n 0"}},
-		"NDJSON":     {framing.NDJSON, "{}\r\n\n[1,2]\n3", []string{"{}\r\n 1", "\n 0", "[1,2]\n 2", "3 1"}},
-		"JSON":       {framing.JSON, " [\n{},\n{}]\n", []string{" [\n{},\n{}]\n 2"}},
+		"SSE":    {framing.SSE, ": c\n\ndata: a\n\ndata: b\n", []string{": c\n\n 0", "data: a\n\n 1", "data: b\n 0"}},
+		"NDJSON": {framing.NDJSON, "{}\r\n\n[1,2]\n3", []string{"{}\r\n 1", "\n 0", "[1,2]\n 2", "3 1"}},
+		"JSON":   {framing.JSON, " [\n{},\n{}]\n", []string{" [\n{},\n{}]\n 2"}},
+		"event stream": {framing.EventStream, string(message("1")) + string(message("22")) + "\x00\x00\x00\x99half", []string{
+			string(message("1")) + " 1", string(message("22")) + " 1", "\x00\x00\x00\x99half 1",
+		}},
 		"blank JSON": {framing.JSON, " \n", []string{" \n 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,9 +150,10 @@ func chop(rng *rand.Rand, body []byte, most int) [][]byte {
 
 func TestSplitterIgnoresChunks(t *testing.T) {
 	pieces := map[framing.Format][]string{
-		framing.SSE:    {"\ufeff", "\n", "\r", "\r\n", "data: x", "data", "id: 1", ": c", "event", " ", "é"},
-		framing.NDJSON: {"\ufeff", "\n", "\r", " ", "{}", "[", "]", "1", ",", `"a]\"["`, "{", "}", "é", "\xff"},
-		framing.JSON:   {"\ufeff", "\n", " ", "{}", "[", "]", "1", ",", `"\\"`},
+		framing.SSE:         {"\ufeff", "\n", "\r", "\r\n", "data: x", "data", "id: 1", ": c", "event", " ", "é"},
+		framing.NDJSON:      {"\ufeff", "\n", "\r", " ", "{}", "[", "]", "1", ",", `"a]\"["`, "{", "}", "é", "\xff"},
+		framing.JSON:        {"\ufeff", "\n", " ", "{}", "[", "]", "1", ",", `"\\"`},
+		framing.EventStream: {string(message("{}", ":event-type", "a")), string(message("")), "\x00", "\x00\x00\x00\x10", "x"},
 	}
 	for f, alphabet := range pieces {
 		rapid.Check(t, func(t *rapid.T) {
@@ -219,9 +223,10 @@ func FuzzSplitter(f *testing.F) {
 	f.Add(byte(0), uint16(9), []byte("\ufeff: c\r\n\r\ndata: a\r\rdata: b\n\n"))
 	f.Add(byte(1), uint16(5), []byte("{\"a\": [1, \"]\\\"\"]}\n[1, {\"b\": 2}]\n\n[\n"))
 	f.Add(byte(2), uint16(3), []byte("\ufeff[{}, [], \"é\"]"))
+	f.Add(byte(3), uint16(7), append(message("{}", "a", "b"), message("")...))
 	f.Fuzz(func(t *testing.T, format byte, seed uint16, body []byte) {
 		rng := rand.New(rand.NewPCG(uint64(seed), 3))
-		checkSplit(t, framing.Format(format%3), body, chop(rng, body, 1+int(seed%32))...)
+		checkSplit(t, framing.Format(format%4), body, chop(rng, body, 1+int(seed%32))...)
 	})
 }
 

@@ -9,8 +9,13 @@ import (
 // Texts yields the events of a body of NDJSON or JSON: its lines, or its one document, arrays split up into their
 // elements. They need not be valid JSON. With first, no event precedes body in its stream.
 //
+// Of an event stream it yields the messages, for ParseMessage.
+//
 // A line comes without its terminator, an element without the white space around it; both alias body.
 func Texts(f Format, body []byte, first bool) iter.Seq[[]byte] {
+	if f == EventStream {
+		return messages(body)
+	}
 	return func(yield func([]byte) bool) {
 		for len(body) > 0 {
 			text := body

@@ -147,6 +147,28 @@ func events(pieces ...string) (http.Handler, chan struct{}) {
 	}), next
 }
 
+// Bedrock's binary event stream is recorded as it is on the wire.
+func TestBinaryEventStreamPasses(t *testing.T) {
+	const message = "\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2\x48\xeb\x7d\x98\xc8\xff" // of nothing
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		_, _ = io.WriteString(w, message+message)
+	}))
+	if got := readAll(t, r.post(t, `{"messages":[{"role":"user","content":[{"text":"hi"}]}]}`)); got != message+message {
+		t.Errorf("the client got %q", got)
+	}
+	r.close()
+	events := 0
+	for _, f := range r.log.frames {
+		if f.ContentType == streams.ContentEventStream {
+			events += f.Count
+		}
+	}
+	if recorded := r.log.recorded(streams.SourceEvent); events != 2 || !strings.HasSuffix(recorded, message+message) {
+		t.Errorf("%d messages recorded: %q", events, recorded)
+	}
+}
+
 // An answer passes piece by piece, and both sides are recorded byte for byte, without a trace of credentials.
 func TestProxyPassesAStreamAsItComes(t *testing.T) {
 	pieces := []string{"data: {\"a\":1}\n\n", "data: {\"b\"", ":2}\n\n", "data: [DONE]\n\n"}
