@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 
 func (p *program) deadCommand() *cobra.Command {
 	var limit int
+	var cursor string
 	var form listing
 	cmd := &cobra.Command{
 		Use:   "dead",
@@ -18,20 +21,27 @@ func (p *program) deadCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withView(cmd, func(ctx context.Context, v query.View) error {
-				dead, err := v.Dead(ctx, limit)
+				dead, next, err := follow(limit, query.MaxDeadPage, func(limit int, more string) ([]query.Dead, string, error) {
+					page, err := v.Dead(ctx, query.DeadRequest{Limit: limit, Cursor: cmp.Or(more, cursor)})
+					if err != nil {
+						return nil, "", err
+					}
+					return page.Dead, page.Next, nil
+				})
 				if err != nil {
 					return err
 				}
 				if p.json {
-					return p.printJSON(dead)
+					return errors.Join(p.printJSON(dead), p.more(next))
 				}
-				return printList(p, form, dead, deadColumns())
+				return errors.Join(printList(p, form, dead, deadColumns()), p.more(next))
 			})
 		},
 	}
 	addPlace(cmd)
 	addList(cmd, &form)
-	cmd.Flags().IntVar(&limit, "limit", 100, "events to show, oldest first")
+	cmd.Flags().IntVar(&limit, "limit", query.DefaultDead, "events to show, oldest first")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "go on where a list ended")
 	return cmd
 }
 

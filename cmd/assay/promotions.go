@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,7 @@ import (
 )
 
 func (p *program) promotionsCommand() *cobra.Command {
-	var state string
+	var request query.PromotionsRequest
 	var watch bool
 	var form listing
 	cmd := &cobra.Command{
@@ -26,35 +27,49 @@ func (p *program) promotionsCommand() *cobra.Command {
 			"  assay promotions reject promotion-7 --reason superseded",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if watch && (state != "" || cmd.Flags().Changed("data")) {
+			if watch && (request.State != "" || cmd.Flags().Changed("data")) {
 				return errors.New("--watch shows every change of a running server: leave out --state and --data")
 			}
 			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				if watch {
 					return p.watchPromotions(ctx, v)
 				}
-				return p.listPromotions(ctx, v, state, form)
+				return p.listPromotions(ctx, v, request, form)
 			})
 		},
 	}
 	addPlace(cmd)
 	addList(cmd, &form)
-	cmd.Flags().StringVar(&state, "state", "", "only pending, published or rejected ones")
+	cmd.Flags().StringVar(&request.State, "state", "", "only pending, published or rejected ones")
+	cmd.Flags().BoolVar(&request.Newest, "newest", false, "the newest first")
+	cmd.Flags().IntVar(&request.Limit, "limit", 1000, "promotions to show")
+	cmd.Flags().StringVar(&request.Cursor, "cursor", "", "go on where a list ended")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show what is pending and rejected, then every change, until interrupted")
 	cmd.AddCommand(p.promotionShowCommand(), p.promotionRetryCommand(), p.promotionRejectCommand())
 	return cmd
 }
 
-func (p *program) listPromotions(ctx context.Context, v query.View, state string, form listing) error {
-	promotions, err := v.Promotions(ctx, state)
+func (p *program) listPromotions(ctx context.Context, v query.View, request query.PromotionsRequest, form listing) error {
+	promotions, next, err := follow(request.Limit, query.MaxPromotionPage, func(limit int, more string) ([]query.Promotion, string, error) {
+		request.Limit, request.Cursor = limit, cmp.Or(more, request.Cursor)
+		page, err := v.Promotions(ctx, request)
+		if err != nil {
+			return nil, "", err
+		}
+		return page.Promotions, page.Next, nil
+	})
 	if err != nil {
 		return err
 	}
 	if p.json {
-		return p.printJSON(promotions)
+		return errors.Join(p.printJSON(promotions), p.more(next))
 	}
+	return errors.Join(printList(p, form, promotions, promotionColumns()), p.more(next))
+}
+
+func promotionColumns() []column[query.Promotion] {
 	type row = query.Promotion
-	return printList(p, form, promotions, []column[row]{
+	return []column[row]{
 		{name: "PROMOTION", show: func(m *row) string { return m.EventCID }},
 		{name: "WORKFLOW", show: func(m *row) string { return m.WorkflowID }},
 		{name: "STATE", show: func(m *row) string { return m.State }},
@@ -62,7 +77,7 @@ func (p *program) listPromotions(ctx context.Context, v query.View, state string
 		{name: "NEXT ATTEMPT " + zone(), show: func(m *row) string { return clock(m.NextAttemptAt) }},
 		{name: "URN OR REASON", long: true, show: outcome},
 		{name: "EVENT", wide: true, show: func(m *row) string { return m.EventUUID }},
-	})
+	}
 }
 
 // outcome is what came of a promotion so far, for people.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,11 +34,7 @@ func (p *program) workflowsCommand() *cobra.Command {
 				if p.json {
 					return p.printJSON(found)
 				}
-				if err := printList(p, form, found.Workflows, workflowColumns()); err != nil || found.Next == "" {
-					return err
-				}
-				_, err = fmt.Fprintf(p.stderr, "more with --cursor %s\n", found.Next)
-				return err
+				return errors.Join(printList(p, form, found.Workflows, workflowColumns()), p.more(found.Next))
 			})
 		},
 	}

@@ -17,29 +17,43 @@ import (
 	"assay/streams"
 )
 
-// Limits of one answer about dead letters: how many, and the bytes of each and of all that go with them. The log has the whole.
+// Limits of a page of dead letters: the bytes of each that go with it, the log having the whole, and of all of them, after which
+// the page ends.
 const (
-	maxLetters     = 10_000
 	letterRawMax   = 64 << 10
 	lettersRawsMax = 8 << 20
 )
 
-// figuresAge is how old the counts may be that Figures returns.
-const figuresAge = 10 * time.Second
+// How old may be what Figures and Status have counted in tables.
+const (
+	figuresAge = 10 * time.Second
+	statusAge  = time.Second
+)
 
 // Figures are a Summary that is seldom counted, however often it is asked for: frames as of when the chain was last extended,
 // rows as of figuresAge ago at most.
 func (p *Pipeline) Figures(ctx context.Context) (*query.Summary, error) {
-	p.figuring.Lock()
-	defer p.figuring.Unlock()
-	if p.figures != nil && time.Since(p.figured) < figuresAge {
-		return p.figures, nil
+	s, err := p.lately(ctx, figuresAge)
+	if err != nil {
+		return nil, err
 	}
-	s, err := p.summary(ctx, p.log.Tallied())
-	if err == nil {
-		p.figures, p.figured = s, time.Now()
+	return p.upToDate(s, p.log.Tallied()), nil
+}
+
+// Status is a Summary whose tables are counted once in statusAge at most, however often it is asked for.
+func (p *Pipeline) Status(ctx context.Context) (*query.Summary, error) {
+	if p.stop == nil { // nothing runs, and nobody asks twice
+		return p.Summary(ctx)
 	}
-	return s, err
+	tally, err := p.log.Tally(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.lately(ctx, statusAge)
+	if err != nil {
+		return nil, err
+	}
+	return p.upToDate(s, tally), nil
 }
 
 // Summary counts what every layer holds.
@@ -48,10 +62,29 @@ func (p *Pipeline) Summary(ctx context.Context) (*query.Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.summary(ctx, tally)
+	s, err := p.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.upToDate(s, tally), nil
 }
 
-func (p *Pipeline) summary(ctx context.Context, tally streams.Tally) (*query.Summary, error) {
+// lately is what was counted no longer than age ago.
+func (p *Pipeline) lately(ctx context.Context, age time.Duration) (*query.Summary, error) {
+	p.figuring.Lock()
+	defer p.figuring.Unlock()
+	if p.figures != nil && time.Since(p.figured) < age {
+		return p.figures, nil
+	}
+	s, err := p.counted(ctx)
+	if err == nil {
+		p.figures, p.figured = s, time.Now()
+	}
+	return s, err
+}
+
+// counted is what has to be counted in tables and streams.
+func (p *Pipeline) counted(ctx context.Context) (*query.Summary, error) {
 	batches, err := p.log.Silver().Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read stream SILVER: %w", err)
@@ -76,17 +109,10 @@ func (p *Pipeline) summary(ctx context.Context, tally streams.Tally) (*query.Sum
 	if err != nil {
 		return nil, err
 	}
-	totals := p.gold.Totals()
 	return &query.Summary{
 		Retention: retained,
-		Bronze:    query.BronzeSummary{Frames: tally.Frames, Events: tally.Events, Bytes: tally.Bytes},
-		Silver: query.SilverSummary{
-			Events: totals.Events, Batches: batches.State.LastSeq, Shed: totals.Shed, Dead: totals.Dead,
-		},
-		Gold: query.GoldSummary{
-			Traces: totals.Traces, Entities: totals.Entities, Capabilities: totals.Capabilities, Edges: totals.Edges,
-			Dead: letters.State.Subjects[silver.SubjectDeadBatch],
-		},
+		Silver:    query.SilverSummary{Batches: batches.State.LastSeq},
+		Gold:      query.GoldSummary{Dead: letters.State.Subjects[silver.SubjectDeadBatch]},
 		Promotions: query.PromotionSummary{
 			Published: uint64(promotions.Published), Pending: uint64(promotions.Pending), Rejected: uint64(promotions.Rejected),
 		},
@@ -95,17 +121,27 @@ func (p *Pipeline) summary(ctx context.Context, tally streams.Tally) (*query.Sum
 	}, nil
 }
 
-// letters reads what lies on DEAD.
-func (p *Pipeline) letters(ctx context.Context, limit int) ([]query.Dead, error) {
-	if limit <= 0 || limit > maxLetters {
-		limit = maxLetters
-	}
-	letters, raws := []query.Dead{}, lettersRawsMax
-	for m, err := range streams.Scan(ctx, p.log.Dead(), streams.ReplayOptions{}) {
+// upToDate is s with the counts that the log and Gold keep.
+func (p *Pipeline) upToDate(s *query.Summary, tally streams.Tally) *query.Summary {
+	now, totals := *s, p.gold.Totals()
+	now.Bronze = query.BronzeSummary{Frames: tally.Frames, Events: tally.Events, Bytes: tally.Bytes}
+	now.Silver.Events, now.Silver.Shed, now.Silver.Dead = totals.Events, totals.Shed, totals.Dead
+	now.Gold.Traces, now.Gold.Entities = totals.Traces, totals.Entities
+	now.Gold.Capabilities, now.Gold.Edges = totals.Capabilities, totals.Edges
+	return &now
+}
+
+// letters reads a page of what lies on DEAD, from behind a sequence on.
+func (p *Pipeline) letters(ctx context.Context, after uint64, limit int) (letters []query.Dead, more bool, err error) {
+	raws := lettersRawsMax
+	for m, err := range streams.Scan(ctx, p.log.Dead(), streams.ReplayOptions{FromSeq: after + 1}) {
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		raw := m.Data[:min(len(m.Data), letterRawMax, raws)]
+		raw := m.Data[:min(len(m.Data), letterRawMax)]
+		if len(letters) == limit || len(letters) > 0 && len(raw) > raws {
+			return letters, true, nil
+		}
 		raws -= len(raw)
 		letters = append(letters, query.Dead{
 			Sequence: m.Seq, BronzeSeq: header(m, silver.HeaderBronzeSeq), Position: header(m, streams.HeaderPosition),
@@ -113,11 +149,8 @@ func (p *Pipeline) letters(ctx context.Context, limit int) ([]query.Dead, error)
 			WorkflowID: streams.UnescapeHeader(m.Header.Get(silver.HeaderWorkflow)),
 			Reason:     m.Header.Get(silver.HeaderReason), Bytes: m.Bytes, At: m.Time, Raw: slices.Clone(raw), // lest the answer hold the whole
 		})
-		if len(letters) == limit {
-			break
-		}
 	}
-	return letters, nil
+	return letters, false, nil
 }
 
 // header reads a number that this program wrote; a letter of another origin may lack it.

@@ -119,7 +119,7 @@ func (p *Pipeline) View() query.View { return p.view }
 // openView is called again when the stored vectors have come to fit the embedder.
 func (p *Pipeline) openView() {
 	p.view = &query.Local{
-		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Summary,
+		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Status,
 		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion}, Histories: histories{p.gold}, Log: evidence{p}, Progress: p.settled,
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {

@@ -43,8 +43,8 @@ type Local struct {
 	Quarantines func() (bool, error)
 	// QuarantinedBy returns the event that took back the event or entity with an id, "" if none did.
 	QuarantinedBy func(id string) (string, error)
-	// Letters returns what lies on DEAD, oldest first.
-	Letters func(ctx context.Context, limit int) ([]Dead, error)
+	// Letters returns what lies on DEAD, oldest first, behind a sequence, and whether there are more than were asked for.
+	Letters func(ctx context.Context, after uint64, limit int) (letters []Dead, more bool, err error)
 	// Summary counts what every layer holds.
 	Summary func(ctx context.Context) (*Summary, error)
 	// Forgetter implements Forget.
@@ -88,9 +88,6 @@ func (l *Local) Graph(ctx context.Context) (*Graph, error) {
 	}
 	return g, nil
 }
-
-// Dead implements View.
-func (l *Local) Dead(ctx context.Context, limit int) ([]Dead, error) { return l.Letters(ctx, limit) }
 
 // Status implements View.
 func (l *Local) Status(ctx context.Context) (*Summary, error) { return l.Summary(ctx) }

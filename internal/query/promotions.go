@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"assay/sovereign/schema"
 )
@@ -14,8 +17,8 @@ import (
 // PromotionView is what can be asked of promotions and done about them. A promotion is named by its event_uuid or its
 // event_cid. Errors wrap ErrNotFound if there is none, and ErrConflict if it is being published or has been.
 type PromotionView interface {
-	// Promotions returns promotions, oldest first; state "" means all.
-	Promotions(ctx context.Context, state string) ([]Promotion, error)
+	// Promotions returns a page of promotions. ErrRequest if there is no such state or cursor.
+	Promotions(ctx context.Context, request PromotionsRequest) (*PromotionList, error)
 	// Promotion returns one with all that is known of it.
 	Promotion(ctx context.Context, id string) (*PromotionDetail, error)
 	// RetryPromotion makes a pending or rejected one due now.
@@ -44,6 +47,20 @@ type Promotion struct {
 	QuarantinedBy string    `json:"quarantined_by,omitempty"` // the event that took back it or one of its sources
 }
 
+// PromotionsRequest asks for a page of the list of promotions.
+type PromotionsRequest struct {
+	State  string // only those in it; "": all
+	Newest bool   // the newest first, else the oldest
+	Limit  int    // of one page; 0: DefaultPromotions
+	Cursor string // PromotionList.Next of the page before
+}
+
+// PromotionList is a page of promotions.
+type PromotionList struct {
+	Promotions []Promotion `json:"promotions"`
+	Next       string      `json:"next,omitempty"` // cursor of the next page, "" if there is none
+}
+
 // PromotionDetail is all that is known of one promotion.
 type PromotionDetail struct {
 	Promotion
@@ -61,7 +78,12 @@ type Publications interface {
 	Changes(ctx context.Context) iter.Seq2[*PromotionDetail, error]
 }
 
-const maxPromotions = 100_000 // of one answer
+// Limits of a list of promotions.
+const (
+	DefaultPromotions  = 100
+	MaxPromotionPage   = 1_000
+	workflowPromotions = 1_000 // the newest ones of a workflow that it is shown with
+)
 
 // States of a promotion.
 const (
@@ -71,15 +93,72 @@ const (
 )
 
 // Promotions implements View.
-func (l *Local) Promotions(ctx context.Context, state string) ([]Promotion, error) {
-	switch state {
+func (l *Local) Promotions(ctx context.Context, request PromotionsRequest) (*PromotionList, error) {
+	var where []schema.Filter
+	switch request.State {
 	case "":
-		return l.promotions(ctx, schema.Filter{})
 	case StatePending, StatePublished, StateRejected:
-		return l.promotions(ctx, schema.Eq("state", state))
+		where = append(where, schema.Eq("state", request.State))
 	default:
-		return nil, fmt.Errorf("%w: state %q is none of pending, published, rejected", ErrRequest, state)
+		return nil, fmt.Errorf("%w: state %q is none of pending, published, rejected", ErrRequest, request.State)
 	}
+	if request.Cursor != "" {
+		last, err := parsePlace(request.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		where = append(where, last.before(request.Newest))
+	}
+	limit := clamp(request.Limit, DefaultPromotions, MaxPromotionPage)
+	found, err := l.promotions(ctx, schema.And(where...), request.Newest, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list := &PromotionList{Promotions: found}
+	if len(found) > limit {
+		list.Promotions = found[:limit]
+		list.Next = place{found[limit-1].TS, found[limit-1].EventUUID}.String()
+	}
+	return list, nil
+}
+
+// place is where a promotion stands in the list. Those without time are last.
+type place struct {
+	ts        time.Time
+	eventUUID string
+}
+
+func (p place) String() string {
+	if p.ts.IsZero() {
+		return "." + p.eventUUID
+	}
+	return strconv.FormatInt(p.ts.UnixMicro(), 10) + "." + p.eventUUID
+}
+
+func parsePlace(cursor string) (p place, err error) {
+	ts, id, ok := strings.Cut(cursor, ".")
+	if ok && ts != "" {
+		var us int64
+		us, err = strconv.ParseInt(ts, 10, 64)
+		p.ts = time.UnixMicro(us).UTC()
+	}
+	if !ok || err != nil || uuid.Validate(id) != nil {
+		return p, fmt.Errorf("%w: cursor %q is none that a list of promotions ended with", ErrRequest, cursor)
+	}
+	p.eventUUID = id
+	return p, nil
+}
+
+// before are the promotions that p comes before.
+func (p place) before(newest bool) schema.Filter {
+	further := schema.Gt
+	if newest {
+		further = schema.Lt
+	}
+	if p.ts.IsZero() {
+		return schema.And(schema.IsNull("ts"), further("event_uuid", p.eventUUID))
+	}
+	return schema.Or(schema.And(schema.Eq("ts", p.ts), further("event_uuid", p.eventUUID)), further("ts", p.ts), schema.IsNull("ts"))
 }
 
 // Promotion implements View.
@@ -130,7 +209,7 @@ func (l *Local) WatchPromotions(ctx context.Context) iter.Seq2[*PromotionDetail,
 // eventUUID finds a promotion by either of its names. The first is made of the second, so neither is ever two promotions.
 func (l *Local) eventUUID(ctx context.Context, id string) (string, error) {
 	for _, column := range []string{"event_uuid", "event_cid"} {
-		found, err := l.promotions(ctx, schema.Eq(column, id))
+		found, err := l.promotions(ctx, schema.Eq(column, id), false, 1)
 		if err != nil {
 			return "", err
 		}
@@ -141,9 +220,10 @@ func (l *Local) eventUUID(ctx context.Context, id string) (string, error) {
 	return "", fmt.Errorf("%w: promotion %q", ErrNotFound, id)
 }
 
-func (l *Local) promotions(ctx context.Context, where schema.Filter) ([]Promotion, error) {
+func (l *Local) promotions(ctx context.Context, where schema.Filter, newest bool, limit int) ([]Promotion, error) {
 	found, err := query[Promotion](ctx, l.Store, schema.Query{
-		Table: schema.Promotions, Where: where, OrderBy: []schema.Order{{Column: "ts"}, {Column: "event_uuid"}}, Limit: maxPromotions,
+		Table: schema.Promotions, Where: where, Limit: limit,
+		OrderBy: []schema.Order{{Column: "ts", Descending: newest}, {Column: "event_uuid", Descending: newest}},
 	})
 	if err != nil {
 		return nil, err

@@ -238,11 +238,14 @@ func (l *Local) readPromotions(ctx context.Context, w *Workflow, opts RehydrateO
 	if n, err := l.Store.Count(ctx, schema.Promotions, of); err != nil || n == 0 {
 		return err
 	}
+	if !opts.At.IsZero() {
+		of = schema.And(of, schema.Le("ts", opts.At))
+	}
+	w.Promotions, err = l.promotions(ctx, of, true, workflowPromotions)
+	slices.Reverse(w.Promotions)
 	if opts.At.IsZero() {
-		w.Promotions, err = l.promotions(ctx, of)
 		return err
 	}
-	w.Promotions, err = l.promotions(ctx, schema.And(of, schema.Le("ts", opts.At)))
 	for i := range w.Promotions {
 		if p := &w.Promotions[i]; p.PublishedAt.After(opts.At) {
 			p.State, p.URN, p.PublishedAt = statePending, "", time.Time{}

@@ -100,9 +100,9 @@ func (r *Remote) Graph(ctx context.Context) (*Graph, error) {
 }
 
 // Dead implements View.
-func (r *Remote) Dead(ctx context.Context, limit int) ([]Dead, error) {
-	var dead []Dead
-	return dead, r.get(ctx, "/v1/dead", url.Values{"limit": {strconv.Itoa(limit)}}, &dead)
+func (r *Remote) Dead(ctx context.Context, request DeadRequest) (*DeadList, error) {
+	var list DeadList
+	return &list, r.get(ctx, "/v1/dead", url.Values{"limit": {strconv.Itoa(request.Limit)}, "cursor": {request.Cursor}}, &list)
 }
 
 // Status implements View.

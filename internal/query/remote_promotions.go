@@ -10,14 +10,17 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 const promotionsPath = "/v1/promotions"
 
 // Promotions implements View.
-func (r *Remote) Promotions(ctx context.Context, state string) ([]Promotion, error) {
-	var promotions []Promotion
-	return promotions, r.get(ctx, promotionsPath, url.Values{"state": {state}}, &promotions)
+func (r *Remote) Promotions(ctx context.Context, request PromotionsRequest) (*PromotionList, error) {
+	var list PromotionList
+	return &list, r.get(ctx, promotionsPath, url.Values{
+		"state": {request.State}, "newest": {strconv.FormatBool(request.Newest)}, "limit": {strconv.Itoa(request.Limit)}, "cursor": {request.Cursor},
+	}, &list)
 }
 
 // Promotion implements View.

@@ -22,8 +22,8 @@ type View interface {
 	// Forget removes a workflow for good. ErrNotFound if nothing is known of it, ErrConflict if promotions are in the way.
 	Forget(ctx context.Context, workflow string, opts ForgetOptions) (*Forgetting, error)
 	PromotionView
-	// Dead returns what could not be decoded, oldest first, at most limit of them.
-	Dead(ctx context.Context, limit int) ([]Dead, error)
+	// Dead returns a page of what could not be decoded, oldest first. ErrRequest if there is no such cursor.
+	Dead(ctx context.Context, request DeadRequest) (*DeadList, error)
 	// Status tells how far each layer has come.
 	Status(ctx context.Context) (*Summary, error)
 }
@@ -270,17 +270,4 @@ type Element struct {
 	Errors     int64     `col:"errors" json:"errors"`
 	FirstAt    time.Time `col:"first_at" json:"first_at,omitzero"`
 	LastAt     time.Time `col:"last_at" json:"last_at,omitzero"`
-}
-
-// Dead is an event that could not be decoded.
-type Dead struct {
-	Sequence   uint64    `json:"sequence"` // on DEAD
-	BronzeSeq  uint64    `json:"bronze_seq"`
-	StreamID   string    `json:"stream_id"`
-	Position   uint64    `json:"position"`
-	WorkflowID string    `json:"workflow_id"`
-	Reason     string    `json:"reason"`
-	Bytes      int       `json:"bytes"`
-	At         time.Time `json:"at"`
-	Raw        []byte    `json:"raw"` // base64 in JSON; of a long one the beginning, of very many the first ones'
 }

@@ -176,7 +176,7 @@ func (a *api) dead(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, nil, err)
 		return
 	}
-	found, err := a.View.Dead(r.Context(), limit)
+	found, err := a.View.Dead(r.Context(), query.DeadRequest{Limit: limit, Cursor: r.URL.Query().Get("cursor")})
 	a.answer(w, found, err)
 }
 

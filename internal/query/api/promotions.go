@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -13,7 +14,16 @@ func (a *api) promotions(w http.ResponseWriter, r *http.Request) {
 		a.watchPromotions(w, r)
 		return
 	}
-	found, err := a.View.Promotions(r.Context(), r.URL.Query().Get("state"))
+	limit, err1 := number(r, "limit")
+	newest, err2 := truth(r, "newest")
+	if err := errors.Join(err1, err2); err != nil {
+		a.answer(w, nil, err)
+		return
+	}
+	params := r.URL.Query()
+	found, err := a.View.Promotions(r.Context(), query.PromotionsRequest{
+		State: params.Get("state"), Newest: newest, Limit: limit, Cursor: params.Get("cursor"),
+	})
 	a.answer(w, found, err)
 }
 

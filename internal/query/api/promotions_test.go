@@ -30,8 +30,8 @@ func newPromotionBook() *promotionBook {
 	return &promotionBook{states: map[string]string{"a": query.StateRejected, "b": query.StatePublished}}
 }
 
-func (b *promotionBook) Promotions(_ context.Context, state string) ([]query.Promotion, error) {
-	return []query.Promotion{{EventCID: "listed", State: state}}, nil
+func (b *promotionBook) Promotions(_ context.Context, request query.PromotionsRequest) (*query.PromotionList, error) {
+	return &query.PromotionList{Promotions: []query.Promotion{{EventCID: "listed", State: request.State}}, Next: "next"}, nil
 }
 
 func (b *promotionBook) Promotion(_ context.Context, id string) (*query.PromotionDetail, error) {
@@ -82,7 +82,7 @@ func TestPromotions(t *testing.T) {
 	defer s.Close()
 	defer http.DefaultClient.CloseIdleConnections()
 	remote, ctx := query.NewRemote(s.URL, ""), t.Context()
-	if got, err := remote.Promotions(ctx, "pending"); err != nil || len(got) != 1 || got[0].State != "pending" {
+	if got, err := remote.Promotions(ctx, query.PromotionsRequest{State: "pending"}); err != nil || len(got.Promotions) != 1 || got.Promotions[0].State != "pending" || got.Next != "next" {
 		t.Errorf("listed %+v, error %v", got, err)
 	}
 	if got, err := remote.Promotion(ctx, "a"); err != nil || got.State != query.StateRejected || string(got.Event) != `{"x":1}` {

@@ -156,20 +156,22 @@ func (b *book) Recall(_ context.Context, r query.RecallRequest) ([]query.Hit, er
 	}}, nil
 }
 
-func (b *book) Promotions(context.Context, string) ([]query.Promotion, error) {
-	var all []query.Promotion
+func (b *book) Promotions(context.Context, query.PromotionsRequest) (*query.PromotionList, error) {
+	return &query.PromotionList{Promotions: b.promotions(), Next: "older"}, nil
+}
+
+func (b *book) promotions() (all []query.Promotion) {
 	for i, state := range []string{query.StatePublished, query.StateRejected, query.StatePending} {
 		all = append(all, query.Promotion{
 			EventUUID: fmt.Sprintf("p%d", i), EventCID: b.word("promotion-" + state), WorkflowID: b.word("wf-1"), State: state, Attempts: int64(i),
 			Reason: b.word("refused: no such node"), TS: now.Add(-time.Hour),
 		})
 	}
-	return all, nil
+	return all
 }
 
-func (b *book) Promotion(ctx context.Context, id string) (*query.PromotionDetail, error) {
-	all, _ := b.Promotions(ctx, "")
-	for _, p := range all {
+func (b *book) Promotion(_ context.Context, id string) (*query.PromotionDetail, error) {
+	for _, p := range b.promotions() {
 		if p.EventUUID == id {
 			return &query.PromotionDetail{Promotion: p, Event: []byte(fmt.Sprintf(`{"event_cid":%q}`, b.word("promotion")))}, nil
 		}
@@ -197,11 +199,11 @@ func (b *book) RejectPromotion(_ context.Context, id, reason string) error {
 
 func (b *book) WatchPromotions(context.Context) iter.Seq2[*query.PromotionDetail, error] { return nil }
 
-func (b *book) Dead(context.Context, int) ([]query.Dead, error) {
-	return []query.Dead{{
+func (b *book) Dead(context.Context, query.DeadRequest) (*query.DeadList, error) {
+	return &query.DeadList{Next: "1", Dead: []query.Dead{{
 		Sequence: 1, BronzeSeq: 9, StreamID: b.word("stream"), Position: 4, WorkflowID: b.word("wf-1"), Reason: b.word("not JSON"), Bytes: 12, At: now,
 		Raw: []byte(b.word("hello") + "\x00\xff\x1b[31m"),
-	}}, nil
+	}}}, nil
 }
 
 // auditor is an Auditor that finds one difference.

@@ -15,19 +15,20 @@ const (
 )
 
 type deadPage struct {
-	Letters []query.Dead `json:"dead"`
-	Full    bool         `json:"-"` // there may be more
+	*query.DeadList
+	Later string `json:"-"` // link to the next page, "" if there is none
 }
 
 func (s *site) dead(r *http.Request) (*page, error) {
-	found, err := s.View.Dead(r.Context(), deadShown)
+	found, err := s.View.Dead(r.Context(), query.DeadRequest{Limit: deadShown, Cursor: r.URL.Query().Get("cursor")})
 	if err != nil {
 		return nil, err
 	}
-	if found == nil {
-		found = []query.Dead{}
+	p := deadPage{DeadList: found}
+	if found.Next != "" {
+		p.Later = with(r.URL, "cursor", found.Next)
 	}
-	return &page{Template: "dead", Title: "Dead letters", Section: "dead", Live: "*", Data: deadPage{found, len(found) == deadShown}}, nil
+	return &page{Template: "dead", Title: "Dead letters", Section: "dead", Live: "*", Data: p}, nil
 }
 
 // raw shows bytes as text where they are text; what is not is marked, and what is long is cut.

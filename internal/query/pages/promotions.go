@@ -9,12 +9,12 @@ import (
 )
 
 type promotionList struct {
-	State      string            `json:"-"`
-	States     []string          `json:"-"`
-	Promotions []query.Promotion `json:"promotions"` // newest first
-	More       int               `json:"more,omitempty"`
-	Rejected   bool              `json:"-"` // there are some on the page
-	Done       bool              `json:"-"` // an action led here
+	*query.PromotionList          // newest first
+	State                string   `json:"-"`
+	States               []string `json:"-"`
+	Older                string   `json:"-"` // link to the next page, "" if there is none
+	Rejected             bool     `json:"-"` // there are some on the page
+	Done                 bool     `json:"-"` // an action led here
 }
 
 // promotionsShown is how many promotions a page has.
@@ -23,17 +23,21 @@ const promotionsShown = 200
 func (s *site) promotions(r *http.Request) (*page, error) {
 	p := promotionList{
 		State: r.URL.Query().Get("state"), States: []string{query.StatePending, query.StateRejected, query.StatePublished},
-		Promotions: []query.Promotion{}, Done: r.URL.Query().Has("done"),
+		Done: r.URL.Query().Has("done"),
 	}
-	found, err := s.View.Promotions(r.Context(), p.State)
+	var err error
+	p.PromotionList, err = s.View.Promotions(r.Context(), query.PromotionsRequest{
+		State: p.State, Newest: true, Limit: promotionsShown, Cursor: r.URL.Query().Get("cursor"),
+	})
 	if err != nil {
 		return nil, err
 	}
-	for i := len(found) - 1; i >= 0 && len(p.Promotions) < promotionsShown; i-- {
-		p.Promotions = append(p.Promotions, found[i])
-		p.Rejected = p.Rejected || found[i].State == query.StateRejected
+	for _, promotion := range p.Promotions {
+		p.Rejected = p.Rejected || promotion.State == query.StateRejected
 	}
-	p.More = len(found) - len(p.Promotions)
+	if p.Next != "" {
+		p.Older = with(r.URL, "cursor", p.Next)
+	}
 	return &page{Template: "promotions", Title: "Promotions", Section: "promotions", Live: "*", Data: p}, nil
 }
 

@@ -243,11 +243,11 @@ func (r *Run) lag(ctx context.Context) (string, error) {
 
 // nudge asks for promotions that wait to be tried now. Whether that helps shows at the next look.
 func (r *Run) nudge(ctx context.Context) {
-	var pending []query.Promotion
-	if r.ask(ctx, "/v1/promotions?state=pending", &pending) != nil {
+	var pending query.PromotionList
+	if r.ask(ctx, "/v1/promotions?state=pending&limit=1000", &pending) != nil {
 		return
 	}
-	for _, p := range pending {
+	for _, p := range pending.Promotions {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL+"/v1/promotions/"+p.EventUUID+"/retry", nil)
 		if err != nil {
 			return
