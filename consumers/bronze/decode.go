@@ -12,6 +12,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"assay/internal/capture/formats"
 	"assay/internal/capture/framing"
 	"assay/internal/capture/mapping"
 	"assay/kernels"
@@ -229,7 +230,7 @@ func (d *decoder) block(b framing.Block) {
 func (d *decoder) parse(raw []byte) *fastjson.Value {
 	// The parser comes first, because it bounds the depth, which the validator does not.
 	v, err := d.parser.ParseBytes(raw)
-	if err != nil || fastjson.ValidateBytes(raw) != nil {
+	if err != nil || !formats.ValidJSON(raw) {
 		return nil
 	}
 	if repeatsKeys(v) {

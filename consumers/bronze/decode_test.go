@@ -25,6 +25,7 @@ func TestUndecodableEventsAreDead(t *testing.T) {
 	}{
 		"no JSON":           {streams.SourceEvent, "{\"a\": tru}\n{}\n", "not JSON: invalid character '}' in literal true (expecting 'e') at byte 10"},
 		"half a line":       {streams.SourceEvent, "{\"a\": \n{}\n", "not JSON: unexpected end of JSON input at byte 6"},
+		"control character": {streams.SourceEvent, "{\"a\": \"\x05\\n\"}\n{}\n", `not JSON: invalid character '\x05' in string literal at byte 8`},
 		"noise":             {streams.SourceEvent, "\x01\x02\x03\n{}\n", `not JSON: invalid character '\x01' looking for beginning of value at byte 1`},
 		"UTF-16":            {streams.SourceEvent, "\xff\xfe{\x00\"\x00a\x00\"\x00:\x001\x00}\x00\n{}\n", "UTF-16 where UTF-8 is expected; convert it, for instance with iconv -f UTF-16 -t UTF-8"},
 		"scalar":            {streams.SourceEvent, "3\n{}\n", "JSON number where an object is expected"},

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // text returns a copy of the first of v's members that is a string and not empty, "" if there is none.
@@ -78,7 +80,7 @@ func isBool(v *fastjson.Value, key string) bool {
 
 // textAsJSON is a text that is JSON as it is, and any other as a JSON string.
 func textAsJSON(s string) string {
-	if fastjson.Validate(s) == nil {
+	if formats.ValidJSON([]byte(s)) {
 		return s
 	}
 	return quote([]byte(s))
@@ -86,7 +88,7 @@ func textAsJSON(s string) string {
 
 // isJSONObject tells whether a text is a whole JSON object.
 func isJSONObject(s string) bool {
-	return len(s) > 1 && s[0] == '{' && s[len(s)-1] == '}' && fastjson.Validate(s) == nil
+	return len(s) > 1 && s[0] == '{' && s[len(s)-1] == '}' && formats.ValidJSON([]byte(s))
 }
 
 func isString(v *fastjson.Value, key string) bool { return is(v.Get(key), fastjson.TypeString) }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // attributes are those of a span, an event, a log record or a resource, by key.
@@ -178,7 +180,7 @@ func appendAnyValue(dst []byte, v *fastjson.Value) []byte {
 		return append(dst, '}')
 	}
 	for _, typ := range []string{"intValue", "doubleValue"} {
-		if s := scalarText(v.Get(typ)); s != "" && fastjson.Validate(s) == nil {
+		if s := scalarText(v.Get(typ)); s != "" && formats.ValidJSON([]byte(s)) {
 			return append(dst, s...)
 		}
 	}

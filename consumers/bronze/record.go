@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // record fills in the events that one record holds: the first is the record's own, the others are parts of it.
@@ -126,7 +128,7 @@ func jsonOrQuoted(text string) string {
 	switch {
 	case text == "":
 		return "{}"
-	case fastjson.Validate(text) == nil:
+	case formats.ValidJSON([]byte(text)):
 		return text
 	}
 	return string(appendQuoted(nil, []byte(text)))

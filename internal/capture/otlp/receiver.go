@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"assay/internal/capture"
+	"assay/internal/capture/formats"
 	"assay/streams"
 )
 
@@ -70,7 +71,7 @@ func (r *Receiver) bytesMax() int {
 // capture.ErrRequest or the log's.
 func (r *Receiver) take(ctx context.Context, signal Signal, export []byte) (left rejected, err error) {
 	v, err := fastjson.ParseBytes(export)
-	if err != nil || fastjson.ValidateBytes(export) != nil {
+	if err != nil || !formats.ValidJSON(export) {
 		return left, fmt.Errorf("%w: the export is not JSON", capture.ErrRequest)
 	}
 	if v.Type() != fastjson.TypeObject {
