@@ -75,12 +75,15 @@ func (g *Gold) giveUp(ctx context.Context, msg jetstream.Msg, reason error) erro
 		clear(g.failed) // they are found again
 	}
 	g.failed[seq]++
-	if n := g.failed[seq]; n < g.opts.MaxFailures {
+	// A process that is killed forgets what it has counted, but the log knows how often it delivered the message; since that may have
+	// had other reasons, it has failed before in this process too.
+	delivered := meta.NumDelivered > uint64(g.opts.MaxFailures)
+	if n := g.failed[seq]; n < g.opts.MaxFailures && (n == 1 || !delivered) {
 		g.opts.Logger.Warn("gold: a message of SILVER fails", "sequence", seq, "times", n, "error", reason)
 		_ = msg.NakWithDelay(min(retryWait<<n, retryWaitMax)) // without it it comes back when its wait is over
 		return nil
 	}
-	if err := g.bury(ctx, msg, fmt.Errorf("it failed %d times: %w", g.failed[seq], reason)); err != nil {
+	if err := g.bury(ctx, msg, fmt.Errorf("it failed again and again: %w", reason)); err != nil {
 		return err
 	}
 	delete(g.failed, seq)

@@ -56,10 +56,10 @@ func (w *worker) takeAlone(ctx context.Context, msg jetstream.Msg, m streams.Mes
 	if err == nil {
 		err = w.flush(ctx)
 	}
-	if err != nil && !passing(err) && w.suspects[m.Seq] >= w.MaxFailures {
+	if err != nil && !passing(err) && w.hopeless(msg, m.Seq) {
 		w.Logger.Error("silver: a frame goes to DEAD", "sequence", m.Seq, "error", err)
 		w.forget()
-		reason := fmt.Errorf("it failed %d times: %w", w.suspects[m.Seq], err)
+		reason := fmt.Errorf("it failed again and again: %w", err)
 		if err = w.refine(msg, []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, reason)}); err == nil {
 			err = w.flush(ctx)
 		}
@@ -75,6 +75,18 @@ func (w *worker) takeAlone(ctx context.Context, msg jetstream.Msg, m streams.Mes
 	default:
 		w.recover(ctx, err)
 	}
+}
+
+// hopeless tells whether a frame that has just failed alone has failed so often that it is given up. A process that is killed
+// forgets what it has counted, but the log knows how often it delivered the frame; since that may have had other reasons, the
+// frame has failed before in this process too.
+func (w *worker) hopeless(msg jetstream.Msg, seq uint64) bool {
+	failed := w.suspects[seq]
+	if failed >= w.MaxFailures {
+		return true
+	}
+	meta, err := msg.Metadata()
+	return failed > 0 && err == nil && meta.NumDelivered > uint64(w.MaxFailures)
 }
 
 // suspect notes that the frames which wait failed together.

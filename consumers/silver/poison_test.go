@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/consumers/bronze"
 	"assay/streams"
@@ -54,19 +55,26 @@ func TestAFrameThatAlwaysFailsGoesToDead(t *testing.T) {
 	for _, test := range []struct {
 		name, reason string
 		fault        func(*Options)
+		failures     int
+		before       int // deliveries to processes that were killed
 	}{
-		{"decoding", "unheard of", decode},
-		{"gathering", "no such key", gather},
-		{"publishing", "refused", publish},
+		{"decoding", "unheard of", decode, 2, 0},
+		{"gathering", "no such key", gather, 2, 0},
+		{"publishing", "refused", publish, 2, 0},
+		{"after many processes", "unheard of", decode, 50, 50},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBed(t)
 			s := lines("s", frames)
 			b.putFrames(t, s.single()...)
 			o := b.options()
-			o.MaxFailures, o.Workers = 2, 1
+			o.MaxFailures, o.Workers = test.failures, 1
 			test.fault(&o)
-			b.process(t, o, b.consumer(t, b.conn, 10*time.Second))
+			consumer := b.consumer(t, b.conn, 10*time.Second)
+			for range test.before {
+				refuse(t, consumer, frames)
+			}
+			b.process(t, o, consumer)
 			rows, _, err := b.silverRows(t)
 			if err != nil || len(rows) != frames {
 				t.Errorf("%d rows, %v; want one a frame", len(rows), err)
@@ -81,5 +89,22 @@ func TestAFrameThatAlwaysFailsGoesToDead(t *testing.T) {
 				t.Errorf("DEAD has %q of the frame", reasons)
 			}
 		})
+	}
+}
+
+// refuse has messages delivered and lets them go.
+func refuse(t *testing.T, consumer jetstream.Consumer, n int) {
+	t.Helper()
+	batch, err := consumer.Fetch(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for msg := range batch.Messages() {
+		if err := msg.Nak(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if batch.Error() != nil {
+		t.Fatal(batch.Error())
 	}
 }

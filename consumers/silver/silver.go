@@ -40,7 +40,8 @@ type Options struct {
 	FetchBytes int           // and about how many bytes, by each worker
 
 	// MaxFailures is how often a frame may fail, with its batch and then by itself, before DEAD gets it. The pauses between grow to
-	// 5 s, so that by default half a minute passes, in which what is no fault of the frame's is mended, or known for what it is.
+	// 5 s, so that by default half a minute passes, in which what is no fault of the frame's is mended, or known for what it is. One that the
+	// log has delivered more often than that may fail twice only: earlier processes did not get as far.
 	MaxFailures int
 }
 
