@@ -79,7 +79,7 @@ type Frame struct {
 	Captured    time.Time // when the bytes were captured, read back in UTC
 	Shed        float64   // threshold of the load gate in force at capture, 0 to 1
 	Side        Side      // JSON-RPC only; "" where the capture does not know it
-	Exchange    string    // the HTTP exchange that the frame belongs to, "" if it came otherwise
+	Exchange    string    // the HTTP exchange, or turn of an ACP session, that the frame belongs to, "" if it came otherwise
 	Map         string    // which members of the user's own events hold what: see package mapping; "" for none
 	Body        []byte
 }

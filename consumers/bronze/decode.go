@@ -207,10 +207,14 @@ func (d *decoder) block(b framing.Block) {
 	b.Data, b.Type = validBytes(b.Data), validBytes(b.Type)
 	name := string(b.Type)
 	v := d.parse(b.Data)
-	if elements := v.GetArray(); len(elements) == 1 {
+	graph := name != "" && formats.IsLangGraph(name, v)
+	if elements := v.GetArray(); len(elements) == 1 && !graph {
 		v = elements[0] // a batch of one
 	}
 	switch {
+	case graph:
+		e.Payload = string(b.Data)
+		d.langGraph(e, v, name)
 	case is(v, fastjson.TypeObject):
 		e.Payload = string(b.Data)
 		d.object(e, v, name)

@@ -1,6 +1,7 @@
 package bronze
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -17,7 +18,7 @@ func requesterOf(method string) streams.Side {
 	case "roots/list", "sampling/createMessage", "elicitation/create":
 		return streams.SideServer
 	}
-	return streams.SideClient
+	return orElse(acpRequester(method), streams.SideClient)
 }
 
 // requesterFor infers which side asked for a result: the server, if it is a list of roots, a sampled message or an
@@ -25,7 +26,8 @@ func requesterOf(method string) streams.Side {
 func requesterFor(result *fastjson.Value) streams.Side {
 	switch {
 	case isArray(result, "roots"),
-		isString(result, "role") && result.Exists("content") && isString(result, "model"):
+		isString(result, "role") && result.Exists("content") && isString(result, "model"),
+		isString(result.Get("outcome"), "outcome"): // of a permission that an agent asked for
 		return streams.SideServer
 	}
 	switch string(result.GetStringBytes("action")) {
@@ -53,6 +55,7 @@ func decodeCall(e *Event, v *fastjson.Value, method string) {
 		e.Text = messagesText(params)
 	}
 	a2aRequest(e, params)
+	e.ParentID = traceParent(params)
 	if client := textAt(params, "_meta", "io.modelcontextprotocol/clientInfo", "name"); client != "" {
 		e.AgentID = client
 	}
@@ -66,6 +69,11 @@ func decodeNotification(e *Event, v *fastjson.Value, method string, f *streams.F
 	e.Capability, e.CapabilityKind = method, CapabilityMethod
 	e.Provider = mcpProvider(method)
 	params := v.Get("params")
+	e.ParentID = traceParent(params)
+	if id := rpcID(params.Get("_meta", "io.modelcontextprotocol/subscriptionId")); id != "" { // it is part of what was asked for once
+		e.IntentID = rpcIntent(e, f, streams.SideClient, id)
+		e.Capability, e.CapabilityKind = "", ""
+	}
 	switch method {
 	case "notifications/progress":
 		e.Kind, e.Text = KindRPCProgress, text(params, "message")
@@ -104,7 +112,10 @@ func decodeResult(e *Event, result *fastjson.Value) {
 	if a2aResult(e, result) {
 		return
 	}
-	if isMCPResult(result) {
+	switch {
+	case isString(result, "stopReason") && !result.Exists("role"):
+		acpTurnEnd(e, result)
+	case isMCPResult(result) && !is(result.Get("protocolVersion"), fastjson.TypeNumber):
 		e.Provider = ProviderMCP
 	}
 	e.Text = contentText(result.Get("content"))
@@ -117,12 +128,35 @@ func decodeResult(e *Event, result *fastjson.Value) {
 	if isString(result, "role") && isString(result, "model") {
 		e.Capability, e.FinishReason = text(result, "model"), text(result, "stopReason")
 	}
+	if server := textAt(result, "_meta", "io.modelcontextprotocol/serverInfo", "name"); server != "" {
+		e.Provider = ProviderMCP
+	}
 	if text(result, "resultType") == "input_required" {
-		e.FinishReason = "input_required"
+		e.FinishReason, e.Text = "input_required", inputRequired(result)
 	}
 	if isTrue(result, "isError") {
 		e.Status, e.Error = StatusError, e.Text
 	}
+}
+
+// inputRequired joins what a server asks of its client before it goes on.
+func inputRequired(result *fastjson.Value) string {
+	var asked []string
+	result.Get("inputRequests").GetObject().Visit(func(_ []byte, request *fastjson.Value) {
+		if s := cmp.Or(textAt(request, "params", "message"), messagesText(request.Get("params")), text(request, "method")); s != "" {
+			asked = append(asked, s)
+		}
+	})
+	return strings.Join(asked, "\n")
+}
+
+// traceParent is the span that W3C's trace context names as the cause of a message, as telemetry of the span names it itself.
+func traceParent(params *fastjson.Value) string {
+	parts := strings.Split(textAt(params, "_meta", "traceparent"), "-")
+	if len(parts) < 4 || len(parts[1]) != 32 || len(parts[2]) != 16 {
+		return ""
+	}
+	return strings.ToLower(parts[1] + "/" + parts[2])
 }
 
 // isMCPResult knows results by the members that only MCP's have.

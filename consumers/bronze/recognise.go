@@ -18,6 +18,7 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 		d.exchange(e, v)
 	case format == formats.JSONRPC:
 		decodeJSONRPC(e, v, d.frame)
+		d.acp(e, v)
 	case d.told(e, v, format):
 	case isCloudEvent(v):
 		decodeCloudEvent(e, v)
@@ -120,6 +121,8 @@ func recogniseModel(v *fastjson.Value, name string, format formats.Format) model
 	switch {
 	case strings.HasPrefix(object, "thread."):
 		return decodeAssistants
+	case format == formats.Interactions:
+		return decodeInteraction
 	case object == "response":
 		return decodeWholeResponse
 	case strings.HasPrefix(object, "chat.completion"), object == "text_completion", isArray(v, "choices"):
@@ -128,6 +131,8 @@ func recogniseModel(v *fastjson.Value, name string, format formats.Format) model
 		return decodeGemini
 	case isBool(v, "done") && isString(v, "model") && (isObject(v, "message") || isString(v, "response")):
 		return decodeOllama
+	case format == formats.Failure:
+		return decodeFailure
 	case format == formats.Bedrock:
 		return decodeBedrock
 	case isString(v, "finish_reason") && isObject(v, "message"):

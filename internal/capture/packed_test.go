@@ -37,7 +37,9 @@ func zstandard(t *testing.T, text string) string {
 // TestCompressedFiles shows that a file which was compressed since it was captured adds nothing, that one which was not captured
 // before is what it was, whatever its name, and that of one which is cut off the whole lines are kept.
 func TestCompressedFiles(t *testing.T) {
-	line := func(text string) string { return `{"type":"observation","event_cid":"` + text + `","payload":"` + text + "\"}\n" }
+	line := func(text string) string {
+		return `{"type":"observation","event_cid":"` + text + `","payload":"` + text + "\"}\n"
+	}
 	a, b, c := line("a1")+line("a2"), line("b1"), line("c1")+strings.Repeat(line("c2"), 2000)
 	log := &fakeLog{}
 	files := &capture.Files{Publisher: log, Stored: log.stored}

@@ -111,6 +111,24 @@ func (r *Recorder) From(side streams.Side) error {
 	return nil
 }
 
+// In says which exchange what is written from now on is part of, in place of the one that the options name. An event that was begun in
+// another ends here.
+func (r *Recorder) In(exchange string) error {
+	if r.closed {
+		return ErrClosed
+	}
+	if r.opts.Exchange == exchange {
+		return nil
+	}
+	if err := r.endTail(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opts.Exchange = exchange
+	return nil
+}
+
 // At says when what is written from now on was captured, in place of when it is written.
 func (r *Recorder) At(captured time.Time) {
 	r.mu.Lock()

@@ -18,28 +18,30 @@ type Format string
 // The formats that the table knows. Unknown is any other object: what a model streams and state events are told apart by
 // their decoders.
 const (
-	Unknown     Format = ""
-	OTLP        Format = "otlp"          // an export of spans or logs of OpenTelemetry
-	ClaudeCode  Format = "claude-code"   // a line of a transcript of Claude Code
-	Codex       Format = "codex"         // a line of a rollout of Codex
-	CodexExec   Format = "codex-exec"    // an event of codex exec --json
-	CodexLegacy Format = "codex-legacy"  // a line of a rollout before version 0.33
-	GeminiCLI   Format = "gemini-cli"    // a chat of Gemini CLI, or a line of one
-	Qwen        Format = "qwen-code"     // a line of a transcript of Qwen Code
-	Pi          Format = "pi"            // a line of a session of pi or OpenClaw
-	OpenCode    Format = "opencode"      // a session, message or part of opencode's storage
-	Copilot     Format = "copilot"       // an event of Copilot CLI
-	A2A         Format = "a2a"           // a message of A2A without JSON-RPC around it
-	AGUI        Format = "ag-ui"         // an event of AG-UI
-	AGUIRequest Format = "ag-ui-request" // what an AG-UI client asks
-	UIMessage   Format = "ui-message"    // a part of the AI SDK's UI message stream
-	LangGraph   Format = "langgraph"     // an event of a LangGraph server
-	Ollama      Format = "ollama"        // a chunk of Ollama
-	Bedrock     Format = "bedrock"       // an event of Bedrock's ConverseStream, or Converse's answer
-	OpenAI      Format = "openai"        // Chat Completions, OpenRouter's, vLLM's and others' dialects of it, and Responses
-	Anthropic   Format = "anthropic"     // Messages
-	Gemini      Format = "gemini"        // generateContent
-	JSONRPC     Format = "jsonrpc"       // JSON-RPC 2.0, whoever's
+	Unknown      Format = ""
+	OTLP         Format = "otlp"          // an export of spans or logs of OpenTelemetry
+	ClaudeCode   Format = "claude-code"   // a line of a transcript of Claude Code
+	Codex        Format = "codex"         // a line of a rollout of Codex
+	CodexExec    Format = "codex-exec"    // an event of codex exec --json
+	CodexLegacy  Format = "codex-legacy"  // a line of a rollout before version 0.33
+	GeminiCLI    Format = "gemini-cli"    // a chat of Gemini CLI, or a line of one
+	Qwen         Format = "qwen-code"     // a line of a transcript of Qwen Code
+	Pi           Format = "pi"            // a line of a session of pi or OpenClaw
+	OpenCode     Format = "opencode"      // a session, message or part of opencode's storage
+	Copilot      Format = "copilot"       // an event of Copilot CLI
+	A2A          Format = "a2a"           // a message of A2A without JSON-RPC around it
+	AGUI         Format = "ag-ui"         // an event of AG-UI
+	AGUIRequest  Format = "ag-ui-request" // what an AG-UI client asks
+	UIMessage    Format = "ui-message"    // a part of the AI SDK's UI message stream
+	LangGraph    Format = "langgraph"     // an event of a LangGraph server: see IsLangGraph
+	Ollama       Format = "ollama"        // a chunk of Ollama
+	Bedrock      Format = "bedrock"       // an event of Bedrock's ConverseStream, or Converse's answer
+	OpenAI       Format = "openai"        // Chat Completions, OpenRouter's, vLLM's and others' dialects of it, and Responses
+	Anthropic    Format = "anthropic"     // Messages
+	Gemini       Format = "gemini"        // generateContent
+	Interactions Format = "interactions"  // an event, or an answer, of Gemini's Interactions API
+	Failure      Format = "failure"       // an error instead of an answer, or in the middle of one
+	JSONRPC      Format = "jsonrpc"       // JSON-RPC 2.0, whoever's
 )
 
 // row is one row of the table.
@@ -71,7 +73,11 @@ var table = []row{
 	{A2A, isA2A},
 	{Ollama, isOllama},
 	{Bedrock, isBedrock},
+	{Interactions, isInteraction},
 	{OpenAI, isOpenAI},
+	{Failure, func(v *fastjson.Value) bool {
+		return fields(v) == 1 && (stringAt(v, "error") || stringAt(v.Get("error"), "message"))
+	}},
 	{Anthropic, isAnthropic},
 	{Gemini, func(v *fastjson.Value) bool {
 		return arrayAt(v, "candidates") || objectAt(v, "usageMetadata") || objectAt(v, "promptFeedback")
@@ -311,10 +317,54 @@ func isBedrock(v *fastjson.Value) bool {
 	return objectAt(v.Get("metadata"), "usage")
 }
 
+// IsLangGraph knows the events of a LangGraph server's run by the SSE event's name and by shape: the names alone are common words.
+func IsLangGraph(name string, v *fastjson.Value) bool {
+	mode, _, _ := strings.Cut(name, "|") // what follows names the subgraph
+	switch mode {
+	case "metadata":
+		return stringAt(v, "run_id")
+	case "messages/partial", "messages/complete":
+		return is(v, fastjson.TypeArray) && stringAt(v.Get("0"), "type")
+	case "messages/metadata":
+		return is(v, fastjson.TypeObject)
+	case "messages":
+		return objectAt(v, "0") && (v.Get("1").Exists("langgraph_node") || v.Get("1").Exists("ls_model_type"))
+	case "values":
+		message := v.Get("messages", "0")
+		return stringAt(message, "type") && message.Exists("content") || stringAt(message, "role") && fields(v) == 1 || str(message, "type") == "constructor" || v.Exists("__interrupt__")
+	case "updates":
+		known := v.Exists("__interrupt__")
+		v.GetObject().Visit(func(_ []byte, update *fastjson.Value) {
+			known = known || stringAt(update.Get("messages", "0"), "type") || stringAt(update.Get("messages"), "type")
+		})
+		return known
+	case "debug", "tasks", "checkpoints":
+		return objectAt(v, "payload") && v.Exists("step")
+	case "events":
+		return strings.HasPrefix(str(v, "event"), "on_") && stringAt(v, "run_id")
+	case "end":
+		return is(v, fastjson.TypeNull)
+	case "error":
+		return stringAt(v, "error") && stringAt(v, "message") && fields(v) == 2
+	}
+	return false
+}
+
 func isOpenAI(v *fastjson.Value) bool {
 	object := str(v, "object")
 	return arrayAt(v, "choices") || strings.HasPrefix(object, "chat.completion") || object == "text_completion" ||
 		object == "response" || strings.HasPrefix(str(v, "type"), "response.")
+}
+
+func isInteraction(v *fastjson.Value) bool {
+	family, _, _ := strings.Cut(str(v, "event_type"), ".")
+	switch family {
+	case "interaction":
+		return objectAt(v, "interaction") || stringAt(v, "interaction_id")
+	case "step", "content":
+		return v.Exists("index") || objectAt(v, "delta") || objectAt(v, "step") || objectAt(v, "content")
+	}
+	return str(v, "object") == "interaction" || stringAt(v, "status") && stringAt(v, "model") && (arrayAt(v, "steps") || arrayAt(v, "outputs"))
 }
 
 func isAnthropic(v *fastjson.Value) bool {

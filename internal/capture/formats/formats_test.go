@@ -23,7 +23,7 @@ func TestSamplesAreOfTheirFormat(t *testing.T) {
 	may := map[string][]formats.Format{
 		"claude-code": {formats.ClaudeCode}, "codex": {formats.Codex, formats.CodexExec, formats.CodexLegacy},
 		"gemini-cli": {formats.GeminiCLI}, "opencode": {formats.OpenCode}, "pi": {formats.Pi}, "otlp": {formats.OTLP},
-		"a2a": {formats.A2A, formats.JSONRPC}, "acp": {formats.JSONRPC}, "ag-ui": {formats.AGUI, formats.AGUIRequest},
+		"a2a": {formats.A2A, formats.JSONRPC, formats.Failure /* which every protocol words alike */}, "acp": {formats.JSONRPC}, "ag-ui": {formats.AGUI, formats.AGUIRequest},
 		"vercel-ui-stream": {formats.UIMessage}, "ollama": {formats.Ollama, formats.OpenAI},
 		"openrouter": {formats.OpenAI}, "openai-compatible": {formats.OpenAI, formats.Anthropic}, "bedrock-converse": {formats.Bedrock},
 		"provider-streams": {formats.Anthropic, formats.OpenAI, formats.Gemini}, "langgraph": {formats.LangGraph},

@@ -11,10 +11,10 @@ type Format int
 
 // The formats.
 const (
-	SSE    Format = iota // Server-Sent Events
-	NDJSON               // one JSON text a line
-	JSON                 // one JSON document
-	EventStream          // AWS's binary event stream
+	SSE         Format = iota // Server-Sent Events
+	NDJSON                    // one JSON text a line
+	JSON                      // one JSON document
+	EventStream               // AWS's binary event stream
 )
 
 // EventsMax is the number of events that one frame may hold, and one array. An array with more elements is not split

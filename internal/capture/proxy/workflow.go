@@ -71,6 +71,9 @@ func (r *recording) workflowOf(request []byte) string {
 	if id := namedInBody(v); id != "" {
 		return id
 	}
+	if thread := threadPath.FindStringSubmatch(r.entry.Path); thread != nil {
+		return named(thread[1])
+	}
 	if previous := named(textOf(v.Get("previous_response_id"))); previous != "" {
 		if answer, ok := r.proxy.answers.get(previous); ok && answer != r.place {
 			if workflow, ok := answer.of(); ok {
@@ -94,6 +97,9 @@ func (r *recording) workflowOf(request []byte) string {
 	}
 	return DefaultWorkflow
 }
+
+// threadPath is how a LangGraph server is asked for a run in a thread.
+var threadPath = regexp.MustCompile(`/threads/([^/]+)/(?:runs|stream)`)
 
 // namedInBody returns the conversation that a body names by an id of its own.
 func namedInBody(v *fastjson.Value) string {

@@ -18,6 +18,7 @@ type recording struct {
 	recorder *capture.Recorder
 	lines    map[streams.Side]*framing.Splitter
 	last     map[streams.Side]time.Time // when a side was heard last
+	turns    turns
 	report   func(error)
 }
 
@@ -80,6 +81,9 @@ func (r *recording) tails() {
 // write records a line as of when its last bytes passed. It reports whether the recorder goes on.
 func (r *recording) write(side streams.Side, line []byte) bool {
 	if err := r.recorder.From(side); err != nil {
+		return false
+	}
+	if err := r.recorder.In(r.turns.of(side, line)); err != nil {
 		return false
 	}
 	r.recorder.At(r.last[side])

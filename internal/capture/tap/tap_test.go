@@ -1,11 +1,14 @@
 package tap_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -19,6 +22,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
 
+	"assay/consumers/bronze"
 	"assay/internal/capture/tap"
 	"assay/streams"
 )
@@ -30,7 +34,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	roles := map[string]func() int{"mcp": serveMCP, "echo": echo, "wait": waitForSignal, "exit": func() int { return 7 }, "orphan": orphan}
+	roles := map[string]func() int{"mcp": serveMCP, "echo": echo, "acp": serveACP, "wait": waitForSignal, "exit": func() int { return 7 }, "orphan": orphan}
 	if role, ok := roles[os.Getenv(roleVariable)]; ok {
 		os.Exit(role())
 	}
@@ -39,6 +43,29 @@ func TestMain(m *testing.M) {
 
 func echo() int {
 	_, _ = io.Copy(os.Stdout, os.Stdin)
+	return 0
+}
+
+// serveACP answers each prompt with two pieces, which name no message.
+func serveACP() int {
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var prompt struct {
+			ID     int    `json:"id"`
+			Method string `json:"method"`
+			Params struct {
+				SessionID string `json:"sessionId"`
+			} `json:"params"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &prompt); err != nil || prompt.Method != "session/prompt" {
+			return 1
+		}
+		for i := range 2 {
+			fmt.Printf(`{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":%q,"update":{"sessionUpdate":"agent_message_chunk",`+
+				`"content":{"type":"text","text":"piece %d of %d. "}}}}`+"\n", prompt.Params.SessionID, i, prompt.ID)
+		}
+		fmt.Printf(`{"jsonrpc":"2.0","id":%d,"result":{"stopReason":"end_turn"}}`+"\n", prompt.ID)
+	}
 	return 0
 }
 
@@ -148,6 +175,42 @@ func session(t *testing.T, role string, opts tap.Options, client func(stdin io.W
 	_ = inReader.Close()
 	wg.Wait()
 	return code
+}
+
+// What an agent says in one turn of an ACP session is one message, although its pieces do not say so.
+func TestTurnsOfAnACPSession(t *testing.T) {
+	log := &fakeLog{}
+	session(t, "acp", tap.Options{Publisher: log}, func(stdin io.WriteCloser, stdout io.ReadCloser) {
+		defer stdin.Close()
+		answers := bufio.NewScanner(stdout)
+		for id := range 2 {
+			_, _ = fmt.Fprintf(stdin, `{"jsonrpc":"2.0","id":%d,"method":"session/prompt","params":{"sessionId":"s-1","prompt":[{"type":"text","text":"ask %d"}]}}`+"\n", id, id)
+			for answers.Scan() && !strings.Contains(answers.Text(), "stopReason") {
+			}
+		}
+	})
+	said, ended, asked := map[string]string{}, map[string]string{}, map[string]bool{}
+	for _, f := range log.frames {
+		for _, e := range bronze.Decode(f, 1) {
+			switch {
+			case e.Kind == bronze.KindTextDelta && e.WorkflowID == "s-1":
+				said[e.IntentID] += e.Text
+			case e.Kind == bronze.KindMessageEnd && e.WorkflowID == "s-1":
+				ended[e.IntentID] = e.FinishReason
+			case e.Kind == bronze.KindRPCRequest:
+				asked[e.IntentID] = true
+			case e.Kind == bronze.KindRPCResponse && !asked[e.IntentID]:
+				t.Errorf("%s is answered and was not asked", e.IntentID)
+			}
+		}
+	}
+	want := map[string]string{}
+	for id := range 2 {
+		want[fmt.Sprintf("s-1/turn/%d/assistant", id)] = fmt.Sprintf("piece 0 of %d. piece 1 of %d. ", id, id)
+	}
+	if !maps.Equal(said, want) || len(ended) != 2 || ended["s-1/turn/0/assistant"] != "end_turn" {
+		t.Errorf("said %q, ended %q", said, ended)
+	}
 }
 
 // The official SDK's client and server do not notice the tap, which records every byte of both.
