@@ -1,10 +1,12 @@
 package formats_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,63 +16,89 @@ import (
 	"assay/internal/capture/framing"
 )
 
-// TestSamplesAreOfTheirFormat holds the table to recordings of every format: none is taken for another, by content alone.
-func TestSamplesAreOfTheirFormat(t *testing.T) {
+// TestConfusion holds the table to recordings of every format: records of one are never taken for another, by content alone. It logs the
+// matrix: how many records of a folder are of which format.
+func TestConfusion(t *testing.T) {
 	dir := filepath.Join("..", "..", "..", "..", "shared", "formats")
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("no samples of formats at ../shared/formats beside the repository")
 	}
+	openAI := []formats.Format{formats.OpenAI, formats.Anthropic, formats.Gemini}
 	may := map[string][]formats.Format{
 		"claude-code": {formats.ClaudeCode}, "codex": {formats.Codex, formats.CodexExec, formats.CodexLegacy},
 		"gemini-cli": {formats.GeminiCLI}, "opencode": {formats.OpenCode}, "pi": {formats.Pi}, "otlp": {formats.OTLP},
-		"a2a": {formats.A2A, formats.JSONRPC, formats.Failure /* which every protocol words alike */}, "acp": {formats.JSONRPC}, "ag-ui": {formats.AGUI, formats.AGUIRequest},
-		"vercel-ui-stream": {formats.UIMessage}, "ollama": {formats.Ollama, formats.OpenAI},
-		"openrouter": {formats.OpenAI}, "openai-compatible": {formats.OpenAI, formats.Anthropic}, "bedrock-converse": {formats.Bedrock},
-		"provider-streams": {formats.Anthropic, formats.OpenAI, formats.Gemini}, "langgraph": {formats.LangGraph},
+		"a2a": {formats.A2A, formats.JSONRPC}, "acp": {formats.JSONRPC}, "ag-ui": {formats.AGUI, formats.AGUIRequest},
+		"vercel-ui-stream": {formats.UIMessage}, "ollama": {formats.Ollama, formats.OpenAI}, "openrouter": {formats.OpenAI},
+		"openai-compatible": openAI[:2], "provider-streams": openAI, "bedrock-converse": {formats.Bedrock}, "langgraph": {formats.LangGraph},
+		"other-agents": {formats.Copilot, formats.Qwen, formats.Pi, formats.ClaudeCode, formats.GeminiCLI},
 	}
-	for folder, allowed := range may {
-		of := map[formats.Format]bool{}
-		for _, f := range allowed {
-			of[f] = true
+	folders, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		if !folder.IsDir() {
+			continue
 		}
-		known, files := 0, 0
-		_ = filepath.WalkDir(filepath.Join(dir, folder), func(path string, entry fs.DirEntry, err error) error {
+		allowed, known := may[folder.Name()]
+		if !known {
+			t.Errorf("%s is a folder of no known format", folder.Name())
+		}
+		matrix := map[formats.Format]int{}
+		_ = filepath.WalkDir(filepath.Join(dir, folder.Name()), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || filepath.Ext(path) == ".md" {
 				return err
 			}
-			files++
 			body, err := os.ReadFile(path)
 			if err != nil {
 				return err
 			}
-			found := formats.Unknown
 			for _, f := range each(path, body) {
-				if f != formats.Unknown && !of[f] {
+				matrix[f]++
+				// What of a format says nothing of itself is unknown, and an error is worded alike everywhere.
+				if f != formats.Unknown && f != formats.Failure && !slices.Contains(allowed, f) {
 					t.Errorf("%s: taken for %s", path, f)
 				}
-				if f != formats.Unknown {
-					found = f
-				}
-			}
-			if found != formats.Unknown {
-				known++
-			} else if testing.Verbose() {
-				t.Logf("%s: unknown", path)
 			}
 			return nil
 		})
-		t.Logf("%s: %d of %d files known", folder, known, files)
+		t.Logf("%-18s %v", folder.Name(), matrix)
+		own := 0
+		for _, f := range allowed {
+			own += matrix[f]
+		}
+		if own == 0 {
+			t.Errorf("%s: nothing of it is known", folder.Name())
+		}
 	}
 }
 
-// each returns the formats of the records of a file: of those of an SSE stream, else that of its head.
+// each returns the formats of the records of a file.
 func each(path string, body []byte) (all []formats.Format) {
-	if !strings.HasSuffix(path, ".sse") {
+	switch {
+	case strings.HasSuffix(path, ".b64"):
+		raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(body)), ""))
+		if err == nil && framing.IsEventStream(raw) {
+			return []formats.Format{formats.Bedrock}
+		}
+	case strings.HasSuffix(path, ".sse"):
+		for block := range framing.ParseSSE(append(body, "\n\n"...), true) {
+			v, err := fastjson.ParseBytes(block.Data)
+			switch {
+			case err != nil:
+			case formats.IsLangGraph(string(block.Type), v):
+				all = append(all, formats.LangGraph)
+			default:
+				all = append(all, formats.Of(v))
+			}
+		}
+	case strings.HasSuffix(path, ".json"):
 		return []formats.Format{formats.OfHead(body).Format}
-	}
-	for block := range framing.ParseSSE(append(body, "\n\n"...), true) {
-		if v, err := fastjson.ParseBytes(block.Data); err == nil {
-			all = append(all, formats.Of(v))
+	default:
+		for line := range framing.Texts(framing.NDJSON, body, true) {
+			if v, err := fastjson.ParseBytes(line); err == nil {
+				all = append(all, formats.Of(v))
+			}
 		}
 	}
 	return all
