@@ -15,7 +15,7 @@ func decodeResponses(e *Event, v *fastjson.Value, _ string) {
 	switch typ {
 	case "response.created":
 		e.start()
-	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
+	case "response.completed", "response.done", "response.incomplete", "response.failed", "response.cancelled":
 		responseEnd(e, v.Get("response"))
 	case "error":
 		e.fail(errorText(v))
@@ -56,6 +56,7 @@ func responseEnd(e *Event, r *fastjson.Value) {
 	usage := r.Get("usage")
 	e.usage(usage, "input_tokens", "output_tokens")
 	e.details(usage, []string{"input_tokens_details", "cached_tokens"}, []string{"output_tokens_details", "reasoning_tokens"})
+	e.details(usage, []string{"input_token_details", "cached_tokens"}, nil) // Realtime
 	e.FinishReason = text(r, "status")
 	switch e.FinishReason {
 	case "failed":
@@ -113,7 +114,7 @@ func responsePiece(e *Event, v *fastjson.Value, typ string) {
 		return
 	}
 	switch what {
-	case "output_text":
+	case "output_text", "text", "output_audio_transcript", "audio_transcript": // the last three are Realtime's
 		f.Type, f.Part = FragmentText, part+"/text/"+index(v, "content_index")
 	case "refusal":
 		f.Type, f.Part = FragmentRefusal, part+"/refusal/"+index(v, "content_index")
@@ -127,7 +128,7 @@ func responsePiece(e *Event, v *fastjson.Value, typ string) {
 		return
 	}
 	if f.Whole {
-		f.Text = text(v, "text", "arguments", "refusal", "input", "code")
+		f.Text = text(v, "text", "transcript", "arguments", "refusal", "input", "code")
 	}
 	e.piece(f)
 }

@@ -50,6 +50,10 @@ func (d *decoder) told(e *Event, v *fastjson.Value, format formats.Format) bool 
 		d.aguiRequest(e, v)
 	case formats.UIMessage:
 		d.uiMessage(e, v)
+	case formats.Realtime:
+		d.realtime(e, v)
+	case formats.GeminiLiveClient:
+		d.geminiLiveClient(e, v)
 	case formats.ClaudeCode:
 		d.claudeCode(e, v)
 	case formats.Codex:
@@ -121,6 +125,8 @@ func recogniseModel(v *fastjson.Value, name string, format formats.Format) model
 	switch {
 	case strings.HasPrefix(object, "thread."):
 		return decodeAssistants
+	case format == formats.GeminiLive:
+		return decodeGeminiLive
 	case format == formats.Interactions:
 		return decodeInteraction
 	case object == "response":
@@ -131,7 +137,7 @@ func recogniseModel(v *fastjson.Value, name string, format formats.Format) model
 		return decodeGemini
 	case isBool(v, "done") && isString(v, "model") && (isObject(v, "message") || isString(v, "response")):
 		return decodeOllama
-	case format == formats.Failure:
+	case format == formats.Failure && name == "":
 		return decodeFailure
 	case format == formats.Bedrock:
 		return decodeBedrock

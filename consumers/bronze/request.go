@@ -35,7 +35,7 @@ func (d *decoder) request(e *Event, v *fastjson.Value) bool {
 // asked returns the items of the conversation that v brings. It is not ok if v is no request to a model.
 func (d *decoder) asked(v *fastjson.Value) (items []*fastjson.Value, ok bool) {
 	for _, key := range []string{"type", "event_type", "object", "choices"} {
-		if v.Exists(key) {
+		if v.Exists(key) && text(v, key) != "response.create" { // as the Responses API is asked over a WebSocket
 			return nil, false
 		}
 	}

@@ -18,30 +18,33 @@ type Format string
 // The formats that the table knows. Unknown is any other object: what a model streams and state events are told apart by
 // their decoders.
 const (
-	Unknown      Format = ""
-	OTLP         Format = "otlp"          // an export of spans or logs of OpenTelemetry
-	ClaudeCode   Format = "claude-code"   // a line of a transcript of Claude Code
-	Codex        Format = "codex"         // a line of a rollout of Codex
-	CodexExec    Format = "codex-exec"    // an event of codex exec --json
-	CodexLegacy  Format = "codex-legacy"  // a line of a rollout before version 0.33
-	GeminiCLI    Format = "gemini-cli"    // a chat of Gemini CLI, or a line of one
-	Qwen         Format = "qwen-code"     // a line of a transcript of Qwen Code
-	Pi           Format = "pi"            // a line of a session of pi or OpenClaw
-	OpenCode     Format = "opencode"      // a session, message or part of opencode's storage
-	Copilot      Format = "copilot"       // an event of Copilot CLI
-	A2A          Format = "a2a"           // a message of A2A without JSON-RPC around it
-	AGUI         Format = "ag-ui"         // an event of AG-UI
-	AGUIRequest  Format = "ag-ui-request" // what an AG-UI client asks
-	UIMessage    Format = "ui-message"    // a part of the AI SDK's UI message stream
-	LangGraph    Format = "langgraph"     // an event of a LangGraph server: see IsLangGraph
-	Ollama       Format = "ollama"        // a chunk of Ollama
-	Bedrock      Format = "bedrock"       // an event of Bedrock's ConverseStream, or Converse's answer
-	OpenAI       Format = "openai"        // Chat Completions, OpenRouter's, vLLM's and others' dialects of it, and Responses
-	Anthropic    Format = "anthropic"     // Messages
-	Gemini       Format = "gemini"        // generateContent
-	Interactions Format = "interactions"  // an event, or an answer, of Gemini's Interactions API
-	Failure      Format = "failure"       // an error instead of an answer, or in the middle of one
-	JSONRPC      Format = "jsonrpc"       // JSON-RPC 2.0, whoever's
+	Unknown          Format = ""
+	OTLP             Format = "otlp"               // an export of spans or logs of OpenTelemetry
+	ClaudeCode       Format = "claude-code"        // a line of a transcript of Claude Code
+	Codex            Format = "codex"              // a line of a rollout of Codex
+	CodexExec        Format = "codex-exec"         // an event of codex exec --json
+	CodexLegacy      Format = "codex-legacy"       // a line of a rollout before version 0.33
+	GeminiCLI        Format = "gemini-cli"         // a chat of Gemini CLI, or a line of one
+	Qwen             Format = "qwen-code"          // a line of a transcript of Qwen Code
+	Pi               Format = "pi"                 // a line of a session of pi or OpenClaw
+	OpenCode         Format = "opencode"           // a session, message or part of opencode's storage
+	Copilot          Format = "copilot"            // an event of Copilot CLI
+	A2A              Format = "a2a"                // a message of A2A without JSON-RPC around it
+	AGUI             Format = "ag-ui"              // an event of AG-UI
+	AGUIRequest      Format = "ag-ui-request"      // what an AG-UI client asks
+	UIMessage        Format = "ui-message"         // a part of the AI SDK's UI message stream
+	LangGraph        Format = "langgraph"          // an event of a LangGraph server: see IsLangGraph
+	Ollama           Format = "ollama"             // a chunk of Ollama
+	Bedrock          Format = "bedrock"            // an event of Bedrock's ConverseStream, or Converse's answer
+	OpenAI           Format = "openai"             // Chat Completions, OpenRouter's, vLLM's and others' dialects of it, and Responses
+	Anthropic        Format = "anthropic"          // Messages
+	Gemini           Format = "gemini"             // generateContent
+	Interactions     Format = "interactions"       // an event, or an answer, of Gemini's Interactions API
+	Realtime         Format = "realtime"           // what OpenAI's Realtime API says besides the events of an answer
+	GeminiLive       Format = "gemini-live"        // what the server of Gemini's Live API says
+	GeminiLiveClient Format = "gemini-live-client" // what its client says
+	Failure          Format = "failure"            // an error instead of an answer, or in the middle of one
+	JSONRPC          Format = "jsonrpc"            // JSON-RPC 2.0, whoever's
 )
 
 // row is one row of the table.
@@ -70,13 +73,21 @@ var table = []row{
 	}},
 	{AGUI, func(v *fastjson.Value) bool { return aguiTypes[str(v, "type")] }},
 	{UIMessage, isUIMessage},
+	{Realtime, isRealtime},
+	{GeminiLive, func(v *fastjson.Value) bool {
+		return objectAt(v, "serverContent") || arrayAt(v.Get("toolCall"), "functionCalls")
+	}},
+	{GeminiLiveClient, func(v *fastjson.Value) bool {
+		return arrayAt(v.Get("clientContent"), "turns") || arrayAt(v.Get("toolResponse"), "functionResponses") ||
+			objectAt(v, "realtimeInput") || objectAt(v, "setupComplete") || stringAt(v.Get("setup"), "model")
+	}},
 	{A2A, isA2A},
 	{Ollama, isOllama},
 	{Bedrock, isBedrock},
 	{Interactions, isInteraction},
 	{OpenAI, isOpenAI},
 	{Failure, func(v *fastjson.Value) bool {
-		return fields(v) == 1 && (stringAt(v, "error") || stringAt(v.Get("error"), "message"))
+		return fields(v) == 1 && (stringAt(v, "error") || stringAt(v.Get("error"), "message")) || str(v, "type") == "error" && objectAt(v, "error")
 	}},
 	{Anthropic, isAnthropic},
 	{Gemini, func(v *fastjson.Value) bool {
@@ -354,6 +365,16 @@ func isOpenAI(v *fastjson.Value) bool {
 	object := str(v, "object")
 	return arrayAt(v, "choices") || strings.HasPrefix(object, "chat.completion") || object == "text_completion" ||
 		object == "response" || strings.HasPrefix(str(v, "type"), "response.")
+}
+
+// isRealtime knows the events by type. Those of answers, but for their beginning, are those of the Responses API.
+func isRealtime(v *fastjson.Value) bool {
+	typ := str(v, "type")
+	switch typ {
+	case "response.create", "session.update", "session.created", "session.updated", "conversation.created", "rate_limits.updated":
+		return true
+	}
+	return strings.HasPrefix(typ, "conversation.item.") || strings.HasPrefix(typ, "input_audio_buffer.") || strings.HasPrefix(typ, "output_audio_buffer.")
 }
 
 func isInteraction(v *fastjson.Value) bool {

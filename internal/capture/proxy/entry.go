@@ -42,6 +42,7 @@ type entry struct {
 	Error         string            `json:"error,omitempty"` // why it did not end well, or what an answer that is no JSON says
 	RequestBytes  int64             `json:"request_bytes"`
 	ResponseBytes int64             `json:"response_bytes"`
+	Unrecorded    int               `json:"unrecorded_messages,omitempty"` // of a WebSocket: sound and what else is no JSON
 	RateLimit     map[string]string `json:"rate_limit,omitempty"`
 
 	// Of JSON-RPC: the stream that it is recorded in, the ids of the client's requests, of those among them that were not answered,

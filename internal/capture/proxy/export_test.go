@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"runtime"
 	"strconv"
 )
@@ -21,4 +22,15 @@ func WaitForCancel(p *Proxy, session, id string) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// Messages are those of one direction of a WebSocket, whose bytes come in chunks.
+func Messages(limit int, chunks ...[]byte) (said []string) {
+	f := wsFrames{limit: limit}
+	for _, chunk := range chunks {
+		for _, m := range f.take(chunk) {
+			said = append(said, fmt.Sprintf("%v %v %q", m.text, m.large, m.data))
+		}
+	}
+	return said
 }

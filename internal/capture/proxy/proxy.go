@@ -95,6 +95,9 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 		}
 	}
 	r.Out.Header.Del(HeaderWorkflow)
+	if isSocket(r.In.Header) {
+		r.Out.Header.Del("Sec-WebSocket-Extensions") // with which its messages could not be recorded
+	}
 	if accepted := r.In.Header.Get("Accept-Encoding"); accepted != "" {
 		r.Out.Header.Set("Accept-Encoding", readable(accepted))
 	}
@@ -124,7 +127,11 @@ func answered(response *http.Response) error {
 		response.Header.Set("Connection", "close") // what is left of the request must not be taken for the next one
 	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
-		x.end(nil) // what follows is of another protocol
+		if connection, ok := response.Body.(io.ReadWriteCloser); ok && isSocket(response.Header) {
+			response.Body = &socket{connection, x}
+			return nil
+		}
+		x.end(nil) // what follows is of a protocol that is not known
 		return nil
 	}
 	response.Body = &responseBody{response.Body, x}

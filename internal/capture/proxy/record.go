@@ -25,6 +25,7 @@ type recording struct {
 	session session // of JSON-RPC, as what follows
 	said    rpcMessage
 	open    []string // ids of requests that have no answer yet
+	turns   socketTurns
 }
 
 // record records the request, then the answer, as they pass, and then how it went.
@@ -32,7 +33,13 @@ func (x *exchange) record() {
 	r := &recording{exchange: x, session: alone(x.id)}
 	r.recordRequest()
 	<-x.begun
-	text := r.recordResponse()
+	text := ""
+	if x.entry.Status == http.StatusSwitchingProtocols && isSocket(x.response.header) {
+		r.recordSocket()
+		_ = r.response.tape.Close()
+	} else {
+		text = r.recordResponse()
+	}
 	<-x.over
 	if r.rpc {
 		r.noteRPC()
@@ -69,7 +76,9 @@ func (r *recording) recordRequest() {
 	r.rpc = in.source == streams.SourceJSONRPC || r.request.header.Get(headerSession) != ""
 	r.findSession(whole)
 	r.open = r.said.ids
-	r.place.workflow = r.workflowOf(whole)
+	if r.place.workflow = r.workflowOf(whole); r.place.workflow == DefaultWorkflow && isSocket(r.request.header) {
+		r.place.workflow = r.id // a conversation of its own
+	}
 	close(r.place.known)
 	if in.recordable {
 		r.copy(io.MultiReader(bytes.NewReader(whole), in), in, r.request.side)
