@@ -28,7 +28,7 @@ import (
 // everythingVersion is the release of npm's @modelcontextprotocol/server-everything that the tests talk to.
 const everythingVersion = "2026.8.31"
 
-// installTimeout bounds the one installation of it on a machine.
+// installTimeout bounds the one installation of a package on a machine.
 const installTimeout = 2 * time.Minute
 
 // everything returns the command line of server-everything, which is installed once into the user's cache directory. It
@@ -39,19 +39,30 @@ func everything(t *testing.T) []string {
 	if err != nil {
 		t.Skip("node is not here:", err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Skip("there is no place to install server-everything:", err)
-	}
-	dir := filepath.Join(cache, "assay", "test", "server-everything-"+everythingVersion)
-	if err := install(t.Context(), dir); err != nil {
-		t.Skip("server-everything cannot be installed:", err)
-	}
+	dir := npmPackages(t, "server-everything-"+everythingVersion, "@modelcontextprotocol/server-everything@"+everythingVersion)
 	return []string{node, filepath.Join(dir, "node_modules", "@modelcontextprotocol", "server-everything", "dist", "index.js")}
 }
 
-// install puts the package into dir unless it is there; whoever comes at the same time waits.
-func install(ctx context.Context, dir string) error {
+// npmPackages returns the folder, in the user's cache directory, into which packages of npm are installed once. It skips the test
+// where that cannot be.
+func npmPackages(t *testing.T, name string, packages ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Skip("npm is not here:", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Skip("there is no place to install packages of npm:", err)
+	}
+	dir := filepath.Join(cache, "assay", "test", name)
+	if err := install(t.Context(), dir, packages...); err != nil {
+		t.Skip(name, "cannot be installed:", err)
+	}
+	return dir
+}
+
+// install puts packages into dir unless it is there; whoever comes at the same time waits.
+func install(ctx context.Context, dir string, packages ...string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
@@ -73,8 +84,7 @@ func install(ctx context.Context, dir string) error {
 	defer os.RemoveAll(unfinished)
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
-	npm := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--prefix", unfinished,
-		"@modelcontextprotocol/server-everything@"+everythingVersion)
+	npm := exec.CommandContext(ctx, "npm", append([]string{"install", "--no-audit", "--no-fund", "--prefix", unfinished}, packages...)...)
 	if out, err := npm.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}

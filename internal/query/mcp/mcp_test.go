@@ -87,37 +87,38 @@ func (b *book) Item(_ context.Context, id string) (*query.Item, error) {
 	return &query.Item{Turn: query.Turn{Entity: query.Entity{EntityUUID: id, WorkflowID: "chat-42", Kind: "message", Text: "the whole text"}, Speaker: "user"}}, nil
 }
 
-// transports runs a test with a client over each transport.
+// transports runs a test with a client of each version of the protocol over each transport.
 func transports(t *testing.T, opts Options, test func(t *testing.T, c *sdk.ClientSession)) {
 	opts.Logger, opts.Version = slog.New(slog.DiscardHandler), "test"
-	client := func() *sdk.Client { return sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil) }
-	t.Run("stdio", func(t *testing.T) {
-		fromClient, toServer := io.Pipe()
-		fromServer, toClient := io.Pipe()
-		served := make(chan error, 1)
-		go func() { served <- Serve(t.Context(), opts, &sdk.IOTransport{Reader: fromClient, Writer: toClient}) }()
-		c, err := client().Connect(t.Context(), &sdk.IOTransport{Reader: fromServer, Writer: toServer}, nil)
-		if err != nil {
-			t.Fatal(err)
+	for _, version := range sdk.SupportedProtocolVersions() {
+		connect := func(t *testing.T, transport sdk.Transport) {
+			c, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).
+				Connect(t.Context(), transport, &sdk.ClientSessionOptions{ProtocolVersion: version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.InitializeResult().ProtocolVersion; got != version {
+				t.Errorf("version %s is spoken", got)
+			}
+			test(t, c)
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
 		}
-		test(t, c)
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-		<-served
-	})
-	t.Run("http", func(t *testing.T) {
-		s := httptest.NewServer(Handler(opts))
-		defer s.Close()
-		c, err := client().Connect(t.Context(), &sdk.StreamableClientTransport{Endpoint: s.URL, HTTPClient: s.Client()}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, c)
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+		t.Run("stdio "+version, func(t *testing.T) {
+			fromClient, toServer := io.Pipe()
+			fromServer, toClient := io.Pipe()
+			served := make(chan error, 1)
+			go func() { served <- Serve(t.Context(), opts, &sdk.IOTransport{Reader: fromClient, Writer: toClient}) }()
+			connect(t, &sdk.IOTransport{Reader: fromServer, Writer: toServer})
+			<-served
+		})
+		t.Run("http "+version, func(t *testing.T) {
+			s := httptest.NewServer(Handler(opts))
+			defer s.Close()
+			connect(t, &sdk.StreamableClientTransport{Endpoint: s.URL, HTTPClient: s.Client()})
+		})
+	}
 }
 
 // call asks a tool and returns its structured answer.
@@ -150,12 +151,23 @@ func TestToolsAreFewSmallAndReadOnly(t *testing.T) {
 				t.Errorf("%s: %+v", tool.Name, tool)
 			}
 		}
+		if slices.Sort(names); strings.Join(names, " ") != "capabilities fetch get recall rehydrate search workflows" {
+			t.Errorf("tools are %v", names)
+		}
+	})
+}
+
+// All schemas together, input and output, cost less than 3,000 tokens, with the tool that writes too.
+func TestSchemasAreCheap(t *testing.T) {
+	remember := func(context.Context, string, string) error { return nil }
+	transports(t, Options{View: &book{}, Remember: remember}, func(t *testing.T, c *sdk.ClientSession) {
+		listed, err := c.ListTools(t.Context(), nil)
+		if err != nil || len(listed.Tools) != 8 {
+			t.Fatal(len(listed.Tools), err)
+		}
 		all, err := json.Marshal(listed.Tools)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if slices.Sort(names); strings.Join(names, " ") != "capabilities fetch get recall rehydrate search workflows" {
-			t.Errorf("tools are %v", names)
 		}
 		if tokens := query.Tokens(string(all)); tokens >= 3000 {
 			t.Errorf("they cost %d tokens", tokens)
