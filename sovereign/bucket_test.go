@@ -2,38 +2,28 @@ package sovereign
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
-	"net"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"assay/internal/test/gateway"
 	"assay/sovereign/schema"
-)
-
-// An S3 server over a folder, built from its Go module.
-const (
-	gatewayModule  = "github.com/versity/versitygw"
-	gatewayVersion = "v1.8.0"
-
-	gatewayBuildTimeout = 10 * time.Minute
 )
 
 // bucketOptions reach a server that speaks S3 at an address.
 func bucketOptions(address string) Options {
-	return Options{Bucket: map[string]string{
-		"access_key_id": "key", "secret_access_key": "secretsecret", "region": "us-east-1", "endpoint": address, "allow_http": "true",
-	}}
+	return Options{Bucket: gateway.Options(address)}
 }
 
 func openBucket(t *testing.T, root, address string) *Store {
@@ -48,7 +38,7 @@ func openBucket(t *testing.T, root, address string) *Store {
 
 // A store in a bucket does what one in a folder does, and both are read back by a second opening.
 func TestBucketIsAStore(t *testing.T) {
-	address := startGateway(t)
+	address := gateway.Start(t).URL()
 	const root = "s3://memory/a/b"
 	store := openBucket(t, root, address)
 	for _, table := range schema.All {
@@ -82,7 +72,7 @@ func TestBucketIsAStore(t *testing.T) {
 
 // What was built in a folder takes the place of what a bucket holds, as often as it is asked for.
 func TestReplaceBringsTablesIntoABucket(t *testing.T) {
-	address := startGateway(t)
+	address := gateway.Start(t).URL()
 	const root = "s3://memory/replaced"
 	old := openBucket(t, root, address)
 	appendRows(t, old, schema.Traces, 7)
@@ -106,10 +96,13 @@ func TestReplaceBringsTablesIntoABucket(t *testing.T) {
 // An answer that is lost makes the client ask again, and the store refuse what it has already done: no row twice, none gone.
 func TestACommitWhoseAnswerIsLostCountsOnce(t *testing.T) {
 	var lost atomic.Int64
-	address := through(t, startGateway(t), func(r *http.Request) bool {
-		return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/_versions/") && lost.Add(1)%2 == 1
+	network := gateway.Through(t, gateway.Start(t).URL(), func(r *http.Request) gateway.Fault {
+		if commits(r) && lost.Add(1)%2 == 1 {
+			return gateway.Lost
+		}
+		return gateway.None
 	})
-	store := openBucket(t, "s3://memory/lost", address)
+	store := openBucket(t, "s3://memory/lost", network.URL)
 	for i := range 5 {
 		appendRows(t, store, schema.Traces, 10)
 		expectCount(t, store, schema.Traces, schema.Filter{}, int64(10*(i+1)))
@@ -122,25 +115,25 @@ func TestACommitWhoseAnswerIsLostCountsOnce(t *testing.T) {
 // A process that is stopped in the middle of a commit, and goes on when its duty has passed to another one, changes nothing.
 func TestAZombieCommitsNothing(t *testing.T) {
 	const root = "s3://memory/zombie"
-	gateway := startGateway(t)
+	address := gateway.Start(t).URL()
 	duty := Partition(4)
-	heir := openBucket(t, root, gateway)
+	heir := openBucket(t, root, address)
 	claim(t, heir, Epochs{duty: 1})
 
 	var halfway atomic.Bool
 	stopped, takenOver := make(chan struct{}), make(chan struct{})
 	var zombie *writer
-	address := through(t, gateway, func(r *http.Request) bool {
-		if commit := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/_versions/"); commit && halfway.Swap(false) {
+	network := gateway.Through(t, address, func(r *http.Request) gateway.Fault {
+		if commits(r) && halfway.Swap(false) {
 			if err := zombie.process.Process.Signal(syscall.SIGSTOP); err != nil {
 				t.Error(err)
 			}
 			close(stopped)
 			<-takenOver // only then the commit reaches the bucket
 		}
-		return false
+		return gateway.None
 	})
-	zombie = startWriter(t, root, bucketOptions(address))
+	zombie = startWriter(t, root, bucketOptions(network.URL))
 	write := order{Do: "append", Keys: []string{"a"}, Value: 1, Epochs: Epochs{duty: 1}}
 	if o := <-zombie.begin(t, write); o.Error != "" {
 		t.Fatal(o.Error)
@@ -168,21 +161,144 @@ func TestAZombieCommitsNothing(t *testing.T) {
 	}
 }
 
+// commits tells whether a request puts a new version of a table.
+func commits(r *http.Request) bool {
+	return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/_versions/")
+}
+
+// Whatever a network does to requests, and whenever: what is written again until it succeeds is there once. A write that failed may
+// come about later, which is looked for by deleting what it would have written.
+func TestAFailingNetworkLosesAndDoublesNothing(t *testing.T) {
+	var failing atomic.Bool
+	random := rand.New(rand.NewPCG(20, 1))
+	var mu sync.Mutex
+	network := gateway.Through(t, gateway.Start(t).URL(), func(r *http.Request) gateway.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		if !failing.Load() || random.IntN(4) > 0 && !commits(r) {
+			return gateway.None
+		}
+		return gateway.Fault(random.IntN(int(gateway.Late) + 1))
+	})
+	store := openBucket(t, "s3://memory/failing", network.URL)
+	failing.Store(true)
+	want, failures := map[string]int64{}, 0
+	for round := range int64(10) {
+		key := fmt.Sprintf("%02d", round)
+		for {
+			err := store.Append(t.Context(), schema.Shed, shedRows(t, []string{key}, round))
+			if err == nil {
+				break
+			}
+			failures++
+			if !errors.Is(err, ErrIO) && !errors.Is(err, ErrConflict) {
+				t.Fatalf("round %d: %v", round, err)
+			}
+			for store.Delete(t.Context(), schema.Shed, schema.Eq("shed_id", key)) != nil {
+				failures++
+			}
+		}
+		want[key] = round
+		if round%5 == 4 {
+			for store.Merge(t.Context(), schema.Shed, shedRows(t, []string{key, key + "+"}, -round)) != nil {
+				failures++
+			}
+			want[key], want[key+"+"] = -round, -round
+		}
+	}
+	failing.Store(false)
+	if err := store.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows := readAll(t, store, schema.Query{Table: schema.Shed, Columns: []string{"shed_id", "count"}})
+	if got := counts(rows); !maps.Equal(got, want) || rows.NumRows() != int64(len(want)) {
+		t.Errorf("%d rows %v, want %v", rows.NumRows(), got, want)
+	}
+	t.Logf("%d writes failed", failures)
+}
+
+// A commit that failed and comes about when nobody expects it any more, at the moment of the next one, is seen by what is written next.
+func TestACommitThatComesLate(t *testing.T) {
+	var holding, refusing, releasing atomic.Bool
+	var network *gateway.Network
+	network = gateway.Through(t, gateway.Start(t).URL(), func(r *http.Request) gateway.Fault {
+		switch {
+		case !commits(r):
+		case holding.Swap(false):
+			return gateway.Held
+		case refusing.Load():
+			return gateway.Refused
+		case releasing.Swap(false):
+			network.Release()
+		}
+		return gateway.None
+	})
+	store := openBucket(t, "s3://memory/late", network.URL)
+	appendRows(t, store, schema.Shed, 1)
+	row := shedRows(t, []string{"late"}, 1)
+
+	holding.Store(true)
+	refusing.Store(true)
+	if err := store.Append(t.Context(), schema.Shed, row); !errors.Is(err, ErrIO) {
+		t.Fatalf("an append that was not answered: error %v, want %v", err, ErrIO)
+	}
+	refusing.Store(false)
+	releasing.Store(true)
+	late := schema.Eq("shed_id", "late")
+	if err := store.Delete(t.Context(), schema.Shed, late); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Append(t.Context(), schema.Shed, row); err != nil {
+		t.Fatal(err)
+	}
+	expectCount(t, store, schema.Shed, late, 1)
+}
+
+// Where each answer takes half a second, writes and questions take long and succeed.
+func TestASlowBucket(t *testing.T) {
+	var slow atomic.Bool
+	network := gateway.Through(t, gateway.Start(t).URL(), func(r *http.Request) gateway.Fault {
+		if slow.Load() {
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+		}
+		return gateway.None
+	})
+	store := openBucket(t, "s3://memory/slow", network.URL)
+	slow.Store(true)
+	appendRows(t, store, schema.Entities, 5)
+	if err := store.Merge(t.Context(), schema.Entities, sampleRows(t, schema.Entities, 3, 5)); err != nil {
+		t.Error(err)
+	}
+	expectCount(t, store, schema.Entities, schema.Eq("entity_uuid", "entity_uuid-7"), 1)
+	expectCount(t, store, schema.Entities, schema.Filter{}, 8)
+}
+
 // Where a bucket cannot be reached, a write fails and the store goes on once it can.
 func TestABucketThatWasAwayIsUsedAgain(t *testing.T) {
-	var away atomic.Bool
-	address := through(t, startGateway(t), func(*http.Request) bool { return away.Load() })
-	store := openBucket(t, "s3://memory/away", address)
+	server := gateway.Start(t)
+	store := openBucket(t, "s3://memory/away", server.URL())
 	appendRows(t, store, schema.Traces, 3)
-	away.Store(true)
+	server.Kill()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	rows := sampleRows(t, schema.Traces, 3, 3)
 	if err := store.Append(ctx, schema.Traces, rows); err == nil {
 		t.Error("an append succeeded while the bucket was away")
 	}
-	away.Store(false)
+	if err := store.Refresh(t.Context()); !errors.Is(err, ErrIO) {
+		t.Errorf("looking for new versions: error %v, want %v", err, ErrIO)
+	}
+	if err := store.Trouble(t.Context()); !errors.Is(err, ErrIO) {
+		t.Errorf("the trouble of a bucket that is away is %v, want %v", err, ErrIO)
+	}
+	server.Restart(t)
 	appendRows(t, store, schema.Traces, 3) // after what is still being tried
+	if err := store.Trouble(t.Context()); err != nil {
+		t.Errorf("after an append, the trouble is still %v", err)
+	}
 	n, err := store.Count(t.Context(), schema.Traces, schema.Filter{})
 	if err != nil || n != 6 && n != 9 {
 		t.Errorf("%d rows, error %v, want those of two appends, or of the one that was given up too", n, err)
@@ -191,15 +307,15 @@ func TestABucketThatWasAwayIsUsedAgain(t *testing.T) {
 
 // A gateway that does not look at If-None-Match lets writers overwrite each other's commits.
 func TestABucketWithoutConditionalWritesIsRefused(t *testing.T) {
-	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	careless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("ETag", `"0"`)
 		if r.Method == http.MethodDelete {
 			w.WriteHeader(http.StatusNoContent)
 		}
 	}))
-	defer gateway.Close()
-	store, err := Open(t.Context(), "s3://careless/memory", bucketOptions(gateway.URL))
+	defer careless.Close()
+	store, err := Open(t.Context(), "s3://careless/memory", bucketOptions(careless.URL))
 	if err == nil {
 		store.Close()
 	}
@@ -211,106 +327,5 @@ func TestABucketWithoutConditionalWritesIsRefused(t *testing.T) {
 func TestAnUnknownKindOfStoreIsRefused(t *testing.T) {
 	if _, err := Open(t.Context(), "ftp://host/memory", Options{}); err == nil || !strings.Contains(err.Error(), "s3://") {
 		t.Errorf("error %v, want one that names what there is", err)
-	}
-}
-
-// through is a network between the store and a gateway. Answers to requests for which lose says so never arrive.
-func through(t *testing.T, address string, lose func(*http.Request) bool) string {
-	target, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The host is part of what is signed, so requests keep the one that they were made for.
-	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
-		r.Out.Host = r.In.Host
-	}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !lose(r) {
-			pass.ServeHTTP(w, r)
-			return
-		}
-		pass.ServeHTTP(httptest.NewRecorder(), r)
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}))
-	t.Cleanup(func() {
-		server.Close()
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	})
-	return server.URL
-}
-
-// startGateway starts an S3 server with the bucket memory, and returns its address.
-func startGateway(t *testing.T) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("builds an S3 server")
-	}
-	folder := t.TempDir()
-	if err := os.Mkdir(filepath.Join(folder, "memory"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	listen := freeAddress(t)
-	gateway := exec.Command(buildGateway(t), "--port", listen, "posix", folder)
-	gateway.Env = append(os.Environ(), "ROOT_ACCESS_KEY=key", "ROOT_SECRET_KEY=secretsecret")
-	gateway.Stdout, gateway.Stderr = t.Output(), t.Output()
-	if err := gateway.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = gateway.Process.Signal(syscall.SIGTERM)
-		_ = gateway.Wait()
-	})
-	awaitPort(t, listen)
-	return "http://" + listen
-}
-
-// buildGateway builds the server, or finds it in the go command's cache.
-func buildGateway(t *testing.T) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), gatewayBuildTimeout)
-	defer cancel()
-	dir := t.TempDir()
-	run := func(args ...string) ([]byte, error) {
-		command := exec.CommandContext(ctx, "go", args...)
-		command.Dir, command.Env = dir, append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-		return command.CombinedOutput()
-	}
-	if out, err := run("mod", "download", gatewayModule+"@"+gatewayVersion); err != nil {
-		t.Skipf("the S3 server cannot be fetched: %v: %s", err, out)
-	}
-	if out, err := run("install", gatewayModule+"/cmd/versitygw@"+gatewayVersion); err != nil {
-		t.Fatalf("the S3 server cannot be built: %v: %s", err, out)
-	}
-	return filepath.Join(dir, "versitygw")
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// awaitPort returns once something accepts connections there.
-func awaitPort(t *testing.T, address string) {
-	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(time.Minute)
-	for {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("nothing listens at %s: %v", address, err)
-		}
 	}
 }

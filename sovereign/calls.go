@@ -13,6 +13,8 @@ const callsMax = 64
 type calls struct {
 	slots chan struct{}
 
+	trouble trouble
+
 	ended  atomic.Uint64 // how many calls have
 	done   chan struct{} // closed by close
 	mu     sync.Mutex
@@ -71,6 +73,7 @@ func run[T any](ctx context.Context, c *calls, work func() (T, error), discard f
 	go func() {
 		defer c.end()
 		value, err := work()
+		c.trouble.note(err)
 		select {
 		case done <- result{value, err}:
 		case <-abandoned:

@@ -195,19 +195,23 @@ func (s *Store) ColumnsAdded() []string { return s.added }
 // is none, a store would not notice them.
 func (s *Store) Refresh(ctx context.Context) error {
 	for name := range s.tables {
-		err := s.on(ctx, "refresh", name, func(*openTable) error {
-			newest, err := openNative(s.root, name) // opening looks for the newest version, and all handles share it
-			if err != nil {
-				return err
-			}
-			newest.close()
-			return nil
-		})
-		if err != nil {
+		if err := s.refresh(ctx, name); err != nil {
 			return err
 		}
 	}
+	s.calls.trouble.over()
 	return nil
+}
+
+func (s *Store) refresh(ctx context.Context, table string) error {
+	return s.on(ctx, "refresh", table, func(*openTable) error {
+		newest, err := openNative(s.root, table) // opening looks for the newest version, and all handles share it
+		if err != nil {
+			return err
+		}
+		newest.close()
+		return nil
+	})
 }
 
 // Close waits for the calls under way and closes the store. Readers that Query returned fail from then on.

@@ -51,6 +51,7 @@ func (s *Store) write(
 		defer rows.Release()
 		err := call(t)
 		if err == nil {
+			s.calls.trouble.over()
 			_ = s.warm(t) // the rows are written; a query that cannot be made ready reads them, and says what fails
 		}
 		return err

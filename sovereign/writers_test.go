@@ -271,11 +271,15 @@ func (m *writersModel) compare() {
 		m.t.Fatal(err)
 	}
 	rows := readAll(m.t, m.store, schema.Query{Table: schema.Shed, Columns: []string{"shed_id", "count"}})
+	if got := counts(rows); !maps.Equal(got, m.rows) || rows.NumRows() != int64(len(m.rows)) {
+		m.t.Errorf("the table has %d rows %v, want %v", rows.NumRows(), got, m.rows)
+	}
+}
+
+func counts(rows arrow.Record) map[string]int64 {
 	values, got := rows.Column(1).(*array.Int64), map[string]int64{}
 	for i, key := range texts(rows, "shed_id") {
 		got[key] = values.Value(i)
 	}
-	if !maps.Equal(got, m.rows) || rows.NumRows() != int64(len(m.rows)) {
-		m.t.Errorf("the table has %d rows %v, want %v", rows.NumRows(), got, m.rows)
-	}
+	return got
 }

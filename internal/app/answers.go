@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/consumers/gold"
+	"assay/consumers/promotion"
 	"assay/consumers/silver"
 	"assay/internal/ops/metrics"
 	"assay/internal/query"
@@ -89,7 +90,7 @@ func (p *Pipeline) counted(ctx context.Context) (*query.Summary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read stream SILVER: %w", err)
 	}
-	promotions, err := p.promotion.Counts(ctx)
+	promotions, pending, err := p.rowCounts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +101,6 @@ func (p *Pipeline) counted(ctx context.Context) (*query.Summary, error) {
 	letters, err := p.log.Dead().Info(ctx, jetstream.WithSubjectFilter(silver.SubjectDeadBatch))
 	if err != nil {
 		return nil, fmt.Errorf("read stream DEAD: %w", err)
-	}
-	pending, err := p.vectors.Pending(ctx)
-	if err != nil {
-		return nil, err
 	}
 	retained, err := p.retained(ctx)
 	if err != nil {
@@ -129,6 +126,17 @@ func (p *Pipeline) upToDate(s *query.Summary, tally streams.Tally) *query.Summar
 	now.Gold.Traces, now.Gold.Entities = totals.Traces, totals.Entities
 	now.Gold.Capabilities, now.Gold.Edges = totals.Capabilities, totals.Edges
 	return &now
+}
+
+// rowCounts counts rows of tables. Where these cannot be reached, it counts none, and a warning says so.
+func (p *Pipeline) rowCounts(ctx context.Context) (promotions promotion.Counts, pending int64, err error) {
+	if p.trouble(ctx) != nil {
+		return promotions, 0, nil
+	}
+	if promotions, err = p.promotion.Counts(ctx); err == nil {
+		pending, err = p.vectors.Pending(ctx)
+	}
+	return promotions, pending, err
 }
 
 // letters reads a page of what lies on DEAD, from behind a sequence on.

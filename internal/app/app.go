@@ -38,6 +38,8 @@ type Store interface {
 	// Bytes is the size of a table, and Versions returns a number for each table that is another after any change to it.
 	Bytes(ctx context.Context, table string) (int64, error)
 	Versions(ctx context.Context) (map[string]int, error)
+	// Trouble tells what keeps the tables from being read or written, nil if nothing does.
+	Trouble(ctx context.Context) error
 	Close() error
 	CloseWithin(ctx context.Context) error
 }

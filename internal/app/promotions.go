@@ -76,6 +76,9 @@ func (p *Pipeline) warnings(ctx context.Context) (warnings []string, err error) 
 	for _, table := range p.damaged {
 		warnings = append(warnings, fmt.Sprintf("table %s cannot be read: stop, and run `assay rebuild`", table))
 	}
+	if trouble := p.trouble(ctx); trouble != nil {
+		warnings = append(warnings, fmt.Sprintf("what comes in is kept in the log, and will be in the tables when these can be written again: %v", trouble))
+	}
 	unreadable, err := p.gold.Unreadable()
 	if err != nil {
 		return nil, err
@@ -93,6 +96,14 @@ func (p *Pipeline) warnings(ctx context.Context) (warnings []string, err error) 
 			" `assay promotions --state pending`", age.Round(time.Second), limit))
 	}
 	return warnings, err
+}
+
+// trouble is what keeps the tables from being read or written.
+func (p *Pipeline) trouble(ctx context.Context) error {
+	if p.store == nil {
+		return nil
+	}
+	return p.store.Trouble(ctx)
 }
 
 // oldestAge is how long the pending promotion that waits longest has waited, 0 if none does.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // What the data directory holds while something is rebuilt.
@@ -72,7 +73,7 @@ func Swap(data string, targets Targets) error {
 		if err := targets.Replace(filepath.Join(work, newDir, StoreDir)); err != nil {
 			return err
 		}
-	} else if err := swap(data, StoreDir, targets.folder(data)); err != nil {
+	} else if err := moveTables(data, targets.Store); err != nil {
 		return err
 	}
 	if err := swap(data, StateDir, filepath.Join(data, StateDir)); err != nil {
@@ -81,12 +82,51 @@ func Swap(data string, targets Targets) error {
 	return remove(work)
 }
 
-// folder is where the tables belong on disk.
-func (t Targets) folder(data string) string {
-	if t.Store != "" {
-		return t.Store
+// moveTables puts the tables in their folder. That of the data directory is exchanged as a whole; another one may be on another disk,
+// or the root of one, and what else lies there stays.
+func moveTables(data, store string) error {
+	if inside := filepath.Join(data, StoreDir); store == "" || store == inside {
+		return swap(data, StoreDir, inside)
 	}
-	return filepath.Join(data, StoreDir)
+	from := filepath.Join(data, workDir, newDir, StoreDir)
+	tables, err := os.ReadDir(from)
+	if err == nil {
+		err = os.MkdirAll(store, 0o700)
+	}
+	if err != nil {
+		return filesError(err)
+	}
+	for _, table := range tables {
+		if err := moveTable(filepath.Join(from, table.Name()), filepath.Join(store, table.Name())); err != nil {
+			return filesError(err)
+		}
+	}
+	return syncDir(store)
+}
+
+// moveTable puts one table in the place of another. If it is interrupted it may be begun again.
+func moveTable(from, to string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	err := os.Rename(from, to)
+	if !errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	return copyDir(from, to)
+}
+
+// copyDir copies a folder, and returns when it is on disk.
+func copyDir(from, to string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(to, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return syncDir(path)
+	})
 }
 
 // Discard gives up a Build that was interrupted, so that the next one begins anew.
@@ -140,7 +180,7 @@ func WriteDurably(name string, content []byte) error {
 	return syncDir(filepath.Dir(name))
 }
 
-// syncDir makes what was created, renamed and removed in a directory durable.
+// syncDir makes what was created, renamed and removed in a directory durable, or what a file holds.
 func syncDir(dir string) error {
 	file, err := os.Open(dir)
 	if err != nil {

@@ -27,8 +27,10 @@ pub const SCHEMES: [&str; 3] = ["s3", "gs", "az"];
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request is repeated that a store answers with an error or not at all. Whoever called then tries later.
+/// How long a request is repeated that a store answers with an error or not at all, unless an option says otherwise. Whoever called
+/// then tries later.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT_OPTION: &str = "retry_timeout_s";
 const RETRIES_MAX: usize = 8;
 
 /// So many writers create one object at once to find out whether exactly one of them may.
@@ -86,7 +88,9 @@ impl ObjectStoreProvider for Provider {
 /// Connects to the bucket of `url`. Options come before what the environment says.
 fn connect(url: &Url, options: &HashMap<String, String>) -> object_store::Result<Arc<dyn Bucket>> {
     use_tls();
-    let retry = RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..Default::default() };
+    let retry_timeout = options.get(RETRY_TIMEOUT_OPTION).and_then(|seconds| seconds.parse().ok());
+    let retry_timeout = retry_timeout.map_or(RETRY_TIMEOUT, Duration::from_secs);
+    let retry = RetryConfig { max_retries: RETRIES_MAX, retry_timeout, ..Default::default() };
     let limits = [("timeout", REQUEST_TIMEOUT), ("connect_timeout", CONNECT_TIMEOUT)];
     let limits = limits.iter().map(|(key, limit)| (*key, format!("{} seconds", limit.as_secs())));
     let settings = limits.chain(options.iter().map(|(key, value)| (key.as_str(), value.clone())));

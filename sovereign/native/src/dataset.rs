@@ -1,6 +1,7 @@
 //! A table shared by all its handles: writers one after the other, readers on snapshots.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Table {
     folder: Option<PathBuf>,
     current: RwLock<Arc<Dataset>>,
     pub(crate) writer: Mutex<()>,
+    /// Whether a commit of this process, or of one before it, may still be on its way to an object store: see `write.rs`.
+    pub(crate) unsettled: AtomicBool,
     pub(crate) maintenance: Mutex<()>,
 }
 
@@ -34,6 +37,7 @@ impl Table {
     pub fn new(name: &str, folder: Option<PathBuf>, dataset: Dataset) -> Self {
         Self {
             name: name.to_owned(),
+            unsettled: AtomicBool::new(folder.is_none()),
             folder,
             current: RwLock::new(Arc::new(dataset)),
             writer: Mutex::new(()),
@@ -44,6 +48,11 @@ impl Table {
     /// The newest version known here, immutable.
     pub fn snapshot(&self) -> Arc<Dataset> {
         self.current.read().expect("no panic while locked").clone()
+    }
+
+    /// Whether it lies in an object store.
+    pub fn is_remote(&self) -> bool {
+        self.folder.is_none()
     }
 
     /// Takes over a version that was committed here: shows it to readers and waits until it is on disk.

@@ -1,6 +1,7 @@
 //! Errors as the C interface tells them: a code to act on and a message to read.
 
 use arrow_schema::ArrowError;
+use lance_core::error::CommitStatusUnknownError;
 
 /// What went wrong, as far as a caller can act on it. The numbers are those of `assay_code` in `assay_native.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,11 @@ fn code_of(err: &lance::Error) -> Code {
         | E::IncompatibleTransaction { .. }
         | E::TooMuchWriteContention { .. } => Code::Conflict,
         // NotFound is a file of a table that is gone, for example because its version was pruned.
-        E::IO { .. } | E::NotFound { .. } | E::CorruptFile { .. } | E::DiskCapExceeded { .. } => Code::Io,
+        E::IO { .. } | E::NotFound { .. } | E::CorruptFile { .. } | E::DiskCapExceeded { .. } | E::Timeout { .. } => {
+            Code::Io
+        }
+        // The answer of an object store is missing.
+        E::Wrapped { error, .. } if error.is::<CommitStatusUnknownError>() => Code::Io,
         E::Fenced { .. } => Code::Fenced,
         E::Shared { source } => code_of(source),
         _ => Code::Internal,

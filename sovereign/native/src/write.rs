@@ -1,15 +1,21 @@
 //! How rows get into a table and out of it again. A write has two steps: its files are staged, which nobody sees, and then
 //! committed. A commit is rebased on what others have committed since; where that is not possible, because the same rows were
 //! written, the write is staged anew.
+//!
+//! A commit that failed may have been done all the same, and where a network lies between, it may even be done later: what a proxy
+//! holds, or a process left behind that was killed. It is for one version, though, so once there is another commit of that version,
+//! or a later one, it cannot be. Such a commit, an empty one, comes before the first write to an object store, and before the next
+//! after one that failed; what is staged after it sees all that was done.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use lance::Dataset;
-use lance::dataset::transaction::{Transaction, TransactionBuilder};
+use lance::dataset::transaction::{Operation, Transaction, TransactionBuilder};
 use lance::dataset::write::DeleteBuilder;
 use lance::dataset::{
     CommitBuilder, InsertBuilder, MergeInsertBuilder, WhenMatched, WhenNotMatched, WriteMode, WriteParams,
@@ -88,6 +94,9 @@ impl Table {
     /// deleted.
     async fn write(&self, epochs: &Epochs, stage: impl AsyncFn(Arc<Dataset>) -> Result<Staged>) -> Result<u64> {
         let _turn = self.writer.lock().await;
+        if self.unsettled.load(Ordering::Relaxed) {
+            self.settle().await?;
+        }
         let (start, mut backoff) = (Instant::now(), SlotBackoff::default());
         loop {
             let base = self.snapshot();
@@ -109,9 +118,23 @@ impl Table {
                     tokio::time::sleep(backoff.next_backoff()).await;
                     self.refresh().await?;
                 }
-                Err(err) => return Err(err),
+                Err(err) => {
+                    self.unsettled.fetch_or(self.is_remote() && err.code != Code::Fenced, Ordering::Relaxed);
+                    return Err(err);
+                }
             }
         }
+    }
+
+    /// Makes sure that no earlier commit is still to come.
+    async fn settle(&self) -> Result<()> {
+        self.refresh().await?;
+        let nothing = Operation::Append { fragments: Vec::new() };
+        let base = self.snapshot();
+        let empty = TransactionBuilder::new(base.version().version, nothing).build();
+        self.adopt(Arc::new(CommitBuilder::new(base).execute(empty).await?)).await?;
+        self.unsettled.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     fn schema_error(&self, err: lance::Error) -> Error {
