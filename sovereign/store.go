@@ -32,11 +32,11 @@ type Options struct {
 	// VectorDimensions is the length of the vectors of episodes where their table is made. One that exists keeps its own; see
 	// Store.Reshape. Default tables.VectorDim.
 	VectorDimensions int
-	// VectorIndexRows is the number of vectors from which on EnsureVectorIndex indexes them; fewer are scanned, which takes as
-	// long as searching the index of a million. Default 32 Ki.
+	// VectorIndexRows is the number of vectors from which on EnsureVectorIndex indexes them; fewer are compared in memory, which
+	// takes as long as searching the index of a million. Default seven eighths of TailRows.
 	VectorIndexRows int64
 	// TailRows is how many rows of a column, not indexed yet, are indexed in memory; that of the first store of the process
-	// counts. A third of them has ExtendIndexes index them on disk. Default 48 Ki.
+	// counts. Half of them, in a burst seven eighths, have ExtendIndexes index them on disk. Default 48 Ki.
 	TailRows int64
 	// Bucket says how a store that is a URL is to be reached, by the keys of the crate object_store: endpoint, region,
 	// access_key_id and so on. What is not said comes from the environment.
@@ -71,11 +71,11 @@ func (o Options) withDefaults() Options {
 	if o.VectorDimensions == 0 {
 		o.VectorDimensions = schema.VectorDim
 	}
-	if o.VectorIndexRows == 0 {
-		o.VectorIndexRows = 32 << 10
-	}
 	if o.TailRows == 0 {
 		o.TailRows = 48 << 10
+	}
+	if o.VectorIndexRows == 0 {
+		o.VectorIndexRows = o.extendRankedFrom(true)
 	}
 	return o
 }

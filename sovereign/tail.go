@@ -10,22 +10,31 @@ import (
 // The indexes that queries are ranked by learn of new rows by ExtendIndexes and Optimise. Until then these rows are indexed in
 // memory by the native library, so that a query takes as long whether there are such rows or not.
 
-// Rows that an index lacks before ExtendIndexes brings it up to date. Rows that a scalar index lacks are read by each query with
-// a filter; those of the others are found in memory.
+// Rows that a scalar index lacks before ExtendIndexes brings it up to date, at rest and in a burst: each query with a filter reads
+// them.
 const (
-	extendRows       = 8 << 10
-	extendRankedPart = 3 // of TailRows
+	extendRows      = 8 << 10
+	extendRowsBurst = 64 << 10
 )
 
-// ExtendIndexes brings those indexes of a table up to date that lack many rows: a small step of what Optimise does. Reads and
-// writes go on meanwhile.
-func (s *Store) ExtendIndexes(ctx context.Context, table string) error {
+// extendRankedFrom is how many rows the other indexes lack before. They are found in memory as fast as in an index. Indexing
+// many at once costs least for each, and a burst that ends before memory is full leaves it to the time after.
+func (o Options) extendRankedFrom(burst bool) int64 {
+	if burst {
+		return o.TailRows / 8 * 7
+	}
+	return o.TailRows / 2
+}
+
+// ExtendIndexes brings those indexes of a table up to date that lack many rows: a small step of what Optimise does. In a burst
+// it does only what cannot wait. Reads and writes go on meanwhile.
+func (s *Store) ExtendIndexes(ctx context.Context, table string, burst bool) error {
 	indexes, err := s.Indexes(ctx, table)
 	if err != nil {
 		return err
 	}
 	for _, index := range indexes {
-		if index.RowsUnindexed < s.extendFrom(index.Column) {
+		if index.RowsUnindexed < s.extendFrom(index.Column, burst) {
 			continue
 		}
 		err := s.on(ctx, "extend an index of", table, func(t *openTable) error {
@@ -41,11 +50,15 @@ func (s *Store) ExtendIndexes(ctx context.Context, table string) error {
 // segmentFragments is how many fragments' rows a part of an index is merged up to.
 const segmentFragments = 4
 
-func (s *Store) extendFrom(column string) int64 {
-	if column == vectorColumn || column == textColumn {
-		return s.opts.TailRows / extendRankedPart
+func (s *Store) extendFrom(column string, burst bool) int64 {
+	switch {
+	case column == vectorColumn || column == textColumn:
+		return s.opts.extendRankedFrom(burst)
+	case burst:
+		return extendRowsBurst
+	default:
+		return extendRows
 	}
-	return extendRows
 }
 
 // warm indexes the rows that were written in memory.

@@ -136,7 +136,7 @@ func TestExtendIndexes(t *testing.T) {
 		if err := store.Append(t.Context(), schema.Entities, sampleRows(t, schema.Entities, step.from, step.rows)); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.ExtendIndexes(t.Context(), schema.Entities); err != nil {
+		if err := store.ExtendIndexes(t.Context(), schema.Entities, false); err != nil {
 			t.Fatal(err)
 		}
 		if got := lacking(); got != int64(step.want) {

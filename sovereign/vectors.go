@@ -53,6 +53,10 @@ func (t *openTable) ensureVectorIndex(model string, rowsMin int64) error {
 	if len(names) == 1 && names[0] == name {
 		return nil
 	}
+	all, err := t.native.count("")
+	if err != nil || all < rowsMin && len(names) == 0 {
+		return err
+	}
 	embedded := schema.Not(schema.IsNull(vectorColumn))
 	others, err := t.native.count(schema.And(embedded, schema.Ne("model", model)).SQL())
 	if err != nil || others > 0 {

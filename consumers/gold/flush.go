@@ -54,7 +54,7 @@ func (g *Gold) flush(ctx context.Context, quietSince time.Time, wantSums bool) (
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
 	defer g.told.clear()
-	if err := g.writeHeld(ctx); errors.Is(err, ErrState) {
+	if err := g.flushHeld(ctx); errors.Is(err, ErrState) {
 		return err
 	} else if err != nil {
 		defer func() { failed = errors.Join(err, failed) }()

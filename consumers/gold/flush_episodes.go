@@ -28,7 +28,7 @@ type retelling struct {
 func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (taken int, err error) {
 	var told []retelling
 	unreadable := aside{}
-	for count := 0; taken < len(due) && count < embedRows; taken++ {
+	for count, bytes := 0, 0; taken < len(due) && count < flushRows && bytes < flushBytes; taken++ {
 		t, err := g.retell(snapshot, due[taken].id)
 		if unreadable.take(due[taken].id, err) {
 			continue
@@ -38,6 +38,9 @@ func (g *Gold) writeEpisodes(ctx context.Context, snapshot *pebble.Snapshot, due
 		}
 		told = append(told, t)
 		count += len(t.episodes)
+		for i := range t.episodes {
+			bytes += len(t.episodes[i].text)
+		}
 	}
 	fresh, known := g.episodeRows(told)
 	defer fresh.Release()

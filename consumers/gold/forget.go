@@ -59,6 +59,8 @@ func (g *Gold) Forget(
 	defer g.folding.Unlock()
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
+	g.appending.Lock()
+	defer g.appending.Unlock()
 	spellings, err := g.Spellings(workflow)
 	if err != nil {
 		return nil, err

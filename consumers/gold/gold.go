@@ -120,13 +120,15 @@ type Gold struct {
 	opts  Options
 	state *state
 
-	failed   map[uint64]int     // failures of messages of SILVER, by sequence; Run's
-	folding  sync.Mutex         // one group at a time; it guards awaited
-	awaited  map[uuid.UUID]bool // names that are known to be awaited: see lineage.go
-	flushing sync.Mutex         // one flush at a time
-	told     tellings           // of the flush under way
-	enough   chan struct{}      // signals that what is held makes up a write
-	sumsDue  time.Time          // when Run writes the sums again; flushing guards it
+	failed map[uint64]int // failures of messages of SILVER, by sequence; Run's
+	// Whoever takes several of the first three locks takes them in this order.
+	folding   sync.Mutex         // one group at a time; it guards awaited
+	awaited   map[uuid.UUID]bool // names that are known to be awaited: see lineage.go
+	flushing  sync.Mutex         // one flush of what is marked at a time
+	told      tellings           // of the flush under way
+	sumsDue   time.Time          // when Run writes the sums again; flushing guards it
+	appending sync.Mutex         // one write of what is held at a time
+	enough    chan struct{}      // signals that what is held makes up a write
 	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
 	// renewed is lost. It guards what follows.
 	committing sync.Mutex
@@ -161,6 +163,8 @@ func (g *Gold) Close() error {
 	defer g.folding.Unlock()
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
+	g.appending.Lock()
+	defer g.appending.Unlock()
 	g.held.release()
 	return g.state.close()
 }

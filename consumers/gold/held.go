@@ -150,11 +150,14 @@ func (h *held) release() {
 	}
 }
 
-// holds tells whether the row of an entity is still to be appended.
+// holds tells whether the row of an entity is still to be appended, or is being.
 func (g *Gold) holds(id uuid.UUID) bool {
 	g.committing.Lock()
 	defer g.committing.Unlock()
 	_, ok := g.held.of[id]
+	if !ok && g.writing != nil {
+		_, ok = g.writing.of[id]
+	}
 	return ok
 }
 
@@ -200,10 +203,10 @@ func (g *Gold) makeRoom(ctx context.Context) error {
 	return ignoreStore(g.flushHeld(ctx))
 }
 
-// flushHeld writes what is held and nothing else.
+// flushHeld writes what is held and nothing else, also while what is marked is written.
 func (g *Gold) flushHeld(ctx context.Context) error {
-	g.flushing.Lock()
-	defer g.flushing.Unlock()
+	g.appending.Lock()
+	defer g.appending.Unlock()
 	return g.writeHeld(ctx)
 }
 
@@ -215,7 +218,7 @@ func ignoreStore(err error) error {
 	return nil
 }
 
-// writeHeld appends what is held; flushing is held. What fails is marked instead.
+// writeHeld appends what is held, under the lock appending. What fails is marked instead.
 func (g *Gold) writeHeld(ctx context.Context) error {
 	taken := g.takeHeld()
 	if len(taken.commits) == 0 {

@@ -15,6 +15,8 @@ const retellMarks = 4096
 func (g *Gold) BetweenFlushes(do func() error) error {
 	g.flushing.Lock()
 	defer g.flushing.Unlock()
+	g.appending.Lock()
+	defer g.appending.Unlock()
 	return do()
 }
 

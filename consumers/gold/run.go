@@ -31,6 +31,7 @@ func (g *Gold) Run(ctx context.Context, consumer jetstream.Consumer) error {
 	defer cancel()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.fold(running, draining, consumer) })
+	group.Go(func() error { return g.holdRegularly(running, draining) })
 	group.Go(func() error { return g.flushRegularly(running, draining) })
 	if err := group.Wait(); err != nil {
 		return err
@@ -69,6 +70,10 @@ func (g *Gold) fold(ctx, draining context.Context, consumer jetstream.Consumer) 
 	return nil
 }
 
+// gatherMax bounds how long a group gathers. The more comes in the longer it takes to fold a group, and the longer the next one
+// gathers, since most of what a group costs does not depend on its size.
+const gatherMax = 400 * time.Millisecond
+
 // foldFetch folds the messages of one fetch in groups, as they arrive: while one group is folded, the next gathers.
 func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consumer, size *streams.FetchSize) error {
 	fetched, err := streams.Fetch(ctx, consumer, size.Messages())
@@ -78,6 +83,7 @@ func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consu
 	defer fetched.Close()
 	age := time.NewTimer(g.opts.MaxAge)
 	defer age.Stop()
+	gather := g.opts.MaxAge
 	var pending []jetstream.Msg
 	messages, bytes, folded := 0, 0, 0
 	for {
@@ -88,7 +94,7 @@ func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consu
 				return errors.Join(g.foldMessages(draining, pending), fetched.Err())
 			}
 			if len(pending) == 0 {
-				age.Reset(g.opts.MaxAge)
+				age.Reset(gather)
 			}
 			pending = append(pending, msg)
 			messages, bytes = messages+1, bytes+len(msg.Data())
@@ -97,10 +103,12 @@ func (g *Gold) foldFetch(ctx, draining context.Context, consumer jetstream.Consu
 			}
 		case <-age.C:
 		}
+		began := time.Now()
 		if err := g.foldMessages(draining, pending); err != nil {
 			return err
 		}
 		pending, folded = nil, bytes
+		gather = min(max(g.opts.MaxAge, time.Since(began)), gatherMax)
 	}
 }
 
@@ -179,26 +187,46 @@ func decodeMessage(msg jetstream.Msg) (Batch, error) {
 	return Batch{Seq: meta.Sequence.Stream, Record: record}, nil
 }
 
-// flushRegularly brings the tables up to date every Options.FlushEvery, and writes what is held when it makes up a write. What fails is tried again the next time.
+// holdRegularly writes what is held when it makes up a write, and at least every Options.FlushEvery.
+func (g *Gold) holdRegularly(ctx, draining context.Context) error {
+	return g.regularly(ctx, g.enough, func() error { return g.flushHeld(draining) })
+}
+
+// flushRegularly writes what is marked every Options.FlushEvery.
 func (g *Gold) flushRegularly(ctx, draining context.Context) error {
-	tick := time.NewTicker(g.opts.FlushEvery)
-	defer tick.Stop()
+	return g.regularly(ctx, nil, func() error { return g.flushRested(draining) })
+}
+
+// flushRest is how many times what a flush took passes until the next: what comes in meanwhile is written together, and what
+// changes again and again less often.
+const flushRest = 2
+
+// regularly calls flush every Options.FlushEvery or after it has rested, and whenever there is enough.
+func (g *Gold) regularly(ctx context.Context, enough <-chan struct{}, flush func() error) error {
+	due := time.NewTimer(g.opts.FlushEvery)
+	defer due.Stop()
 	for {
-		flush := g.flushRested
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
-		case <-g.enough:
-			flush = g.flushHeld
+		case <-due.C:
+		case <-enough:
 		}
-		switch err := flush(draining); {
-		case errors.Is(err, ErrState):
+		began := time.Now()
+		if err := g.fellBehind(flush()); err != nil {
 			return err
-		case err != nil:
-			g.opts.Logger.Warn("gold: tables fall behind, will try again", "error", err)
 		}
+		due.Reset(max(g.opts.FlushEvery, flushRest*time.Since(began)))
 	}
+}
+
+// fellBehind passes on what ends folding. What else fails is tried again the next time.
+func (g *Gold) fellBehind(err error) error {
+	if err == nil || errors.Is(err, ErrState) {
+		return err
+	}
+	g.opts.Logger.Warn("gold: tables fall behind, will try again", "error", err)
+	return nil
 }
 
 // wait returns after d, or when ctx ends.

@@ -29,6 +29,10 @@ func (s *listStore) Merge(_ context.Context, _ string, rows arrow.Record) error 
 	return err
 }
 
+func (s *listStore) Append(ctx context.Context, table string, rows arrow.Record) error {
+	return s.Merge(ctx, table, rows)
+}
+
 func (s *listStore) Query(_ context.Context, q schema.Query) (array.RecordReader, error) {
 	var found []*Publication
 	for i := range s.rows {

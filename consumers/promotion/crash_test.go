@@ -88,6 +88,10 @@ type mortalStore struct {
 	life *life
 }
 
+func (m mortalStore) Append(ctx context.Context, table string, rows arrow.Record) error {
+	return m.life.step(func() error { return m.Store.Append(ctx, table, rows) })
+}
+
 func (m mortalStore) Merge(ctx context.Context, table string, rows arrow.Record) error {
 	return m.life.step(func() error { return m.Store.Merge(ctx, table, rows) })
 }

@@ -58,8 +58,14 @@ func (p *Publisher) consume(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// drain takes in what one fetch brings: it waits for a message, then takes all that have come besides.
+// intakeRest is how many times what it took to take messages in passes until the next are: a write to the table and the bucket
+// costs the same for one as for hundreds.
+const intakeRest = 2
+
+// drain takes in what one fetch brings: it waits for a message, then takes all that have come besides while it rested.
 func (p *Publisher) drain(ctx context.Context, batch jetstream.MessageBatch) error {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	for first := range batch.Messages() {
 		msgs := []jetstream.Msg{first}
 		for more := true; more; {
@@ -68,13 +74,15 @@ func (p *Publisher) drain(ctx context.Context, batch jetstream.MessageBatch) err
 				if more = ok; ok {
 					msgs = append(msgs, msg)
 				}
-			default:
+			case <-rest.C:
 				more = false
 			}
 		}
+		began := time.Now()
 		if err := p.accept(ctx, msgs); err != nil && ctx.Err() == nil {
 			p.Logger.Warn("promotion: messages not taken in, they will be delivered again", "error", err)
 		}
+		rest.Reset(intakeRest * time.Since(began))
 	}
 	return batch.Error()
 }
@@ -159,7 +167,12 @@ func (p *Publisher) admitRows(ctx context.Context, arrivals []arrival, known map
 	if len(missing) == 0 {
 		return nil
 	}
-	return p.persist(ctx, "writing the table", func(ctx context.Context) error { return p.merge(ctx, missing) })
+	write := p.append // these are new; whoever tries again does not know what of them is there
+	return p.persist(ctx, "writing the table", func(ctx context.Context) error {
+		err := write(ctx, missing)
+		write = p.merge
+		return err
+	})
 }
 
 // errOneByOne means that entries are not written together.

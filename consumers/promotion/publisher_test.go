@@ -193,15 +193,27 @@ type flakyStore struct {
 	failures int
 }
 
+func (f *flakyStore) Append(ctx context.Context, table string, rows arrow.Record) error {
+	return f.write(func() error { return f.Store.Append(ctx, table, rows) })
+}
+
 func (f *flakyStore) Merge(ctx context.Context, table string, rows arrow.Record) error {
+	return f.write(func() error { return f.Store.Merge(ctx, table, rows) })
+}
+
+// write fails before it writes, and once after it.
+func (f *flakyStore) write(write func() error) error {
 	f.mu.Lock()
 	f.failures--
-	failing := f.failures >= 0
+	left := f.failures
 	f.mu.Unlock()
-	if failing {
+	if left == 0 {
+		_ = write() // the answer is lost
+	}
+	if left >= 0 {
 		return errors.New("disk full")
 	}
-	return f.Store.Merge(ctx, table, rows)
+	return write()
 }
 
 // While the store takes nothing, nothing is acknowledged or forgotten; once it does, everything arrives.

@@ -37,6 +37,18 @@ func (s *memoryStore) Merge(_ context.Context, table string, rows arrow.Record) 
 	return nil
 }
 
+// Append panics where a row would be there twice.
+func (s *memoryStore) Append(ctx context.Context, table string, rows arrow.Record) error {
+	s.mu.Lock()
+	for i := range int(rows.NumRows()) {
+		if key := rows.Column(0).(*array.String).Value(i); s.rows[key] != nil {
+			panic("appended twice: " + key)
+		}
+	}
+	s.mu.Unlock()
+	return s.Merge(ctx, table, rows)
+}
+
 func (s *memoryStore) Query(_ context.Context, q schema.Query) (array.RecordReader, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ type Options struct {
 	MaxRows    int           // a batch is published when it has so many rows,
 	MaxBytes   int           // or so many bytes,
 	MaxFrames  int           // or comes from so many frames,
-	MaxAge     time.Duration // or its first row has waited so long
+	MaxAge     time.Duration // or its first row has waited so long; longer while more frames wait
 	MaxFetch   int           // frames asked for at a time,
 	FetchBytes int           // and about how many bytes, by each worker
 

@@ -20,6 +20,8 @@ type worker struct {
 	letters    []*nats.Msg     // for DEAD and PROMOTION
 	pending    []jetstream.Msg // frames to acknowledge once all that was made of them is stored
 	age        *time.Timer     // fires when the first of them has waited for MaxAge
+	patience   int             // how many times more it may, while frames wait behind them
+	behind     bool            // they do
 	pause      time.Duration   // after the next failure
 	size       streams.FetchSize
 	suspects   suspects
@@ -48,6 +50,10 @@ func (w *worker) release() {
 		b.Release()
 	}
 }
+
+// patienceMax is how many times MaxAge a batch may wait longer while more frames are there to fill it: they would only wait
+// behind it, and one large batch costs all that follow less than several small ones.
+const patienceMax = 10
 
 // Waits of a worker. After a failure it pauses for retryWait, and twice as long each time up to retryWaitMax.
 const (
@@ -94,6 +100,11 @@ func (w *worker) fetch(ctx context.Context) error {
 				continue
 			}
 		case <-w.age.C:
+			if w.behind && w.patience > 0 {
+				w.patience--
+				w.age.Reset(w.MaxAge)
+				continue
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -109,6 +120,7 @@ func (w *worker) take(ctx context.Context, msg jetstream.Msg) error {
 	if err != nil {
 		return fmt.Errorf("silver: message without metadata: %w", err)
 	}
+	w.behind = meta.NumPending > 0
 	m := messageOf(msg, meta.Sequence.Stream, meta.Timestamp)
 	if w.suspects[m.Seq] > 0 {
 		w.takeAlone(ctx, msg, m)
@@ -122,6 +134,7 @@ func (w *worker) refine(msg jetstream.Msg, events []bronze.Event) (err error) {
 	defer recovered(&err)
 	if len(w.pending) == 0 {
 		w.age.Reset(w.MaxAge)
+		w.patience = patienceMax
 	}
 	w.pending = append(w.pending, msg)
 	for i := range events {

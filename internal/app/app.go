@@ -29,7 +29,7 @@ type Store interface {
 	ColumnsAdded() []string
 	EnsureIndexes(ctx context.Context) error
 	EnsureVectorIndex(ctx context.Context, model string) error
-	ExtendIndexes(ctx context.Context, table string) error
+	ExtendIndexes(ctx context.Context, table string, burst bool) error
 	Dimensions() int
 	Reshape(ctx context.Context, dimensions int) error
 	Optimise(ctx context.Context, table string) error
@@ -79,6 +79,10 @@ type Pipeline struct {
 	vectors   *embedding.Worker
 	view      *query.Local
 	extended  atomic.Uint64 // events in traces when indexes were last extended
+	looked    struct {      // by upkeep, at how many events there are in traces
+		at     time.Time
+		events uint64
+	}
 	gold      *gold.Gold
 	registry  promotion.Registry // nil if none is configured
 	promotion *promotion.Publisher

@@ -20,6 +20,8 @@ const (
 	// extendEvents is by how many events tables grow before indexes are extended, extendLook how often their growth is looked at.
 	extendEvents = 8 << 10
 	extendLook   = time.Second
+	// burstRate is how many events a second make a burst.
+	burstRate = 3000
 	// upkeepRest is how many times what a step of upkeep took is left to others after it, so that a burst keeps most of the machine.
 	upkeepRest = 4
 )
@@ -111,7 +113,7 @@ func (p *Pipeline) upkeep(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-look.C:
-			work = p.ExtendIndexes
+			work = p.followGrowth
 		}
 		began := time.Now()
 		if err := work(ctx); err != nil && ctx.Err() == nil {
@@ -123,17 +125,36 @@ func (p *Pipeline) upkeep(ctx context.Context) error {
 
 // ExtendIndexes brings the indexes of what has grown up to date: a small step, so that a question takes as long while much comes
 // in as at rest.
-func (p *Pipeline) ExtendIndexes(ctx context.Context) error {
-	events := p.gold.Totals().Traces
-	if events < p.extended.Load()+extendEvents {
+func (p *Pipeline) ExtendIndexes(ctx context.Context) error { return p.extendIndexes(ctx, false) }
+
+// followGrowth extends the indexes of tables that have grown, and leaves the machine to a burst as long as it can.
+func (p *Pipeline) followGrowth(ctx context.Context) error {
+	burst := p.bursts()
+	if p.gold.Totals().Traces < p.extended.Load()+extendEvents {
 		return nil
 	}
-	p.extended.Store(events)
-	err := errors.Join(p.store.EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
+	return p.extendIndexes(ctx, burst)
+}
+
+func (p *Pipeline) extendIndexes(ctx context.Context, burst bool) error {
+	p.extended.Store(p.gold.Totals().Traces)
+	var err error
+	if !burst {
+		err = p.store.EnsureIndexes(ctx)
+	}
+	err = errors.Join(err, p.ensureVectorIndex(ctx))
 	for _, table := range []string{schema.Episodes, schema.Entities, schema.Traces, schema.Promotions} {
-		err = errors.Join(err, p.store.ExtendIndexes(ctx, table))
+		err = errors.Join(err, p.store.ExtendIndexes(ctx, table, burst))
 	}
 	return err
+}
+
+// bursts tells whether so much has come in since it was asked last that it takes all of the machine.
+func (p *Pipeline) bursts() bool {
+	now, events := time.Now(), p.gold.Totals().Traces
+	rate := float64(events-p.looked.events) / now.Sub(p.looked.at).Seconds()
+	p.looked.at, p.looked.events = now, events
+	return rate >= burstRate
 }
 
 // Maintain compacts tables and brings their indexes up to date at once.

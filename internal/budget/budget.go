@@ -76,7 +76,7 @@ func of(granted int64) Shares {
 		State:        between(16<<20, 64<<20) + beyond(64<<20, 128<<20),
 		Indexes:      max(between(16<<20, 128<<20), min(granted/indexesShare, indexesMost)),
 		Footers:      between(8<<20, 32<<20),
-		TailRows:     between(12<<10, 48<<10),
+		TailRows:     between(12<<10, 48<<10) + beyond(48<<10, 64<<10),
 		FragmentRows: between(32<<10, 128<<10),
 	}
 }

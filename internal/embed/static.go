@@ -47,6 +47,7 @@ type Static struct {
 	tokens tokenizer
 	table  *table
 	means  sync.Pool // of *mean, with the rows that they have met
+	seen   seen
 	close  func() error
 }
 
@@ -125,8 +126,8 @@ func (s *Static) Dimensions() int { return s.table.dimensions }
 // nearer to a query, and paraphrases are at 0.25 and more.
 func (s *Static) Floor() float64 { return 0.15 }
 
-// Embed returns a vector of length 1 for each text, the zero vector for a text without tokens. Its errors wrap ErrModel, if the
-// file of the table can no longer be read.
+// Embed returns a vector of length 1 for each text, the zero vector for a text without tokens; equal texts may share one. Its
+// errors wrap ErrModel, if the file of the table can no longer be read.
 func (s *Static) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	vectors := make([][]float32, len(texts))
 	mean, ok := s.means.Get().(*mean)
@@ -139,10 +140,14 @@ func (s *Static) Embed(ctx context.Context, texts []string) ([][]float32, error)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		tokens = s.tokens.tokenize(text, tokens[:0])
-		vector, err := mean.direct(tokens)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrModel, err)
+		name, vector := s.seen.find(text)
+		if vector == nil {
+			tokens = s.tokens.tokenize(text, tokens[:0])
+			var err error
+			if vector, err = mean.direct(tokens); err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrModel, err)
+			}
+			s.seen.keep(name, vector)
 		}
 		vectors[i] = vector
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -156,6 +157,28 @@ func FuzzTokenizerFile(f *testing.F) {
 	})
 }
 
+func TestRememberedVectorsAreBounded(t *testing.T) {
+	model, err := OpenStatic(writeModel(t, halfHeader, halfRows, wordPieces))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	first := staticVectors(t, model, "cafe bars")
+	for i := range 3 * seenMax {
+		staticVectors(t, model, fmt.Sprintf("bars %d", i), "cafe bars")
+		if n := len(model.seen.young) + len(model.seen.old); n > 2*seenMax {
+			t.Fatalf("%d texts are remembered", n)
+		}
+	}
+	if again := staticVectors(t, model, "cafe bars"); &again[0][0] != &first[0][0] {
+		t.Error("a text that came all the time was forgotten")
+	}
+	staticVectors(t, model, "bars 0")
+	if _, vector := model.seen.find("bars 1"); vector != nil {
+		t.Error("a text that came long ago is remembered")
+	}
+}
+
 func FuzzTable(f *testing.F) {
 	f.Add([]byte(halfHeader), []byte(halfRows))
 	f.Fuzz(func(t *testing.T, header, rows []byte) {
@@ -175,11 +198,11 @@ func BenchmarkStatic(b *testing.B) {
 	model := builtIn(b)
 	text := "The file missing_colon.py lacks a colon; find it, open it and see what the syntax error might be. Then edit line 42 " +
 		"so that the tests of the parser pass again, and submit the patch with a short message."
-	text = text[:min(len(text), 200)]
-	b.SetBytes(int64(len(text)))
+	text = text[:min(len(text), 195)]
+	b.SetBytes(int64(len(text) + 5))
 	b.ReportAllocs()
-	for b.Loop() {
-		staticVectors(b, model, text)
+	for i := 0; b.Loop(); i++ {
+		staticVectors(b, model, fmt.Sprintf("%s%05d", text, i)) // another one each time: none is remembered
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "texts/s")
 }

@@ -45,6 +45,13 @@ type Table struct {
 
 var timeType = &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
 
+// id is text that nothing makes shorter: what would try is kept from it.
+func id(name string) arrow.Field {
+	f := text(name)
+	f.Metadata = arrow.MetadataFrom(map[string]string{"lance-encoding:compression": "none"})
+	return f
+}
+
 func text(name string) arrow.Field { return arrow.Field{Name: name, Type: arrow.BinaryTypes.String} }
 
 func textOrNull(name string) arrow.Field {
@@ -75,7 +82,7 @@ var All = []Table{
 	{
 		Name: Traces, Key: "event_uuid",
 		Schema: arrow.NewSchema([]arrow.Field{
-			text("event_uuid"), text("entity_uuid"), text("kind"), text("workflow_id"), textOrNull("intent_id"),
+			id("event_uuid"), id("entity_uuid"), text("kind"), text("workflow_id"), textOrNull("intent_id"),
 			textOrNull("agent_id"), textOrNull("capability"), textOrNull("provider"), textOrNull("phase"),
 			textOrNull("status"), instantOrNull("ts"), text("stream_id"), integer("position"), instant("captured_at"),
 			integer("bronze_seq"), text("source"), textOrNull("event_id"), textOrNull("parent_id"), textOrNull("text"),
@@ -89,7 +96,7 @@ var All = []Table{
 	{
 		Name: Entities, Key: "entity_uuid",
 		Schema: arrow.NewSchema([]arrow.Field{
-			text("entity_uuid"), text("kind"), text("workflow_id"), textOrNull("intent_id"), textOrNull("agent_id"),
+			id("entity_uuid"), text("kind"), text("workflow_id"), textOrNull("intent_id"), textOrNull("agent_id"),
 			textOrNull("capability"), textOrNull("provider"), text("status"), // open, ok, error, cancelled
 			instantOrNull("started_at"), instantOrNull("ended_at"), integerOrNull("latency_us"),
 			text("stream_id"), integer("first_position"), integer("last_position"), integer("events"), integer("bytes"),
@@ -112,7 +119,7 @@ var All = []Table{
 	{
 		Name: CapabilityMetrics, Key: "metric_id",
 		Schema: arrow.NewSchema([]arrow.Field{
-			text("metric_id"), text("capability"), textOrNull("provider"), instant("bucket"), integer("calls"),
+			id("metric_id"), text("capability"), textOrNull("provider"), instant("bucket"), integer("calls"),
 			integer("errors"), integerOrNull("latency_p50_us"), integerOrNull("latency_p95_us"),
 			integerOrNull("latency_p99_us"), integer("bytes"), integer("input_tokens"), integer("output_tokens"),
 			integer("workflows"), textOrNull("kind"), // model, tool, method
@@ -122,7 +129,7 @@ var All = []Table{
 	{
 		Name: UsageGraph, Key: "element_id",
 		Schema: arrow.NewSchema([]arrow.Field{
-			text("element_id"), text("element"), // node, edge
+			id("element_id"), text("element"), // node, edge
 			text("source"), text("source_type"), // workflow, agent, capability, model
 			textOrNull("target"), textOrNull("target_type"), textOrNull("relation"), // calls, answers, follows
 			integer("count"), integer("errors"), instantOrNull("first_at"), instantOrNull("last_at"),
@@ -131,7 +138,7 @@ var All = []Table{
 	{
 		Name: Promotions, Key: "event_uuid",
 		Schema: arrow.NewSchema([]arrow.Field{
-			text("event_uuid"), text("event_cid"), text("workflow_id"), text("state"), // pending, published, rejected
+			id("event_uuid"), text("event_cid"), text("workflow_id"), text("state"), // pending, published, rejected
 			text("registry"), textOrNull("urn"), integer("attempts"), textOrNull("reason"), instantOrNull("ts"),
 			instantOrNull("next_attempt_at"), instantOrNull("published_at"), text("payload"),
 		}, nil),
@@ -149,7 +156,7 @@ var All = []Table{
 // neither vector nor model; one that the model refused has a model and no vector.
 func EpisodesSchema(dimensions int) *arrow.Schema {
 	return arrow.NewSchema([]arrow.Field{
-		text("episode_uuid"), text("entity_uuid"), text("workflow_id"), textOrNull("agent_id"),
+		id("episode_uuid"), id("entity_uuid"), text("workflow_id"), textOrNull("agent_id"),
 		textOrNull("capability"), text("kind"), // message, tool_call, tool_result, observation
 		instantOrNull("ts"), text("stream_id"), integer("position"), integer("chunk"), text("text"),
 		{Name: "vector", Type: arrow.FixedSizeListOf(int32(dimensions), arrow.PrimitiveTypes.Float32), Nullable: true},

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
+use ahash::RandomState;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt64Type};
 use arrow_array::{Array, RecordBatch};
@@ -60,7 +61,8 @@ pub enum Part {
 /// Which rows of a fragment a word occurs in, and how often.
 #[derive(Default)]
 pub struct Words {
-    rows: HashMap<Box<str>, Vec<(u32, u32)>>,
+    places: HashMap<Box<str>, usize, RandomState>,
+    rows: Vec<Vec<(u32, u32)>>,
     /// Words of each row.
     pub lengths: Vec<u32>,
     pub total: u64,
@@ -176,43 +178,61 @@ pub fn tokenizer() -> Result<Box<dyn LanceTokenizer>> {
 }
 
 fn words(batches: &[RecordBatch], column: &str, rows: usize) -> Result<Words> {
-    let mut tokenizer = tokenizer()?;
     let mut words = Words { lengths: vec![0; rows], ..Default::default() };
+    let mut reader = Reader { tokenizer: tokenizer()?, known: HashMap::default() };
     for batch in batches {
         let ids = batch[ROW_ID].as_primitive::<UInt64Type>();
         let texts = batch[column].as_string::<i32>();
         for (id, text) in ids.values().iter().zip(texts.iter()) {
-            words.add(*id as u32, text.unwrap_or_default(), &mut tokenizer);
+            words.add(*id as u32, text.unwrap_or_default(), &mut reader);
         }
     }
     Ok(words)
 }
 
+/// What makes words of texts. A word is a run of letters and digits, whatever stands beside it, and few words make up most of
+/// the texts; so the tokenizer, which reduces a word to its stem, is asked about each only once.
+struct Reader {
+    tokenizer: Box<dyn LanceTokenizer>,
+    /// Places in `Words` of words as they are written; none for those that are left out.
+    known: HashMap<Box<str>, Option<usize>, RandomState>,
+}
+
 impl Words {
     /// The rows with a word, and how often they have it.
     pub fn rows_with(&self, word: &str) -> &[(u32, u32)] {
-        self.rows.get(word).map_or(&[], Vec::as_slice)
+        self.places.get(word).map_or(&[], |&place| self.rows[place].as_slice())
     }
 
-    fn add(&mut self, row: u32, text: &str, tokenizer: &mut Box<dyn LanceTokenizer>) {
-        let mut stream = tokenizer.token_stream_for_doc(text);
+    fn add(&mut self, row: u32, text: &str, reader: &mut Reader) {
         let mut length = 0;
-        while let Some(token) = stream.next() {
+        for written in text.split(|c: char| !c.is_alphanumeric()).filter(|written| !written.is_empty()) {
+            let Some(place) = self.place(written, reader) else { continue };
             length += 1;
-            match self.rows.get_mut(token.text.as_str()) {
-                Some(found) => match found.last_mut() {
-                    Some((last, times)) if *last == row => *times += 1,
-                    _ => found.push((row, 1)),
-                },
-                None => {
-                    self.rows.insert(token.text.as_str().into(), vec![(row, 1)]);
-                }
+            match self.rows[place].last_mut() {
+                Some((last, times)) if *last == row => *times += 1,
+                _ => self.rows[place].push((row, 1)),
             }
         }
         self.total += u64::from(length);
         if let Some(place) = self.lengths.get_mut(row as usize) {
             *place = length;
         }
+    }
+
+    fn place(&mut self, written: &str, reader: &mut Reader) -> Option<usize> {
+        if let Some(place) = reader.known.get(written) {
+            return *place;
+        }
+        let mut stream = reader.tokenizer.token_stream_for_doc(written);
+        let place = stream.next().map(|token| {
+            let next = self.places.len();
+            *self.places.entry(token.text.as_str().into()).or_insert(next)
+        });
+        drop(stream);
+        self.rows.resize_with(self.places.len(), Vec::new);
+        reader.known.insert(written.into(), place);
+        place
     }
 }
 
