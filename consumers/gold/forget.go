@@ -99,11 +99,8 @@ func (g *Gold) Forget(
 	return &Forgotten{Events: uint64(len(f.gone)), Entities: uint64(len(f.victims) - f.shared)}, errors.Join(g.noteSaid(), g.spread())
 }
 
-// Compact rewrites the state store, so that nothing that was deleted is left in its files.
-func (g *Gold) Compact(ctx context.Context) error {
-	first, last := []byte{0}, []byte{0xFF}
-	return stateError("compact", errors.Join(g.state.db.Flush(), g.state.db.Compact(ctx, first, last, true)))
-}
+// Compact rewrites the state store, so that nothing that was deleted is left in its files. Folding goes on meanwhile.
+func (g *Gold) Compact(ctx context.Context) error { return g.state.purge(ctx, &g.committing) }
 
 // forgetting is the forgetting of a workflow in one commit.
 type forgetting struct {

@@ -126,7 +126,10 @@ func (g *Gold) intend(plans []plan) error {
 			return err
 		}
 	}
-	if err := commit(writes, pebble.Sync); err != nil {
+	g.committing.Lock()
+	err := commit(writes, pebble.Sync)
+	g.committing.Unlock()
+	if err != nil {
 		return err
 	}
 	return g.fault(AfterIntent)

@@ -2,9 +2,13 @@ package gold
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -24,15 +28,34 @@ const (
 	stateBaseBytes = 256 << 20
 )
 
+// What an event brings is written once, beside the tables of keys, and compactions of these leave it alone. Such a file is
+// written anew when much of it is no longer referred to.
+const (
+	stateApartBytes   = 256
+	stateApartDepth   = 8
+	stateApartAge     = 5 * time.Minute
+	stateApartGarbage = 0.3
+)
+
 // state is the embedded ordered store that holds what Gold knows.
-type state struct{ db *pebble.DB }
+type state struct {
+	db       *pebble.DB
+	together atomic.Bool // values are written among the keys: see purge
+}
 
 // openState opens the store in a directory of fs, or creates it.
 func openState(dir string, fs vfs.FS, cacheBytes int64, log pebble.Logger) (*state, error) {
+	s := &state{}
 	opts := &pebble.Options{
 		FS: fs, Logger: log, FormatMajorVersion: pebble.FormatNewest,
 		CacheSize: cacheBytes, MemTableSize: uint64(max(cacheBytes/stateMemTableShare, stateMemTableLeast)), MaxOpenFiles: stateOpenFiles,
 		L0CompactionThreshold: stateL0Files, LBaseMaxBytes: stateBaseBytes,
+	}
+	opts.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{
+			Enabled: !s.together.Load(), MinimumSize: stateApartBytes, MaxBlobReferenceDepth: stateApartDepth,
+			RewriteMinimumAge: stateApartAge, TargetGarbageRatio: stateApartGarbage,
+		}
 	}
 	// Marks come and go, so tombstones lie close together in every new file. Compacting it for their sake would rewrite what
 	// lies around them, only to spare the next flush skipping them; soon it is compacted anyway.
@@ -45,7 +68,46 @@ func openState(dir string, fs vfs.FS, cacheBytes int64, log pebble.Logger) (*sta
 	if err != nil {
 		return nil, stateError("open "+dir, err)
 	}
-	return &state{db}, nil
+	s.db = db
+	return s, nil
+}
+
+// purge rewrites the store, so that nothing that was deleted is left in its files. Values go back among the keys, since a file of
+// values stays as it is while one of them is referred to. Nobody may write while lock is held.
+func (s *state) purge(ctx context.Context, lock sync.Locker) error {
+	s.together.Store(true)
+	defer s.together.Store(false)
+	lock.Lock()
+	err := s.renewTables()
+	lock.Unlock()
+	if err != nil {
+		return err
+	}
+	return stateError("compact", errors.Join(s.db.Flush(), s.db.Compact(ctx, []byte{0}, []byte{0xFF}, true)))
+}
+
+// renewTables has the next compaction rewrite every table, as it does those for which there is something newer, if only their first
+// record again.
+func (s *state) renewTables() error {
+	levels, err := s.db.SSTables()
+	if err != nil {
+		return stateError("list the tables of", err)
+	}
+	again := s.db.NewBatch()
+	defer again.Close()
+	for _, tables := range levels {
+		for i := range tables {
+			first := tables[i].Smallest.UserKey
+			found, err := s.get(first, func(value []byte) error { return again.Set(first, value, nil) })
+			if err == nil && !found {
+				err = again.Delete(first, nil)
+			}
+			if err != nil {
+				return stateError("read", err)
+			}
+		}
+	}
+	return commit(again, pebble.Sync)
 }
 
 func (s *state) close() error { return stateError("close", s.db.Close()) }
