@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -256,6 +257,9 @@ func filesWith(t *testing.T, disk vfs.FS, values map[string]string) (count int) 
 			continue
 		}
 		file, err := disk.Open(disk.PathJoin("state", name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it has just gone
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
