@@ -60,7 +60,9 @@ type span struct {
 	attributes        attributes
 	events            []*fastjson.Value
 	resource          attributes
-	above             *span // its parent, if the export has it
+	above             *span     // its parent, if the export has it
+	input             []message // what a model was asked, once heard
+	heard             bool
 	told              bool  // a call of a model below it tells its messages
 	models            int   // spans below it that are calls of a model
 	model             *span // one of these, an innermost one

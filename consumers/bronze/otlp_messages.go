@@ -25,8 +25,15 @@ func (m *message) empty() bool {
 	return m.text == "" && m.reasoning == "" && len(m.calls) == 0 && len(m.answers) == 0
 }
 
-// otlpInput returns what a model was asked, from the first convention that tells it.
+// otlpInput returns what a model was asked, from the first convention that tells it. It is looked for once.
 func otlpInput(s *span) []message {
+	if !s.heard {
+		s.input, s.heard = inputOf(s), true
+	}
+	return s.input
+}
+
+func inputOf(s *span) []message {
 	a := s.attributes
 	for _, tell := range []func() []message{
 		func() []message {
