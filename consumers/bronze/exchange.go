@@ -30,6 +30,7 @@ func (d *decoder) exchange(e *Event, v *fastjson.Value) {
 	said := joinWords(text(v, "method"), text(v, "path"))
 	e.Kind, e.Phase, e.IntentID, e.Text = KindExchange, PhaseStart, id, said
 	e.Time = eventTime(v.Get("started_at"))
+	e.ParentID = traceParent(text(v, "traceparent"))
 	if e.Capability = pathModel(text(v, "path")); e.Capability != "" {
 		e.CapabilityKind = CapabilityModel
 	}

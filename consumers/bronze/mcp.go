@@ -55,7 +55,7 @@ func decodeCall(e *Event, v *fastjson.Value, method string) {
 		e.Text = messagesText(params)
 	}
 	a2aRequest(e, params)
-	e.ParentID = traceParent(params)
+	e.ParentID = causeOf(params)
 	if client := textAt(params, "_meta", "io.modelcontextprotocol/clientInfo", "name"); client != "" {
 		e.AgentID = client
 	}
@@ -69,7 +69,7 @@ func decodeNotification(e *Event, v *fastjson.Value, method string, f *streams.F
 	e.Capability, e.CapabilityKind = method, CapabilityMethod
 	e.Provider = mcpProvider(method)
 	params := v.Get("params")
-	e.ParentID = traceParent(params)
+	e.ParentID = causeOf(params)
 	if id := rpcID(params.Get("_meta", "io.modelcontextprotocol/subscriptionId")); id != "" { // it is part of what was asked for once
 		e.IntentID = rpcIntent(e, f, streams.SideClient, id)
 		e.Capability, e.CapabilityKind = "", ""
@@ -148,15 +148,6 @@ func inputRequired(result *fastjson.Value) string {
 		}
 	})
 	return strings.Join(asked, "\n")
-}
-
-// traceParent is the span that W3C's trace context names as the cause of a message, as telemetry of the span names it itself.
-func traceParent(params *fastjson.Value) string {
-	parts := strings.Split(textAt(params, "_meta", "traceparent"), "-")
-	if len(parts) < 4 || len(parts[1]) != 32 || len(parts[2]) != 16 {
-		return ""
-	}
-	return strings.ToLower(parts[1] + "/" + parts[2])
 }
 
 // isMCPResult knows results by the members that only MCP's have.

@@ -32,9 +32,10 @@ const (
 type entry struct {
 	Exchange      string            `json:"exchange"`
 	Method        string            `json:"method"`
-	Path          string            `json:"path"`               // without query
-	Protocol      string            `json:"protocol,omitempty"` // jsonrpc where that was spoken
-	Status        int               `json:"status,omitempty"`   // of HTTP; none if there was no answer
+	Path          string            `json:"path"`                  // without query
+	Traceparent   string            `json:"traceparent,omitempty"` // W3C's trace context of the request
+	Protocol      string            `json:"protocol,omitempty"`    // jsonrpc where that was spoken
+	Status        int               `json:"status,omitempty"`      // of HTTP; none if there was no answer
 	StartedAt     time.Time         `json:"started_at"`
 	FirstByteAt   *time.Time        `json:"first_byte_at,omitempty"` // of the answer's header
 	EndedAt       time.Time         `json:"ended_at"`

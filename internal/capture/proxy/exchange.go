@@ -69,7 +69,7 @@ func newExchange(p *Proxy, r *http.Request) *exchange {
 		begun: make(chan struct{}), over: make(chan struct{}), unread: unreadBytesMax,
 		request:  body{streams.SideClient, r.Header.Clone(), newTape(&p.room)},
 		response: body{streams.SideServer, http.Header{}, newTape(&p.room)},
-		entry:    entry{Exchange: id, Method: r.Method, Path: clip(r.URL.Path, pathBytesMax), StartedAt: time.Now().UTC()},
+		entry:    entry{Exchange: id, Method: r.Method, Path: clip(r.URL.Path, pathBytesMax), Traceparent: clip(r.Header.Get("Traceparent"), rateLimitBytes), StartedAt: time.Now().UTC()},
 	}
 	if r.Body == nil || r.Body == http.NoBody {
 		x.request.tape.close()
