@@ -30,7 +30,7 @@ type use struct {
 
 // callOf returns the call that the entity is, the zero call if it is none.
 func callOf(id uuid.UUID, e *entity) (c call) {
-	if e.capability.value == "" || e.kind == KindSession {
+	if e.capability.value == "" || e.kind == KindSession || e.hidden {
 		return c
 	}
 	kind := NodeCapability

@@ -25,7 +25,7 @@ type event struct {
 	position                              uint64
 	part                                  uint32
 	place                                 place
-	role, title, capabilityKind           string
+	role, title, capabilityKind, source   string
 	parent                                string // own id or UUID of what caused it
 	ownID                                 bool   // the event brought its id along, so it may be met at several places
 	text, fragments, payload              string
@@ -57,7 +57,7 @@ type columns struct {
 	ts, captured                                        *array.Timestamp
 	position, inputTokens, outputTokens, bytes          *array.Int64
 	bronzeSeq, cachedTokens, reasoningTokens            *array.Int64
-	role, title, capabilityKind                         *array.String
+	role, title, capabilityKind, source                 *array.String
 	part                                                *array.Int32
 	cost                                                *array.Float64
 
@@ -99,6 +99,7 @@ func newColumns(r arrow.Record) (c columns, err error) {
 		bronzeSeq:      column[*array.Int64](r, silver.ColBronzeSeq),
 		part:           column[*array.Int32](r, silver.ColPart),
 		role:           column[*array.String](r, silver.ColRole),
+		source:         column[*array.String](r, silver.ColSource),
 		title:          column[*array.String](r, silver.ColTitle),
 		capabilityKind: column[*array.String](r, silver.ColCapabilityKind),
 		cost:           column[*array.Float64](r, silver.ColCostUSD),
@@ -147,7 +148,7 @@ func (c *columns) read(row int, ev *event) {
 		ts:          never, captured: int64(c.captured.Value(row)),
 		parent: value(c.parent, row), text: value(c.text, row), fragments: value(c.fragments, row), payload: value(c.payload, row),
 		inputTokens: count(c.inputTokens, row), outputTokens: count(c.outputTokens, row), bytes: c.bytes.Value(row),
-		role: value(c.role, row), title: value(c.title, row), capabilityKind: value(c.capabilityKind, row),
+		role: value(c.role, row), title: value(c.title, row), capabilityKind: value(c.capabilityKind, row), source: value(c.source, row),
 		cachedTokens: count(c.cachedTokens, row), reasoningTokens: count(c.reasoningTokens, row), cost: -1,
 	}
 	if c.cost.IsValid(row) {

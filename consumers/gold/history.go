@@ -133,6 +133,9 @@ func shareOf(id uuid.UUID, e *entity) share {
 			cachedTokens: max(e.cachedTokens, 0), reasoningTokens: max(e.reasoningTokens, 0), cost: max(e.nanodollars(), 0),
 		},
 	}
+	if e.hidden { // the answer itself counts
+		s.counts = counts{entities: 1}
+	}
 	if e.shown() == KindMessage {
 		s.counts.messages = 1
 	}

@@ -1,7 +1,7 @@
 package gold
 
 // stateVersion changes whenever the meaning of the state does; a store of another version must be rebuilt.
-const stateVersion = 11
+const stateVersion = 12
 
 // progress says how far the state has come. It is part of every commit.
 //

@@ -11,10 +11,13 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/kernels"
+	"assay/streams"
 )
 
 // What a model has answered comes again as part of each later request. Where the answer itself is known, these echoes say
-// nothing new: they are hidden, being neither messages nor episodes. Where it is not, the echo is all there is, and a message.
+// nothing new: they are hidden, being neither messages nor episodes. Where it is not, the echo is all there is, and a message. What
+// telemetry tells of an answer that is known itself, as a program that is traced and talks through the proxy has it, is an echo, too: that call
+// of the model, and its tokens, count once.
 //
 // Who says the same is found by a digest of workflow and text. The text of an answer is complete only once it is stored, so
 // what the group's entities say is noted after its commit, in one of its own; what is still to be noted is part of the first,
@@ -141,7 +144,7 @@ func (w *whole) utterances() (all []string) {
 			all = append(all, utterance(w.workflow, text))
 		}
 	}
-	if w.echo {
+	if w.echo && w.content.result.text != "" {
 		add(w.content.result.text)
 		return all
 	}
@@ -219,7 +222,13 @@ func (f *folding) unsay(id uuid.UUID, e *entity) error {
 	return errors.Join(err, getErr)
 }
 
-// echoes tells whether an event is part of what a request repeats of an answer.
+// echoes tells whether an event is part of what a request repeats of an answer, or of what telemetry tells of one.
 func echoes(ev *event) bool {
-	return ev.kind == bronze.KindChatMessage && ev.role == bronze.RoleAssistant
+	switch ev.kind {
+	case bronze.KindChatMessage:
+		return ev.role == bronze.RoleAssistant
+	case bronze.KindMessage:
+		return ev.role == bronze.RoleAssistant && ev.source == string(streams.SourceOTLP)
+	}
+	return false
 }

@@ -47,6 +47,7 @@ func newEntityView(id uuid.UUID, e *entity, c *content) *Entity {
 	switch {
 	case e.hidden: // the answer says it
 		v.Text = ""
+		v.InputTokens, v.OutputTokens, v.CachedTokens, v.ReasoningTokens, v.CostUSD = -1, -1, -1, -1, -1
 	case e.requests > 1: // one of several answers
 		v.Result, v.Text = "", ""
 	}
