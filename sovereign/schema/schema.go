@@ -91,7 +91,7 @@ var All = []Table{
 			integer("silver_seq"), integerOrNull("part"), textOrNull("role"), textOrNull("title"), integerOrNull("cached_tokens"),
 			integerOrNull("reasoning_tokens"), realOrNull("cost_usd"), textOrNull("capability_kind"), // model, tool, method
 		}, nil),
-		Indexes: []Index{{"workflow_id", BTree}, {"entity_uuid", BTree}},
+		Indexes: []Index{{"workflow_id", BTree}, {"entity_uuid", BTree}, {"event_uuid", BTree}},
 	},
 	{
 		Name: Entities, Key: "entity_uuid",
