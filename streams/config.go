@@ -19,9 +19,16 @@ const (
 type Config struct {
 	Replicas int   // copies of every message: 1, 3 or 5; more than 1 needs as many servers
 	MaxBytes int64 // size limit of BRONZE
-	MaxAge   time.Duration
+	// Partitions is into how many parts a new log is divided, by workflow; 0: one. One that exists keeps its number, and another
+	// one is refused.
+	Partitions int
+	MaxAge     time.Duration
 	// Reading leaves streams, consumers and buckets that exist as they are: for those who only come to read.
 	Reading bool
+	// Joining takes the log as it is and defines nothing: one that is not defined is ErrUndefined. For who works on a cluster's log.
+	Joining bool
+	// Fleet defines a new log as one that several workers share: with a journal of states, and buckets of members and owners.
+	Fleet bool
 	// Ring makes BRONZE forget its oldest frames when full. Otherwise it refuses new ones (ErrFull).
 	Ring bool
 	// Compress stores closed blocks of BRONZE compressed (S2): less disk, more work, and one rewrite of every block.
@@ -51,6 +58,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5:
 		return fmt.Errorf("%w: replicas is %d; use 1, 3 or 5", ErrConfig, c.Replicas)
+	case c.Partitions < 0 || c.Partitions > PartitionsMax:
+		return fmt.Errorf("%w: partitions is %d; use 1 to %d", ErrConfig, c.Partitions, PartitionsMax)
 	case c.MaxBytes <= 0:
 		return fmt.Errorf("%w: size limit of the log is %d; use a positive number of bytes", ErrConfig, c.MaxBytes)
 	case c.MaxAge < 0:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"time"
 
@@ -24,7 +25,7 @@ type streamDefinition struct {
 // nothing that is not processed yet is dropped and the writer waits. DEAD drops its oldest letters when full, because
 // processing goes on whatever happens; their frames are in BRONZE.
 func (l *Log) streams() []streamDefinition {
-	return []streamDefinition{
+	all := []streamDefinition{
 		{&l.bronze, StreamBronze, func(s *jetstream.StreamConfig) {
 			s.Subjects = []string{"bronze.>"}
 			s.MaxBytes, s.MaxAge = l.cfg.MaxBytes, l.cfg.MaxAge
@@ -49,12 +50,19 @@ func (l *Log) streams() []streamDefinition {
 			s.MaxBytes, s.Retention = promotionBytesMax, jetstream.WorkQueuePolicy
 		}},
 	}
+	if l.fleet {
+		all = append(all, l.journalDefinition())
+	}
+	return all
 }
 
 func (l *Log) openStreams(ctx context.Context) error {
 	l.damage = nil
+	if err := l.findFleet(ctx); err != nil {
+		return err
+	}
 	for _, def := range l.streams() {
-		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) {
+		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) error {
 			was := *s
 			if def.name == StreamBronze && l.was.Name == "" { // else it was changed by an earlier attempt
 				l.was = was
@@ -70,11 +78,20 @@ func (l *Log) openStreams(ctx context.Context) error {
 			s.AllowAtomicPublish = true
 			s.PersistMode = jetstream.DefaultPersistMode // async would override sync_interval
 			def.apply(s)
+			if def.name == StreamBronze {
+				if len(was.Subjects) == 0 { // it is new
+					setPartitions(s, l.cfg.Partitions, l.fleet)
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			return err
 		}
 		*def.into = stream
+	}
+	if err := l.readPartitions(); err != nil {
+		return err
 	}
 	if !l.bronze.CachedInfo().Config.AllowAtomicPublish {
 		return fmt.Errorf("%w: server %s has no atomic batch publishing; use nats-server 2.15.2 or later", ErrConfig,
@@ -84,16 +101,24 @@ func (l *Log) openStreams(ctx context.Context) error {
 }
 
 // define creates the stream, or updates it if applying the definition to what it is changes anything.
-func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
+func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.StreamConfig) error) (jetstream.Stream, error) {
 	stream, err := l.js.Stream(ctx, name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound) && l.cfg.Joining:
+		return nil, fmt.Errorf("%w: there is no stream %s", ErrUndefined, name)
+	case errors.Is(err, jetstream.ErrStreamNotFound):
 		cfg := jetstream.StreamConfig{Name: name}
-		apply(&cfg)
+		if err := apply(&cfg); err != nil {
+			return nil, err
+		}
 		stream, err = l.js.CreateStream(ctx, cfg)
-	} else if err == nil && !l.cfg.Reading {
+	case err == nil && !l.cfg.Reading && !l.cfg.Joining:
 		was := stream.CachedInfo().Config
 		cfg := was
-		apply(&cfg)
+		cfg.Metadata = maps.Clone(was.Metadata)
+		if err := apply(&cfg); err != nil {
+			return nil, err
+		}
 		if held := stream.CachedInfo().State.Bytes; cfg.Discard == jetstream.DiscardNew && held > uint64(cfg.MaxBytes) {
 			return nil, fmt.Errorf("%w: %s holds %d bytes, and a limit of %d would drop the oldest: raise log.max_bytes, or set"+
 				" log.discard: old, which drops them", ErrConfig, name, held, cfg.MaxBytes)
@@ -120,18 +145,10 @@ func (l *Log) noteDamage(ctx context.Context, stream jetstream.Stream) error {
 	return nil
 }
 
-// openConsumers defines the durable consumers. All acknowledge each message by itself: workers share them, and a work
-// queue takes nothing else.
+// openConsumers defines the durable consumers.
 func (l *Log) openConsumers(ctx context.Context) error {
-	for _, def := range []struct {
-		stream jetstream.Stream
-		name   string
-	}{
-		{l.bronze, ConsumerSilver},
-		{l.silver, ConsumerGold},
-		{l.promotion, ConsumerPromotion},
-	} {
-		if l.cfg.Reading {
+	for _, def := range l.consumers() {
+		if l.cfg.Reading || l.cfg.Joining {
 			if _, err := def.stream.Consumer(ctx, def.name); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				if err != nil {
 					return refused("consumer "+def.name, err)
@@ -141,6 +158,7 @@ func (l *Log) openConsumers(ctx context.Context) error {
 		}
 		_, err := def.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable:       def.name,
+			FilterSubject: def.filter,
 			AckPolicy:     jetstream.AckExplicitPolicy,
 			AckWait:       l.cfg.AckWait,
 			MaxAckPending: l.cfg.MaxAckPending,
@@ -155,26 +173,37 @@ func (l *Log) openConsumers(ctx context.Context) error {
 // markerTTL is how long a bucket remembers that a key was deleted, so that one that is empty does not grow.
 const markerTTL = time.Hour
 
-func (l *Log) openBuckets(ctx context.Context) error {
-	for _, def := range []struct {
-		into     *jetstream.KeyValue
-		name     string
-		maxBytes int64
-	}{
+// bucketDefinition is a bucket and its limit.
+type bucketDefinition struct {
+	into     *jetstream.KeyValue
+	name     string
+	maxBytes int64
+}
+
+func (l *Log) buckets() []bucketDefinition {
+	all := []bucketDefinition{
 		{&l.publications, BucketPublications, publicationsBytesMax},
 		{&l.state, BucketState, stateBytesMax},
 		{&l.tombstones, BucketForgotten, forgottenBytesMax},
-	} {
+	}
+	if l.fleet {
+		all = append(all, bucketDefinition{&l.members, BucketMembers, stateBytesMax}, bucketDefinition{&l.owners, BucketOwners, stateBytesMax})
+	}
+	return all
+}
+
+func (l *Log) openBuckets(ctx context.Context) error {
+	for _, def := range l.buckets() {
 		kv, err := l.openBucket(ctx, def.name, def.maxBytes)
 		if err != nil {
 			return refused("bucket "+def.name, err)
 		}
 		*def.into = kv
 	}
-	if l.cfg.Reading {
+	if l.cfg.Reading || l.cfg.Joining {
 		return nil
 	}
-	_, err := l.define(ctx, bucketStream+BucketPublications, func(s *jetstream.StreamConfig) { s.AllowAtomicPublish = true })
+	_, err := l.define(ctx, bucketStream+BucketPublications, func(s *jetstream.StreamConfig) error { s.AllowAtomicPublish = true; return nil })
 	return err
 }
 
@@ -182,8 +211,11 @@ func (l *Log) openBuckets(ctx context.Context) error {
 const bucketStream = "KV_"
 
 func (l *Log) openBucket(ctx context.Context, name string, maxBytes int64) (jetstream.KeyValue, error) {
-	if l.cfg.Reading {
+	if l.cfg.Reading || l.cfg.Joining {
 		kv, err := l.js.KeyValue(ctx, name)
+		if l.cfg.Joining && errors.Is(err, jetstream.ErrBucketNotFound) {
+			return nil, fmt.Errorf("%w: there is no bucket %s", ErrUndefined, name)
+		}
 		if !errors.Is(err, jetstream.ErrBucketNotFound) {
 			return kv, err
 		}

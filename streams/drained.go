@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func (l *Log) Drained(ctx context.Context, consumer jetstream.Consumer) (bool, e
 	if stream.CachedInfo().State.LastSeq <= info.Delivered.Stream {
 		return true, nil
 	}
-	_, err = stream.GetMsg(ctx, info.Delivered.Stream+1, jetstream.WithGetMsgSubject(">"))
+	_, err = stream.GetMsg(ctx, info.Delivered.Stream+1, jetstream.WithGetMsgSubject(cmp.Or(info.Config.FilterSubject, ">")))
 	if errors.Is(err, jetstream.ErrMsgNotFound) { // what came behind was removed
 		return true, nil
 	}

@@ -11,6 +11,10 @@ import (
 
 // Sentinels of this package; test for them with errors.Is.
 var (
+	// ErrFenced means that another owner has taken over, and that nothing was written.
+	ErrFenced = errors.New("streams: fenced")
+	// ErrUndefined means that a server has no log yet, and that it is not the caller's to define one.
+	ErrUndefined = errors.New("streams: the log is not defined: run `assay fleet init`")
 	// ErrFrame means that a frame, or a message of BRONZE, is malformed: its subject or a header is at fault.
 	ErrFrame = errors.New("streams: malformed frame")
 	// ErrLocked means that another process uses the data directory.

@@ -18,14 +18,17 @@ const (
 	StreamSilver    = "SILVER"
 	StreamDead      = "DEAD"
 	StreamPromotion = "PROMOTION"
+	StreamState     = "STATE" // of a fleet: what the owners of partitions have committed
 
 	ConsumerSilver    = "silver"    // on BRONZE
-	ConsumerGold      = "gold"      // on SILVER
+	ConsumerGold      = "gold"      // on SILVER; of a log with several partitions gold-0, gold-1, …
 	ConsumerPromotion = "promotion" // on PROMOTION
 
 	BucketPublications = "publications" // promotions that wait for their next attempt
 	BucketState        = "state"        // small checkpoints
 	BucketForgotten    = "forgotten"    // tombstones of workflows
+	BucketMembers      = "members"      // of a fleet: the workers that live
+	BucketOwners       = "owners"       // of a fleet: who owns which partition
 )
 
 // FetchBytesMax is what a consumer should ask for at a time (jetstream.FetchMaxBytes). It is above the largest message,
@@ -51,8 +54,13 @@ type Log struct {
 	was    jetstream.StreamConfig // of BRONZE, before Open changed it
 	damage []Damage
 
+	partitions int
+	fleet      bool
+
 	bronze, silver, dead, promotion jetstream.Stream
 	publications, state, tombstones jetstream.KeyValue
+	journal                         jetstream.Stream // of a fleet, else nil, as are:
+	members, owners                 jetstream.KeyValue
 	forgotten                       Forgotten
 
 	tallying sync.Mutex // one count at a time
@@ -121,11 +129,6 @@ func (l *Log) State() jetstream.KeyValue { return l.state }
 // SilverConsumer is the durable consumer of BRONZE. Any number of workers may share it.
 func (l *Log) SilverConsumer(ctx context.Context) (jetstream.Consumer, error) {
 	return consumer(ctx, l.bronze, ConsumerSilver)
-}
-
-// GoldConsumer is the durable consumer of SILVER.
-func (l *Log) GoldConsumer(ctx context.Context) (jetstream.Consumer, error) {
-	return consumer(ctx, l.silver, ConsumerGold)
 }
 
 // PromotionConsumer is the durable consumer of PROMOTION. Any number of workers may share it.

@@ -159,7 +159,7 @@ func TestBuffersKeepWhatIsNotAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	gold, err := n.GoldConsumer(ctx)
+	gold, err := n.GoldConsumer(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ func (f *folding) admit(batches []Batch) (*admitted, error) {
 	for i, b := range batches {
 		number := f.progress.base + b.Seq
 		part := a.traces.begin(b.Record, number, number <= applied)
+		a.traces.partition = f.g.opts.column()
 		var err error
 		if a.duties[i], err = f.admitRows(&a.batches[i], part); err != nil {
 			return nil, err
@@ -57,6 +58,10 @@ func (f *folding) admitRows(c *columns, part *tracePart) ([]duty, error) {
 	for row := range duties {
 		c.read(row, &ev)
 		if f.forgotten(&ev, c.bronzeSeq.Value(row)) {
+			continue
+		}
+		if !f.g.opts.owns(ev.workflow) {
+			f.hear(&ev)
 			continue
 		}
 		var err error

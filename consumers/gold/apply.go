@@ -96,7 +96,7 @@ func (g *Gold) commit(f *folding) error { return g.commitHow(f, pebble.Sync) }
 func (g *Gold) commitHow(f *folding, how *pebble.WriteOptions) error {
 	g.committing.Lock()
 	defer g.committing.Unlock()
-	if err := commit(f.writes, how); err != nil {
+	if err := g.state.commit(f.writes, how); err != nil {
 		return err
 	}
 	g.progress, g.totals = f.progress, f.totals

@@ -10,7 +10,7 @@ import (
 
 // keyAside is where the state remembers which entities it cannot read, each with the reason. They are passed over, so that all
 // else goes on; `assay rebuild` makes them anew from the log, and an audit names them.
-const keyAside = 'x'
+const keyAside = 'X'
 
 // errUnreadable means that a stored record is not what this program writes.
 var errUnreadable = fmt.Errorf("%w: a stored record is unreadable", ErrState)

@@ -25,13 +25,13 @@ const (
 // AsOf returns the entities that the traces selected by where amount to, in no order: given those of a workflow up to a time,
 // its state as of then. They are folded by the same rules as everything else, in a state of their own that is forgotten
 // afterwards. The error wraps ErrTooMany if there are more than asOfEvents of them.
-func (g *Gold) AsOf(ctx context.Context, where schema.Filter) ([]*Entity, error) {
-	st, err := openState("asof", vfs.NewMem(), asOfCacheBytes, stateLogger{g.opts.Logger})
+func AsOf(ctx context.Context, opts Options, where schema.Filter) ([]*Entity, error) {
+	st, err := openState("asof", vfs.NewMem(), asOfCacheBytes, stateLogger{opts.Logger})
 	if err != nil {
 		return nil, err
 	}
-	scratch := &Gold{opts: g.opts, state: st}
-	scratch.opts.Fault = nil
+	opts.Fault = nil
+	scratch := &Gold{opts: opts, state: st, sums: opts.sums()}
 	entities, err := scratch.foldTraces(ctx, where)
 	return entities, errors.Join(err, st.close())
 }

@@ -20,6 +20,7 @@ func (g *Gold) writeMetricRows(ctx context.Context, snapshot *pebble.Snapshot, d
 			return false, err
 		}
 		newMetricView(id, m).appendTo(r)
+		g.appendPart(r, m.latencies)
 		return true, nil
 	})
 }
@@ -42,6 +43,16 @@ func (m *Metric) appendTo(r *rows) {
 	r.realOrNull(m.CostUSD)
 }
 
+// appendPart appends of which partition a row of metrics is, and with several of them the latencies, without which nobody could
+// sum up their rows.
+func (g *Gold) appendPart(r *rows, latencies sketch) {
+	r.integerOrNull(g.opts.column())
+	if g.opts.column() < 0 {
+		latencies = nil
+	}
+	r.textOrNull(latencies.String())
+}
+
 func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, due []mark) (int, error) {
 	times, err := newTimes(snapshot)
 	if err != nil {
@@ -57,6 +68,7 @@ func (g *Gold) writeElementRows(ctx context.Context, snapshot *pebble.Snapshot, 
 		})
 		if found && err == nil {
 			e.appendTo(r)
+			r.integerOrNull(g.opts.column())
 		}
 		return found, err
 	})

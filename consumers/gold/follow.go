@@ -20,7 +20,7 @@ func (f *folding) follow() error {
 	}
 	for el, change := range f.ledger.workflows() {
 		change.settle()
-		if err := f.followWorkflow(it, el.id(f.g.opts.Namespace), change); err != nil {
+		if err := f.followWorkflow(it, el.id(f.g.sums), change); err != nil {
 			return errors.Join(err, it.Close())
 		}
 	}

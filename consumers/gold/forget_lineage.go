@@ -10,15 +10,20 @@ import (
 
 // unrelate takes back what an event said about descent.
 func (f *forgetting) unrelate(ev *event) error {
-	var err error
+	err := f.unhear(ev)
+	for _, node := range f.causes(ev) {
+		owner, lookErr := ownerOf(f.g.state.db, node)
+		err = errors.Join(err, lookErr, f.delete(descentKey(node, ev.entity)), f.delete(descentKey(owner, ev.entity)))
+	}
+	return err
+}
+
+// unhear takes back what an event took back.
+func (f *forgetting) unhear(ev *event) (err error) {
 	for _, name := range bronze.Retracted(ev.kind, ev.payload) {
 		for _, node := range f.retractable(name, ev.workflow) {
 			err = errors.Join(err, f.delete(seedKey(node, ev.id)))
 		}
-	}
-	for _, node := range f.causes(ev) {
-		owner, lookErr := ownerOf(f.g.state.db, node)
-		err = errors.Join(err, lookErr, f.delete(descentKey(node, ev.entity)), f.delete(descentKey(owner, ev.entity)))
 	}
 	return err
 }

@@ -46,6 +46,10 @@ func (f *forgetting) spelling(name string) string {
 
 // take takes an event out. What was folded as another workflow's stays.
 func (f *forgetting) take(ev *event) error {
+	if !f.g.opts.owns(ev.workflow) {
+		f.gone[ev.id] = true
+		return f.unhear(ev)
+	}
 	known, err := f.stored(ev)
 	if err != nil || known == nil || f.gone[ev.id] || known.entity != uuid.Nil && known.entity != ev.entity {
 		return err

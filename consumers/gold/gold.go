@@ -47,6 +47,13 @@ type Options struct {
 	Namespace uuid.UUID // of the ids of derived rows
 	Epoch     string    // tells one SILVER stream from another of the same name: when it was created
 
+	// Of all Partitions of the log it folds Partition: the events of its workflows, and what others take back. One or none:
+	// there is one, with everything.
+	Partition, Partitions int
+
+	// Journal, if not nil, has each commit before the state does, for whoever takes the partition over.
+	Journal Journal
+
 	// Forgotten tells whether an event of a workflow, in a frame of BRONZE, is forgotten; nil: none is.
 	Forgotten func(workflow string, bronzeSeq uint64) bool
 
@@ -86,6 +93,8 @@ func (o *Options) validate() error {
 	switch {
 	case o.Dir == "", o.Store == nil, o.Embedder == nil, o.Logger == nil:
 		return fmt.Errorf("%w: Dir, Store, Embedder and Logger are needed", ErrOptions)
+	case o.Partition < 0 || o.Partition > 0 && o.Partition >= o.Partitions:
+		return fmt.Errorf("%w: there is no partition %d of %d", ErrOptions, o.Partition, o.Partitions)
 	case o.Embedder.Dimensions() < 1:
 		return fmt.Errorf("%w: the embedder's vectors have no dimension", ErrOptions)
 	case o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFetchBytes < 1, o.CacheBytes < 1, o.HoldBytes < 1, o.MaxFailures < 1,
@@ -119,6 +128,7 @@ const (
 type Gold struct {
 	opts  Options
 	state *state
+	sums  uuid.UUID // namespace of the ids of rows that sum up a partition
 
 	failed map[uint64]int // failures of messages of SILVER, by sequence; Run's
 	// Whoever takes several of the first three locks takes them in this order.
@@ -149,7 +159,8 @@ func Open(ctx context.Context, opts Options) (*Gold, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gold{opts: opts, state: st, enough: make(chan struct{}, 1), failed: map[uint64]int{}}
+	st.journal = opts.Journal
+	g := &Gold{opts: opts, state: st, sums: opts.sums(), enough: make(chan struct{}, 1), failed: map[uint64]int{}}
 	if err := g.resume(ctx); err != nil {
 		_ = st.close() // the first error says more
 		return nil, err
@@ -221,7 +232,7 @@ func (g *Gold) resume(ctx context.Context) error {
 
 // begin starts a new state, unless the tables show that there was one.
 func (g *Gold) begin(ctx context.Context) error {
-	rows, err := g.opts.Store.Count(ctx, schema.Traces, schema.Filter{})
+	rows, err := g.opts.Store.Count(ctx, schema.Traces, g.opts.rows())
 	if err != nil {
 		return storeError("count", schema.Traces, err)
 	}
@@ -235,7 +246,7 @@ func (g *Gold) begin(ctx context.Context) error {
 // reconcile deletes the rows of traces that were appended and not committed. It does so without looking for them: what an object
 // store was told to append may come about until the table is written again.
 func (g *Gold) reconcile(ctx context.Context) error {
-	uncommitted := schema.Gt("silver_seq", int64(g.progress.applied))
+	uncommitted := schema.And(g.opts.rows(), schema.Gt("silver_seq", int64(g.progress.applied)))
 	return storeError("delete from", schema.Traces, g.opts.Store.Delete(ctx, schema.Traces, uncommitted))
 }
 
@@ -255,7 +266,7 @@ func (g *Gold) saveProgress() error {
 	if err := writes.Set([]byte{keyProgress}, g.progress.encode(), nil); err != nil {
 		return stateError("write", err)
 	}
-	return commit(writes, pebble.Sync)
+	return g.state.commit(writes, pebble.Sync)
 }
 
 // fault is where a test may stop Gold.

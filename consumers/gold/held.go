@@ -287,7 +287,7 @@ func (g *Gold) settleHeld(taken *held, markEntities, markEpisodes bool) error {
 			}
 		}
 	}
-	return commit(writes, pebble.NoSync)
+	return g.state.commit(writes, pebble.NoSync)
 }
 
 // recallHeld makes marks of what was held when the program stopped, since the tables may have some of it and lack the rest.
@@ -311,7 +311,7 @@ func (g *Gold) recallHeld() error {
 	if err != nil || writes.Empty() {
 		return err
 	}
-	return commit(writes, pebble.Sync)
+	return g.state.commit(writes, pebble.Sync)
 }
 
 // joinRows returns the columns of rows that were built apart as those of one record.

@@ -25,6 +25,7 @@ const (
 
 	keyProgress = 'P' // → progress
 	keyTotals   = 'T' // → totals
+	keyJournal  = 'J' // → sequence of the last record of the journal that the state has
 
 	// What is a function of the set of events alone, as are entities and identities but for their ordinals.
 	keyOrdinal  = 'e' // entity → its ordinal

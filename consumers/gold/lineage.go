@@ -60,16 +60,21 @@ func (f *folding) relate(ev *event) {
 		f.lineage.owners[ev.id] = ev.entity
 	}
 	if bronze.IsRetraction(ev.kind) { // it descends from nothing, lest it be taken for part of what it takes back
-		for _, name := range bronze.Retracted(ev.kind, ev.payload) {
-			for _, node := range f.retractable(name, ev.workflow) {
-				f.lineage.seeds[[2]uuid.UUID{node, ev.id}] = ev.stamp()
-				f.lineage.reach(node, ev.stamp())
-			}
-		}
+		f.retract(ev)
 		return
 	}
 	for _, node := range f.causes(ev) {
 		f.lineage.links[[2]uuid.UUID{node, ev.entity}] = true
+	}
+}
+
+// retract notes what an event takes back.
+func (f *folding) retract(ev *event) {
+	for _, name := range bronze.Retracted(ev.kind, ev.payload) {
+		for _, node := range f.retractable(name, ev.workflow) {
+			f.lineage.seeds[[2]uuid.UUID{node, ev.id}] = ev.stamp()
+			f.lineage.reach(node, ev.stamp())
+		}
 	}
 }
 

@@ -101,7 +101,7 @@ func (g *Gold) unmark(done []mark, also func(*pebble.Batch) error) error {
 	if err := also(writes); err != nil {
 		return err
 	}
-	return commit(writes, pebble.NoSync)
+	return g.state.commit(writes, pebble.NoSync)
 }
 
 // plan is that a table is to have so many rows of something, and where the state remembers that.
@@ -127,7 +127,7 @@ func (g *Gold) intend(plans []plan) error {
 		}
 	}
 	g.committing.Lock()
-	err := commit(writes, pebble.Sync)
+	err := g.state.commit(writes, pebble.Sync)
 	g.committing.Unlock()
 	if err != nil {
 		return err

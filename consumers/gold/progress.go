@@ -52,10 +52,22 @@ type Totals struct {
 	Nodes, Edges               uint64 // of the usage graph
 }
 
+func (t *Totals) all() []*uint64 {
+	return []*uint64{&t.Events, &t.Traces, &t.Shed, &t.Dead, &t.Entities, &t.Capabilities, &t.Nodes, &t.Edges}
+}
+
+// Add adds the counts of another state.
+func (t *Totals) Add(other Totals) {
+	more := other.all()
+	for i, n := range t.all() {
+		*n += *more[i]
+	}
+}
+
 func (t *Totals) encode() []byte {
 	var w encoder
-	for _, v := range []uint64{t.Events, t.Traces, t.Shed, t.Dead, t.Entities, t.Capabilities, t.Nodes, t.Edges} {
-		w.uint(v)
+	for _, v := range t.all() {
+		w.uint(*v)
 	}
 	return w
 }

@@ -153,5 +153,5 @@ func (s *spreading) finish() error {
 	if err := s.writes.Set([]byte{keyProgress}, s.progress.encode(), nil); err != nil {
 		return stateError("write", err)
 	}
-	return commit(s.writes, pebble.NoSync)
+	return s.g.state.commit(s.writes, pebble.NoSync)
 }

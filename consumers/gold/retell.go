@@ -54,5 +54,5 @@ func (g *Gold) markEpisodes(of []uuid.UUID) error {
 			return stateError("write", err)
 		}
 	}
-	return commit(writes, pebble.Sync)
+	return g.state.commit(writes, pebble.Sync)
 }

@@ -67,7 +67,7 @@ func TestRunFoldsEveryMessageOnce(t *testing.T) {
 	}
 	g = open(t, opts)
 	defer g.Close()
-	consumer, err := log.GoldConsumer(ctx)
+	consumer, err := log.GoldConsumer(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestRunFoldsEveryMessageOnce(t *testing.T) {
 func pending(t *testing.T, log *streams.Log) uint64 {
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
-	consumer, err := log.GoldConsumer(ctx)
+	consumer, err := log.GoldConsumer(ctx, 0)
 	if err != nil {
 		t.Error(err)
 		return 0
@@ -144,7 +144,7 @@ func TestAMessageThatAlwaysFailsGoesToDead(t *testing.T) {
 	}
 	g := open(t, opts)
 	defer g.Close()
-	consumer, err := log.GoldConsumer(ctx)
+	consumer, err := log.GoldConsumer(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package gold
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 
@@ -80,6 +82,45 @@ func (b bin) latency() int64 {
 	}
 	return int64(math.Round(bins.Value(int(b.index))))
 }
+
+// String writes a sketch as JSON, pairs of a bin and its count; "" for none. Latencies reads it.
+func (s sketch) String() string {
+	if len(s) == 0 {
+		return ""
+	}
+	pairs := make([][2]int64, len(s))
+	for i, b := range s {
+		pairs[i] = [2]int64{int64(b.index), b.count}
+	}
+	text, err := json.Marshal(pairs)
+	if err != nil {
+		panic(err) // numbers always marshal
+	}
+	return string(text)
+}
+
+// Latencies are counts of latencies by bin, from several rows of metrics. The zero value has none.
+type Latencies struct{ sum sketch }
+
+// Add adds what the column latencies of a row says. The error wraps ErrState if it says nothing that can be read.
+func (l *Latencies) Add(column string) error {
+	if column == "" {
+		return nil
+	}
+	var pairs [][2]int64
+	if err := json.Unmarshal([]byte(column), &pairs); err != nil {
+		return fmt.Errorf("%w: latencies: %w", ErrState, err)
+	}
+	counts := make(map[int32]int64, len(pairs))
+	for _, p := range pairs {
+		counts[int32(p[0])] += p[1]
+	}
+	l.sum = l.sum.add(counts)
+	return nil
+}
+
+// Quantile returns the latency, in microseconds, that a share q of them does not exceed, and false if there are none.
+func (l *Latencies) Quantile(q float64) (micros int64, ok bool) { return l.sum.quantile(q) }
 
 func (s sketch) encode(w *encoder) {
 	w.uint(uint64(len(s)))

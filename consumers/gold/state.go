@@ -3,6 +3,7 @@ package gold
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,9 @@ const (
 type state struct {
 	db       *pebble.DB
 	together atomic.Bool // values are written among the keys: see purge
+
+	journaling sync.Mutex // commits go to the journal and to the store in the same order
+	journal    Journal    // nil: the store alone keeps them
 }
 
 // openState opens the store in a directory of fs, or creates it.
@@ -114,6 +118,29 @@ func (s *state) close() error { return stateError("close", s.db.Close()) }
 
 // commit makes writes take effect together. When the store can no longer write its log, it declares that fatal rather
 // than return an error; commit makes an error of it, after which the store has to be opened anew.
+//
+// Where there is a journal, that has them first, and the store is a copy that needs no sync.
+func (s *state) commit(writes *pebble.Batch, how *pebble.WriteOptions) error {
+	if s.journal == nil {
+		return commit(writes, how)
+	}
+	s.journaling.Lock()
+	defer s.journaling.Unlock()
+	seq, err := s.journal.Append(writes.Repr())
+	if err != nil {
+		return stateError("journal", err)
+	}
+	return commitCopy(writes, seq)
+}
+
+// commitCopy commits what the journal has under a sequence.
+func commitCopy(writes *pebble.Batch, seq uint64) error {
+	if err := writes.Set([]byte{keyJournal}, binary.AppendUvarint(nil, seq), nil); err != nil {
+		return stateError("write", err)
+	}
+	return commit(writes, pebble.NoSync)
+}
+
 func commit(writes *pebble.Batch, how *pebble.WriteOptions) (err error) {
 	defer func() {
 		switch cause := recover().(type) {

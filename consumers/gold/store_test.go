@@ -114,6 +114,7 @@ var (
 	greater = regexp.MustCompile(`^(\w+) > (\d+)$`)
 	atMost  = regexp.MustCompile(`^(\w+) <= (\d+)$`)
 	both    = regexp.MustCompile(`^\((.*)\) AND \((.*)\)$`)
+	equals  = regexp.MustCompile(`^(\w+) = (\d+)$`)
 	among   = regexp.MustCompile(`^(\w+) IN \((.*)\)$`)
 )
 
@@ -137,6 +138,9 @@ func condition(sql string) func(map[string]string) bool {
 			bound, _ := strconv.Atoi(m[2])
 			return v > bound
 		}
+	}
+	if m := equals.FindStringSubmatch(sql); m != nil {
+		return func(row map[string]string) bool { return row[m[1]] == m[2] }
 	}
 	if m := among.FindStringSubmatch(sql); m != nil {
 		return func(row map[string]string) bool { return strings.Contains(m[2], "'"+row[m[1]]+"'") }

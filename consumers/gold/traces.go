@@ -12,7 +12,10 @@ import (
 )
 
 // traceRows are the rows of a group's records that traces is to have.
-type traceRows struct{ parts []*tracePart }
+type traceRows struct {
+	parts     []*tracePart
+	partition int64 // -1: not told
+}
 
 // tracePart is what of one record is wanted, as runs of neighbouring rows: all of it is one run.
 type tracePart struct {
@@ -67,7 +70,7 @@ func (t *traceRows) record(late bool) (arrow.Record, error) {
 		}
 	}()
 	for _, field := range schema.Fields() {
-		c, err := traceColumn(parts, field, rows)
+		c, err := t.column(parts, field, rows)
 		if err != nil {
 			return nil, fmt.Errorf("gold: column %s of traces: %w", field.Name, err)
 		}
@@ -76,9 +79,12 @@ func (t *traceRows) record(late bool) (arrow.Record, error) {
 	return array.NewRecord(schema, columns, rows), nil
 }
 
-func traceColumn(parts []*tracePart, field arrow.Field, rows int64) (arrow.Array, error) {
-	if field.Name == "silver_seq" {
+func (t *traceRows) column(parts []*tracePart, field arrow.Field, rows int64) (arrow.Array, error) {
+	switch field.Name {
+	case "silver_seq":
 		return numbers(parts, rows), nil
+	case "partition":
+		return constant(t.partition, rows), nil
 	}
 	slices := make([]arrow.Array, 0, len(parts))
 	defer func() {
@@ -123,6 +129,21 @@ func numbers(parts []*tracePart, rows int64) arrow.Array {
 	for _, p := range parts {
 		for range p.rows() {
 			b.UnsafeAppend(int64(p.number))
+		}
+	}
+	return b.NewArray()
+}
+
+// constant is a column that says the same in each row, null for a negative number.
+func constant(n, rows int64) arrow.Array {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	defer b.Release()
+	b.Reserve(int(rows))
+	for range rows {
+		if n < 0 {
+			b.UnsafeAppendBoolToBitmap(false)
+		} else {
+			b.UnsafeAppend(n)
 		}
 	}
 	return b.NewArray()

@@ -23,6 +23,7 @@ type Workflow struct {
 	OpenCalls, InputTokens, OutputTokens int64
 	CachedTokens, ReasoningTokens        int64   // of the input, of the output
 	CostUSD                              float64 // of what has a price
+	Cursor                               string  // of the page of a list that begins after it
 }
 
 // Limits of what is read of histories.
@@ -61,7 +62,10 @@ func (g *Gold) Workflows(
 		if err != nil {
 			return false, err
 		}
-		if last, scanned = bytes.Clone(k), scanned+1; w != nil && accept(w) {
+		if last, scanned = bytes.Clone(k), scanned+1; w == nil {
+			return true, nil
+		}
+		if w.Cursor = formatCursor(last); accept(w) {
 			page = append(page, w)
 		}
 		return true, nil
@@ -76,9 +80,13 @@ func (g *Gold) Workflow(workflow string) (*Workflow, error) {
 	return loadWorkflow(snapshot, historyID(g.opts.Namespace, workflow))
 }
 
-// WorkflowNames passes the names of workflows to use, in their order, until it returns false.
-func (g *Gold) WorkflowNames(use func(name string) (more bool)) error {
-	return scan(g.state.db, []byte{keyTraces}, func(k, _ []byte) (bool, error) { return use(string(k[1:])), nil })
+// WorkflowNames returns the names of workflows, in their order, up to limit.
+func (g *Gold) WorkflowNames(limit int) (names []string, err error) {
+	err = scan(g.state.db, []byte{keyTraces}, func(k, _ []byte) (bool, error) {
+		names = append(names, string(k[1:]))
+		return len(names) < limit, nil
+	})
+	return names, err
 }
 
 func loadWorkflow(from pebble.Reader, history uuid.UUID) (*Workflow, error) {
@@ -246,6 +254,14 @@ func proceed(it *pebble.Iterator, backward bool) bool {
 
 // formatCursor makes a cursor of the last key of a page.
 func formatCursor(key []byte) string { return base64.RawURLEncoding.EncodeToString(key) }
+
+// CompareCursors tells which of two cursors of a list of workflows stands before the other; those of different partitions can be
+// compared.
+func CompareCursors(a, b string) int {
+	x, _ := base64.RawURLEncoding.DecodeString(a) // this program wrote them
+	y, _ := base64.RawURLEncoding.DecodeString(b)
+	return bytes.Compare(x, y)
+}
 
 // parseCursor is the inverse, nil for "". Its errors wrap ErrCursor.
 func parseCursor(cursor string, kind byte) ([]byte, error) {

@@ -16,7 +16,7 @@ func (f *folding) writeMetrics() error {
 }
 
 func (f *folding) writeMetric(k metricKey, change *metricChange) error {
-	id := k.id(f.g.opts.Namespace)
+	id := k.id(f.g.sums)
 	m, err := load(f.g.state.db, key(keyMetric, id), decodeMetric)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (f *folding) writeElements() error {
 }
 
 func (f *folding) writeElement(el element, change *elementChange) error {
-	id := el.id(f.g.opts.Namespace)
+	id := el.id(f.g.sums)
 	t, err := load(f.seeker, key(keyElement, id), decodeTally)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package silver
 
 import (
-	"hash/fnv"
 	"strconv"
 	"strings"
 
@@ -85,16 +84,6 @@ func PromotionMessage(ns uuid.UUID, e *bronze.Event) *nats.Msg {
 // EventUUID is the identity of one event, as Batch computes it by column.
 func EventUUID(ns uuid.UUID, e *bronze.Event) uuid.UUID {
 	return kernels.UUID(ns, string(appendEventName(nil, e)))
-}
-
-// partition spreads workflows over n subjects.
-func partition(workflow string, n int) int {
-	if n == 1 {
-		return 0
-	}
-	h := fnv.New32a()
-	h.Write([]byte(workflow))
-	return int(h.Sum32() % uint32(n))
 }
 
 // oneLine makes a header of a reason, one that comes back from the log as it is.

@@ -198,7 +198,7 @@ func TestFullSilverIsWaitedFor(t *testing.T) {
 func (b *bed) takeSilver(t testing.TB, n int) table {
 	t.Helper()
 	ctx := testContext(t)
-	gold, err := b.GoldConsumer(ctx)
+	gold, err := b.GoldConsumer(ctx, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ type Options struct {
 	Forgotten func(workflow string, bronzeSeq uint64) bool
 
 	Workers    int           // parallel fetch loops
-	Partitions int           // subjects silver.0 … to spread rows over, by workflow
+	Partitions int           // of the log: subjects silver.0 … to which rows go by their workflow's partition
 	MaxRows    int           // a batch is published when it has so many rows,
 	MaxBytes   int           // or so many bytes,
 	MaxFrames  int           // or comes from so many frames,

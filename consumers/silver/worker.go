@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"assay/consumers/bronze"
+	"assay/kernels"
 	"assay/streams"
 )
 
@@ -139,7 +140,7 @@ func (w *worker) refine(msg jetstream.Msg, events []bronze.Event) (err error) {
 	w.pending = append(w.pending, msg)
 	for i := range events {
 		e := &events[i]
-		w.partitions[partition(e.WorkflowID, w.Partitions)].Append(e)
+		w.spread(e)
 		switch {
 		case e.Disposition == bronze.Dead:
 			w.letters = append(w.letters, DeadLetter(e))
@@ -148,6 +149,21 @@ func (w *worker) refine(msg jetstream.Msg, events []bronze.Event) (err error) {
 		}
 	}
 	return nil
+}
+
+// spread adds an event to the batch of its workflow's partition, and one that takes others back to all, since these may be
+// anybody's.
+func (w *worker) spread(e *bronze.Event) {
+	own := w.partitions[kernels.Partition(e.WorkflowID, w.Partitions)]
+	own.Append(e)
+	if e.Disposition != bronze.Kept || !bronze.IsRetraction(e.Kind) {
+		return
+	}
+	for _, b := range w.partitions {
+		if b != own {
+			b.Append(e)
+		}
+	}
 }
 
 func (w *worker) full() bool {

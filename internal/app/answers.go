@@ -191,36 +191,63 @@ func (p *Pipeline) Ready(ctx context.Context) (warnings []string, err error) {
 	return p.warnings(ctx)
 }
 
+// partition is one of the log's partitions.
+func (p *Pipeline) partition(n int) partition { return here{p.gold, n} }
+
+// partitionOf is that of a workflow.
+func (p *Pipeline) partitionOf(workflow string) partition { return p.partition(p.gold.Of(workflow)) }
+
+// partitions are all of them.
+func (p *Pipeline) partitions() []partition {
+	all := make([]partition, p.gold.Count())
+	for n := range all {
+		all[n] = p.partition(n)
+	}
+	return all
+}
+
 // unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
 func (p *Pipeline) unsettled(ctx context.Context, workflow string) ([]query.Entity, error) {
-	live, err := p.gold.Unsettled(ctx, workflow)
-	if err != nil {
-		return nil, err
-	}
-	return shown(live), nil
+	return p.partitionOf(workflow).Unsettled(ctx, workflow)
 }
 
 // asOf returns the entities of a workflow as they were at a time.
 func (p *Pipeline) asOf(ctx context.Context, workflow string, at time.Time) ([]query.Entity, error) {
-	then, err := p.gold.AsOf(ctx, query.TracesUntil(workflow, at))
+	options := p.gold.Options(p.gold.Of(workflow))
+	then, err := gold.AsOf(ctx, options, query.TracesUntil(workflow, at))
 	if err != nil {
 		return nil, err
 	}
 	return shown(then), nil
 }
 
-func (p *Pipeline) traceCount(workflow string) (events, lastBronzeSeq int64, err error) {
-	count, err := p.gold.TraceCount(workflow)
+func (p *Pipeline) traceCount(ctx context.Context, workflow string) (events, lastBronzeSeq int64, err error) {
+	count, err := p.partitionOf(workflow).TraceCount(ctx, workflow)
 	return count.Events, count.LastBronzeSeq, err
 }
 
-func (p *Pipeline) quarantinedBy(id string) (string, error) {
+// quarantines tells whether anything is quarantined.
+func (p *Pipeline) quarantines(ctx context.Context) (bool, error) {
+	for _, part := range p.partitions() {
+		if some, err := part.Quarantines(ctx); some || err != nil {
+			return some, err
+		}
+	}
+	return false, nil
+}
+
+// quarantinedBy asks all partitions, since an id does not tell whose it is.
+func (p *Pipeline) quarantinedBy(ctx context.Context, id string) (string, error) {
 	event, err := uuid.Parse(id)
 	if err != nil {
 		return "", nil // a row that another client wrote
 	}
-	by, err := p.gold.QuarantinedBy(event)
-	return idOrNone(by), err
+	for _, part := range p.partitions() {
+		if by, err := part.QuarantinedBy(ctx, event); by != uuid.Nil || err != nil {
+			return idOrNone(by), err
+		}
+	}
+	return "", nil
 }
 
 func idOrNone(id uuid.UUID) string {

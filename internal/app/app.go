@@ -83,7 +83,7 @@ type Pipeline struct {
 		at     time.Time
 		events uint64
 	}
-	gold      *gold.Gold
+	gold      *gold.Partitions
 	registry  promotion.Registry // nil if none is configured
 	promotion *promotion.Publisher
 	silver    *silver.Silver
@@ -126,7 +126,7 @@ func (p *Pipeline) View() query.View { return p.view }
 func (p *Pipeline) openView() {
 	p.view = &query.Local{
 		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Status,
-		Quarantines: p.gold.Quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion}, Histories: histories{p.gold}, Log: evidence{p}, Progress: p.settled,
+		Quarantines: p.quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion}, Histories: histories{p}, Log: evidence{p}, Progress: p.settled,
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		p.view.Embedder = p.embedder

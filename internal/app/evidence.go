@@ -81,11 +81,16 @@ func (p *Pipeline) settled(ctx context.Context) (s query.Settled, err error) {
 	if waiting := refined.CachedInfo(); waiting.NumPending == 0 && waiting.NumAckPending == 0 {
 		floor = max(floor, info.State.LastSeq)
 	}
-	folded, err := p.log.GoldConsumer(ctx)
-	if err != nil {
-		return s, err
+	folded := true
+	for _, find := range p.log.GoldConsumers() {
+		consumer, err := find(ctx)
+		if err != nil {
+			return s, err
+		}
+		waiting := consumer.CachedInfo()
+		folded = folded && waiting.NumPending == 0 && waiting.NumAckPending == 0
 	}
-	if waiting := folded.CachedInfo(); waiting.NumPending == 0 && waiting.NumAckPending == 0 {
+	if folded {
 		p.settledTo.Store(max(p.settledTo.Load(), floor))
 	}
 	s.SettledThrough = min(p.settledTo.Load(), info.State.LastSeq)

@@ -72,19 +72,10 @@ func (p *Pipeline) catchUp(ctx context.Context) error {
 
 // processed waits until each layer is done with what its stream has when it is asked.
 func (p *Pipeline) processed(ctx context.Context) error {
-	for _, part := range []struct {
-		stream   jetstream.Stream
-		consumer func(context.Context) (jetstream.Consumer, error)
-	}{
-		{p.log.Bronze(), p.log.SilverConsumer}, {p.log.Silver(), p.log.GoldConsumer}, {p.log.Promotion(), p.log.PromotionConsumer},
-	} {
-		info, err := part.stream.Info(ctx)
-		if err != nil {
-			return fmt.Errorf("read a stream: %w", err)
-		}
-		consumer, err := part.consumer(ctx)
+	for _, find := range p.layers() {
+		consumer, err := find(ctx)
 		if err == nil {
-			err = p.passed(ctx, consumer, info.State.LastSeq)
+			err = p.passed(ctx, consumer)
 		}
 		if err != nil {
 			return err
@@ -93,8 +84,13 @@ func (p *Pipeline) processed(ctx context.Context) error {
 	return nil
 }
 
-// passed waits until a consumer is done with what is up to a sequence. Where nothing runs it does not wait.
-func (p *Pipeline) passed(ctx context.Context, consumer jetstream.Consumer, seq uint64) error {
+// passed waits until a consumer is done with what its stream has now. Where nothing runs it does not wait.
+func (p *Pipeline) passed(ctx context.Context, consumer jetstream.Consumer) error {
+	stream, err := p.log.JetStream().Stream(ctx, consumer.CachedInfo().Stream)
+	if err != nil {
+		return fmt.Errorf("forget: read a stream: %w", err)
+	}
+	seq := stream.CachedInfo().State.LastSeq
 	tick := time.NewTicker(idlePoll)
 	defer tick.Stop()
 	for {

@@ -53,7 +53,7 @@ func (p *Pipeline) busy(ctx context.Context) (bool, error) {
 	default:
 		return true, nil // what was interrupted of forgetting goes on
 	}
-	if busy, err := p.anyBusy(ctx, p.log.SilverConsumer, p.log.GoldConsumer, p.log.PromotionConsumer); busy || err != nil {
+	if busy, err := p.anyBusy(ctx, p.layers()...); busy || err != nil {
 		return busy, err
 	}
 	if busy, err := p.promotion.Busy(ctx); busy || err != nil {

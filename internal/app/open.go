@@ -41,7 +41,7 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	c := p.opts.Config
 	cfg := streams.DefaultConfig()
 	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Discard == config.DiscardOld, c.Log.Replicas
-	cfg.Reading, cfg.AckWait = p.opts.Reading, c.Log.AckWait
+	cfg.Reading, cfg.AckWait, cfg.Partitions = p.opts.Reading, c.Log.AckWait, c.Log.Partitions
 	if c.NATS.URL == "" {
 		p.server, err = streams.StartServer(ctx, streams.ServerConfig{
 			DataDir: c.Data, Config: p.opts.NATSConfig, ConfigFile: c.NATS.Config, Listen: c.NATS.Listen,
@@ -152,12 +152,14 @@ func unusable(err error) bool {
 func (p *Pipeline) checkLoss(ctx context.Context) error {
 	totals := p.gold.Totals()
 	if p.gold.Fresh() {
-		consumer, err := p.log.GoldConsumer(ctx)
-		if err != nil {
-			return err
-		}
-		if n := consumer.CachedInfo().AckFloor.Stream; n > 0 {
-			return fmt.Errorf("%w: it is empty, and %d batches were folded", gold.ErrStateLost, n)
+		for _, find := range p.log.GoldConsumers() {
+			consumer, err := find(ctx)
+			if err != nil {
+				return err
+			}
+			if n := consumer.CachedInfo().AckFloor.Stream; n > 0 {
+				return fmt.Errorf("%w: it is empty, and %d batches were folded", gold.ErrStateLost, n)
+			}
 		}
 	}
 	kept, err := p.kept(ctx)
@@ -193,7 +195,7 @@ func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	if p.store.Dimensions() != p.embedder.Dimensions() { // rows must fit the table, before fitVectors and after
 		options.Embedder = embed.Later{Of: p.store, Wake: p.vectors.Wake}
 	}
-	if p.gold, err = gold.Open(ctx, options); errors.Is(err, gold.ErrStore) {
+	if p.gold, err = gold.OpenPartitions(ctx, options); errors.Is(err, gold.ErrStore) {
 		return unopened(err, data)
 	} else if err != nil {
 		return err
@@ -220,6 +222,7 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 	if options.Prices, err = price.New(p.opts.Config.Prices); err != nil {
 		return options, err
 	}
+	options.Partitions = p.log.Partitions()
 	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
 	return options, err
 }
@@ -251,7 +254,7 @@ func (p *Pipeline) silverOptions() (silver.Options, error) {
 	options.Decode = decoder(c.Gate)
 	options.Keys, options.Publish, options.Logger = keys, p.publishRefined, p.opts.Logger
 	options.Forgotten = p.log.Forgotten().Has
-	options.Workers, options.Partitions = c.Silver.Workers, c.Silver.Partitions
+	options.Workers, options.Partitions = c.Silver.Workers, p.log.Partitions()
 	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, min(c.Silver.MaxBytes, p.shares.Refine), c.Silver.MaxAge
 	options.FetchBytes = p.shares.Refine
 	options.Namespace, err = uuid.Parse(c.Namespace)

@@ -69,7 +69,7 @@ func (p *Pipeline) drain(ctx context.Context) (upTo uint64, err error) {
 		}
 		busy := info.NumAckPending > 0
 		if !busy {
-			busy, err = p.anyBusy(ctx, p.log.GoldConsumer, p.log.PromotionConsumer)
+			busy, err = p.anyBusy(ctx, append(p.log.GoldConsumers(), p.log.PromotionConsumer)...)
 		}
 		if err != nil || !busy {
 			return info.Delivered.Stream, err
@@ -99,7 +99,7 @@ func (p *Pipeline) atRestStopped(ctx context.Context, do func(audit.Rest) error)
 // settle writes what the tables still lack of the state, and fails if the state lacks something. The pipeline must not have
 // been started.
 func (p *Pipeline) settle(ctx context.Context) error {
-	busy, err := p.anyBusy(ctx, p.log.SilverConsumer, p.log.GoldConsumer, p.log.PromotionConsumer)
+	busy, err := p.anyBusy(ctx, p.layers()...)
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,12 @@ func (p *Pipeline) settle(ctx context.Context) error {
 		return fmt.Errorf("%w: finish with `assay run --data %s --until-idle`, then try again", ErrBehind, p.opts.Config.Data)
 	}
 	return p.gold.FlushAll(ctx)
+}
+
+// layers are the consumers, in the order in which work moves through them.
+func (p *Pipeline) layers() []func(context.Context) (jetstream.Consumer, error) {
+	all := append([]func(context.Context) (jetstream.Consumer, error){p.log.SilverConsumer}, p.log.GoldConsumers()...)
+	return append(all, p.log.PromotionConsumer)
 }
 
 // anyBusy asks consumers in the order in which work moves through them, so that none is missed between two questions.

@@ -33,10 +33,6 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	gold, err := p.log.GoldConsumer(ctx)
-	if err != nil {
-		return err
-	}
 	if err := p.fitVectors(ctx); err != nil {
 		return err
 	}
@@ -53,7 +49,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	group, running := errgroup.WithContext(running)
 	for name, part := range map[string]func(context.Context) error{
 		"silver":     func(ctx context.Context) error { return p.silver.Run(ctx, silver) },
-		"gold":       p.afterForgetting(func(ctx context.Context) error { return p.gold.Run(ctx, gold) }),
+		"gold":       p.afterForgetting(func(ctx context.Context) error { return p.gold.Run(ctx, p.log.GoldConsumer) }),
 		"promotion":  p.afterForgetting(p.promotion.Run),
 		"forgetting": p.resumeForgetting(release),
 		"vectors":    p.vectors.Run,

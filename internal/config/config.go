@@ -15,6 +15,7 @@ import (
 	"assay/internal/capture"
 	"assay/internal/capture/mapping"
 	"assay/internal/price"
+	"assay/streams"
 )
 
 // ErrInvalid means that a setting has a value which Assay cannot use, or does not exist.
@@ -68,11 +69,12 @@ const (
 
 // Log bounds the log.
 type Log struct {
-	MaxBytes int64         `koanf:"max_bytes"` // of BRONZE, in bytes
-	MaxAge   time.Duration `koanf:"max_age"`   // of a frame; 0: kept until the log is full
-	Discard  string        `koanf:"discard"`   // what a full log discards: old frames, or new ones, which it then refuses
-	Replicas int           `koanf:"replicas"`  // copies in a cluster
-	AckWait  time.Duration `koanf:"ack_wait"`  // longest that a consumer may work on a message before it is delivered again
+	MaxBytes   int64         `koanf:"max_bytes"`  // of BRONZE, in bytes
+	MaxAge     time.Duration `koanf:"max_age"`    // of a frame; 0: kept until the log is full
+	Discard    string        `koanf:"discard"`    // what a full log discards: old frames, or new ones, which it then refuses
+	Replicas   int           `koanf:"replicas"`   // copies in a cluster
+	Partitions int           `koanf:"partitions"` // of a new log, folded side by side; 0: one, or as the log is defined
+	AckWait    time.Duration `koanf:"ack_wait"`   // longest that a consumer may work on a message before it is delivered again
 }
 
 // Ingest bounds what is captured, by files, HTTP, taps and proxies alike.
@@ -144,11 +146,10 @@ type Gate struct {
 
 // Silver bounds the micro-batches.
 type Silver struct {
-	Workers    int           `koanf:"workers"`
-	Partitions int           `koanf:"partitions"`
-	MaxRows    int           `koanf:"max_rows"`
-	MaxBytes   int           `koanf:"max_bytes"`
-	MaxAge     time.Duration `koanf:"max_age"`
+	Workers  int           `koanf:"workers"`
+	MaxRows  int           `koanf:"max_rows"`
+	MaxBytes int           `koanf:"max_bytes"`
+	MaxAge   time.Duration `koanf:"max_age"`
 }
 
 // Retention bounds the tables that grow with what comes in.
@@ -185,7 +186,7 @@ func Default() Config {
 		Registry:   Registry{Kind: "coreason", Timeout: 5 * time.Second, Concurrency: 8, WarnAge: 24 * time.Hour},
 		Embeddings: Embeddings{Batch: 64, Timeout: 30 * time.Second, Attempts: 3},
 		Gate:       Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
-		Silver:     Silver{Workers: 2, Partitions: 1, MaxRows: 16_384, MaxBytes: 4 << 20, MaxAge: 25 * time.Millisecond},
+		Silver:     Silver{Workers: 2, MaxRows: 16_384, MaxBytes: 4 << 20, MaxAge: 25 * time.Millisecond},
 	}
 }
 
@@ -227,6 +228,7 @@ func (c *Config) Validate() error {
 	check(c.Log.MaxAge >= 0, "log.max_age", "0 or a duration such as 30d")
 	check(c.Log.Discard == DiscardNew || c.Log.Discard == DiscardOld, "log.discard", "old (drop the oldest frames) or new (refuse new ones)")
 	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")
+	check(c.Log.Partitions >= 0 && c.Log.Partitions <= streams.PartitionsMax, "log.partitions", "0 (as the log is defined) to 256")
 	check(c.Log.AckWait >= time.Second, "log.ack_wait", "a duration such as 1m, at least 1s")
 	c.Ingest.validate(check)
 	c.Registry.validate(check)
@@ -241,7 +243,6 @@ func (c *Config) Validate() error {
 	check(c.Gate.HighWatermark > c.Gate.LowWatermark, "gate.high_watermark", "above gate.low_watermark")
 	check(c.Gate.DecayThreshold >= 0 && c.Gate.DecayThreshold <= 1, "gate.decay_threshold", "between 0 and 1")
 	check(c.Silver.Workers >= 1 && c.Silver.Workers <= 64, "silver.workers", "1 to 64")
-	check(c.Silver.Partitions >= 1 && c.Silver.Partitions <= 64, "silver.partitions", "1 to 64")
 	check(c.Silver.MaxRows >= 1, "silver.max_rows", "at least 1")
 	check(c.Silver.MaxBytes >= 1<<10, "silver.max_bytes", "a size such as 4MiB, at least 1KiB")
 	check(c.Silver.MaxAge > 0, "silver.max_age", "a positive duration such as 25ms")

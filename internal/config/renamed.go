@@ -24,6 +24,7 @@ var renamed = map[string]rename{
 		}
 		return DiscardNew, nil
 	}},
+	"silver.partitions": {"log.partitions", func(old string) (string, error) { return old, nil }},
 }
 
 func (r rename) section() string { return r.to[:max(0, strings.LastIndexByte(r.to, '.'))] }

@@ -19,12 +19,12 @@ func (l *Local) Conversation(ctx context.Context, workflow string, request Conve
 	if err != nil {
 		return nil, err
 	}
-	summary, err := l.Histories.Summary(workflow)
+	summary, err := l.Histories.Summary(ctx, workflow)
 	if err != nil {
 		return nil, err
 	}
 	if summary == nil && len(entities) == 0 && request.Cursor == "" {
-		return nil, l.unknown(workflow)
+		return nil, l.unknown(ctx, workflow)
 	}
 	return &Conversation{workflow, summary, turns(entities), next}, nil
 }

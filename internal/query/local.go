@@ -30,7 +30,7 @@ type Local struct {
 	// Unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
 	Unsettled func(ctx context.Context, workflow string) ([]Entity, error)
 	// TraceCount returns how many events traces has of a workflow, and the newest frame that brought one.
-	TraceCount func(workflow string) (events, lastBronzeSeq int64, err error)
+	TraceCount func(ctx context.Context, workflow string) (events, lastBronzeSeq int64, err error)
 	// AsOf returns the entities of a workflow as they were at a time.
 	AsOf func(ctx context.Context, workflow string, at time.Time) ([]Entity, error)
 	// Histories lists workflows and tells conversations.
@@ -40,9 +40,9 @@ type Local struct {
 	// Progress implements Settled.
 	Progress func(ctx context.Context) (Settled, error)
 	// Quarantines tells whether anything was taken back at all.
-	Quarantines func() (bool, error)
+	Quarantines func(ctx context.Context) (bool, error)
 	// QuarantinedBy returns the event that took back the event or entity with an id, "" if none did.
-	QuarantinedBy func(id string) (string, error)
+	QuarantinedBy func(ctx context.Context, id string) (string, error)
 	// Letters returns what lies on DEAD, oldest first, behind a sequence, and whether there are more than were asked for.
 	Letters func(ctx context.Context, after uint64, limit int) (letters []Dead, more bool, err error)
 	// Summary counts what every layer holds.
@@ -65,9 +65,13 @@ const (
 
 // Capabilities implements View.
 func (l *Local) Capabilities(ctx context.Context) ([]Capability, error) {
-	return query[Capability](ctx, l.Store, schema.Query{
+	rows, err := query[Capability](ctx, l.Store, schema.Query{
 		Table: schema.CapabilityMetrics, OrderBy: []schema.Order{{Column: "capability"}, {Column: "bucket"}}, Limit: maxMetrics,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return sumCapabilities(rows)
 }
 
 // Graph implements View.
@@ -79,7 +83,7 @@ func (l *Local) Graph(ctx context.Context) (*Graph, error) {
 		return nil, err
 	}
 	g := &Graph{Nodes: []Element{}, Edges: []Element{}}
-	for _, e := range elements {
+	for _, e := range sumElements(elements) {
 		if e.Element == "node" {
 			g.Nodes = append(g.Nodes, e)
 		} else {

@@ -2,6 +2,7 @@ package query
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,9 +17,9 @@ const (
 )
 
 // unknown is the error for a workflow of which nothing is known; it names those that may have been meant.
-func (l *Local) unknown(workflow string) error {
+func (l *Local) unknown(ctx context.Context, workflow string) error {
 	looked, names := 0, nearest{to: strings.ToLower(strings.TrimSpace(workflow))}
-	err := l.Histories.Names(func(name string) bool {
+	err := l.Histories.Names(ctx, func(name string) bool {
 		names.consider(name)
 		looked++
 		return looked < maxNamesLooked

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // named is Histories of workflows that have names and nothing else.
 type named []string
 
-func (n named) Names(use func(string) bool) error {
+func (n named) Names(_ context.Context, use func(string) bool) error {
 	for _, name := range n {
 		if !use(name) {
 			return nil
@@ -24,7 +24,7 @@ func (n named) Names(use func(string) bool) error {
 	return nil
 }
 
-func (n named) Summary(string) (*WorkflowSummary, error) { return nil, nil }
+func (n named) Summary(context.Context, string) (*WorkflowSummary, error) { return nil, nil }
 
 func (n named) Workflows(context.Context, string, time.Time, int, func(*WorkflowSummary) bool) ([]WorkflowSummary, string, error) {
 	return nil, "", nil

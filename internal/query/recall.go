@@ -32,7 +32,7 @@ func (l *Local) Recall(ctx context.Context, request RecallRequest) ([]Hit, error
 	if err := request.check(); err != nil {
 		return nil, err
 	}
-	if err := l.passQuarantine(&request); err != nil {
+	if err := l.passQuarantine(ctx, &request); err != nil {
 		return nil, err
 	}
 	hits, err := l.choose(ctx, request)
@@ -46,11 +46,11 @@ func (l *Local) Recall(ctx context.Context, request RecallRequest) ([]Hit, error
 }
 
 // passQuarantine spares a search the condition that leaves out what was taken back, where nothing was.
-func (l *Local) passQuarantine(request *RecallRequest) error {
+func (l *Local) passQuarantine(ctx context.Context, request *RecallRequest) error {
 	if request.IncludeQuarantined {
 		return nil
 	}
-	some, err := l.Quarantines()
+	some, err := l.Quarantines(ctx)
 	if err != nil {
 		return fmt.Errorf("view: is anything quarantined: %w", err)
 	}

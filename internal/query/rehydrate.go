@@ -60,7 +60,7 @@ func (l *Local) Rehydrate(ctx context.Context, workflow string, opts RehydrateOp
 		return nil, err
 	}
 	if w.EntitiesTotal == 0 && w.Events == 0 && len(w.Promotions) == 0 {
-		return nil, l.unknown(workflow)
+		return nil, l.unknown(ctx, workflow)
 	}
 	return w, nil
 }
@@ -196,7 +196,7 @@ func saidAt(e *Entity) time.Time {
 // readEvents counts the workflow's events and finds the newest frame that holds one.
 func (l *Local) readEvents(ctx context.Context, w *Workflow, opts RehydrateOptions) (err error) {
 	if opts.At.IsZero() {
-		w.Events, w.LastBronzeSeq, err = l.TraceCount(w.WorkflowID)
+		w.Events, w.LastBronzeSeq, err = l.TraceCount(ctx, w.WorkflowID)
 		return err
 	}
 	r, err := l.Store.Query(ctx, schema.Query{

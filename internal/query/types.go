@@ -244,6 +244,8 @@ type Capability struct {
 	OutputTokens int64     `col:"output_tokens" json:"output_tokens"`
 	Workflows    int64     `col:"workflows" json:"workflows"`
 	CostUSD      float64   `col:"cost_usd" json:"cost_usd,omitempty"` // of the calls that have a price
+
+	Latencies string `col:"latencies" json:"-"` // of a partition, by bin
 }
 
 // CapabilityList is the answer about capabilities over HTTP and for scripts.

@@ -80,9 +80,9 @@ const (
 type Histories interface {
 	Workflows(ctx context.Context, cursor string, since time.Time, limit int, accept func(*WorkflowSummary) bool) ([]WorkflowSummary, string, error)
 	// Summary is what a list shows of a workflow, nil if nothing is known of it.
-	Summary(workflow string) (*WorkflowSummary, error)
+	Summary(ctx context.Context, workflow string) (*WorkflowSummary, error)
 	// Names passes the names of workflows to use until it returns false.
-	Names(use func(name string) (more bool)) error
+	Names(ctx context.Context, use func(name string) (more bool)) error
 	Conversation(ctx context.Context, workflow string, request ConversationRequest, maxBytes int) ([]Entity, string, error)
 }
 

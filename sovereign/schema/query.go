@@ -67,6 +67,9 @@ func combine(op string, filters []Filter) Filter {
 			parts = append(parts, "("+f.sql+")")
 		}
 	}
+	if len(parts) == 1 {
+		return Filter{parts[0][1 : len(parts[0])-1]}
+	}
 	return Filter{strings.Join(parts, op)}
 }
 

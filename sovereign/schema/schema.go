@@ -90,6 +90,7 @@ var All = []Table{
 			integerOrNull("input_tokens"), integerOrNull("output_tokens"), integer("bytes"), integer("removed"),
 			integer("silver_seq"), integerOrNull("part"), textOrNull("role"), textOrNull("title"), integerOrNull("cached_tokens"),
 			integerOrNull("reasoning_tokens"), realOrNull("cost_usd"), textOrNull("capability_kind"), // model, tool, method
+			integerOrNull("partition"), // of a log with several
 		}, nil),
 		Indexes: []Index{{"workflow_id", BTree}, {"entity_uuid", BTree}, {"event_uuid", BTree}},
 	},
@@ -123,7 +124,8 @@ var All = []Table{
 			integer("errors"), integerOrNull("latency_p50_us"), integerOrNull("latency_p95_us"),
 			integerOrNull("latency_p99_us"), integer("bytes"), integer("input_tokens"), integer("output_tokens"),
 			integer("workflows"), textOrNull("kind"), // model, tool, method
-			realOrNull("cost_usd"), // of the calls that have a price
+			realOrNull("cost_usd"),                              // of the calls that have a price
+			integerOrNull("partition"), textOrNull("latencies"), // of a log with several: pairs of a bin and its count
 		}, nil),
 	},
 	{
@@ -133,6 +135,7 @@ var All = []Table{
 			text("source"), text("source_type"), // workflow, agent, capability, model
 			textOrNull("target"), textOrNull("target_type"), textOrNull("relation"), // calls, answers, follows
 			integer("count"), integer("errors"), instantOrNull("first_at"), instantOrNull("last_at"),
+			integerOrNull("partition"), // of a log with several, whose rows are summed up by whoever reads them
 		}, nil),
 	},
 	{

@@ -96,7 +96,7 @@ type audit struct {
 	report   *Report // of reached
 	expected *expected
 	letters  *deadletter.Ledger
-	gold     *gold.Gold // fresh, over expected
+	gold     *gold.Partitions // fresh, over expected
 	aged     *agedOut
 }
 
@@ -131,7 +131,7 @@ func (a *audit) openScratch(ctx context.Context) (err error) {
 	options := a.Gold
 	options.Dir, options.Store, options.Epoch, options.CacheBytes = filepath.Join(a.Dir, "state"), a.expected, epoch, cacheBytes
 	options.Fault = nil
-	a.gold, err = gold.Open(ctx, options)
+	a.gold, err = gold.OpenPartitions(ctx, options)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -22,6 +23,7 @@ type expected struct {
 	*scratch
 	workflow string // whose rows are kept; "": all
 	kept     map[string]time.Time
+	noting   sync.Mutex       // partitions are folded at once; it guards new
 	new      map[key]struct{} // events of the group being folded that were in no earlier frame
 }
 
@@ -69,17 +71,24 @@ func (e *expected) Query(_ context.Context, q schema.Query) (array.RecordReader,
 	return array.NewRecordReader(schema.ByName(q.Table).Schema, nil)
 }
 
-// beginGroup is called before the frames of a range are folded as one group.
+// beginGroup is called before the frames of a range are folded as one group. Where that was interrupted, some partitions know its
+// events already, so what was noted of them stays.
 func (e *expected) beginGroup(from, to uint64) error {
-	clear(e.new)
+	begun, _, err := e.recallGroup()
+	if err != nil {
+		return err
+	}
 	writes := e.db.NewBatch()
 	defer writes.Close()
 	span := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, from), to)
 	if err := writes.Set([]byte{keyGroup}, span, nil); err != nil {
 		return stateError(err)
 	}
-	if err := writes.DeleteRange([]byte{keyNew}, []byte{keyNew + 1}, nil); err != nil {
-		return stateError(err)
+	if begun != from {
+		clear(e.new)
+		if err := writes.DeleteRange([]byte{keyNew}, []byte{keyNew + 1}, nil); err != nil {
+			return stateError(err)
+		}
 	}
 	return stateError(writes.Commit(pebble.Sync))
 }
@@ -90,6 +99,8 @@ func (e *expected) note(l *layout, rows arrow.Record) error {
 	if err != nil {
 		return err
 	}
+	e.noting.Lock()
+	defer e.noting.Unlock()
 	writes := e.db.NewBatch()
 	defer writes.Close()
 	for row := range int(rows.NumRows()) {

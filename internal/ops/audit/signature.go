@@ -25,8 +25,12 @@ type layout struct {
 // columnsMax is the number of columns whose presence fits into the last word of a signature.
 const columnsMax = 64
 
-// silverSeq numbers the messages of SILVER, which is a buffer and proves nothing.
-const silverSeq = "silver_seq"
+// Columns of traces that prove nothing: the number of the message of SILVER, which is a buffer, and the partition, which follows
+// from the workflow.
+const (
+	silverSeq = "silver_seq"
+	partition = "partition"
+)
 
 // ofPromotion are the columns of promotions that the log determines; what became of each, the registry knows.
 var ofPromotion = []string{"event_uuid", "event_cid", "workflow_id", "ts", "payload"}
@@ -38,7 +42,7 @@ func newLayout(name string) *layout {
 		return l
 	}
 	for _, field := range l.table.Schema.Fields() {
-		if field.Name != silverSeq {
+		if field.Name != silverSeq && (!l.byFrame || field.Name != partition) {
 			l.columns = append(l.columns, field.Name)
 		}
 	}

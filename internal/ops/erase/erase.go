@@ -27,7 +27,7 @@ type Store interface {
 // Options are the parts of Assay that have something to forget.
 type Options struct {
 	Log    *streams.Log
-	Gold   *gold.Gold
+	Gold   *gold.Partitions
 	Store  Store
 	Silver *silver.Options // as the Silver consumer has them
 	Logger *slog.Logger

@@ -16,8 +16,10 @@ import (
 // gather reads the log up to a sequence and sets the workflow's events aside, as rows of Silver, so that folding stands still only
 // for what comes meanwhile. It notes which frames have no others.
 func (f *forgetting) gather(ctx context.Context, upTo uint64) (err error) {
-	if f.aside, err = newSpool(f.Dir); err != nil {
-		return err
+	if f.aside == nil {
+		if f.aside, err = newSpool(f.Dir); err != nil {
+			return err
+		}
 	}
 	f.read(ctx, upTo, func(record arrow.Record, failed error) bool {
 		if err = failed; err == nil {
@@ -28,12 +30,17 @@ func (f *forgetting) gather(ctx context.Context, upTo uint64) (err error) {
 	return err
 }
 
-// rows yields the workflow's events in the log, as rows of Silver: those that were set aside, and those behind them.
+// rows yields the workflow's events in the log, as rows of Silver, as often as they are asked for: those that were set aside, and
+// those behind them.
 func (f *forgetting) rows(ctx context.Context) iter.Seq2[arrow.Record, error] {
 	return func(yield func(arrow.Record, error) bool) {
-		if f.aside == nil || f.aside.each(yield) {
-			f.read(ctx, f.report.Through, yield)
+		if f.readTo < f.report.Through { // now that nothing comes any more
+			if err := f.gather(ctx, f.report.Through); err != nil {
+				yield(nil, err)
+				return
+			}
 		}
+		f.aside.each(yield)
 	}
 }
 

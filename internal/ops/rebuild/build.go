@@ -112,7 +112,7 @@ type build struct {
 	whole   bool         // the log has all that it ever had, but for what was erased on purpose
 	store   Store
 	letters *deadletter.Ledger
-	gold    *gold.Gold
+	gold    *gold.Partitions
 	result  Result
 }
 
@@ -176,7 +176,7 @@ func (b *build) run(ctx context.Context) (*Result, error) {
 	}
 	options := b.Gold
 	options.Dir, options.Store, options.Epoch = filepath.Join(b.Data, workDir, newDir, StateDir), b.store, epoch
-	if b.gold, err = gold.Open(ctx, options); err != nil {
+	if b.gold, err = gold.OpenPartitions(ctx, options); err != nil {
 		return nil, err
 	}
 	if done := b.gold.Applied(); done >= b.span.From {

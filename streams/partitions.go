@@ -1,0 +1,104 @@
+package streams
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// PartitionsMax is the greatest number of partitions that a log may have: each has a consumer and a state of its own.
+const PartitionsMax = 256
+
+// Keys of BRONZE's metadata.
+const (
+	metaPartitions = "assay.partitions" // their number; a log without it has one
+	metaFleet      = "assay.fleet"      // the log is a fleet's
+)
+
+// Partitions is into how many parts the log is divided by workflow (kernels.Partition). It never changes.
+func (l *Log) Partitions() int { return l.partitions }
+
+// setPartitions writes the number of partitions into the definition of a new BRONZE.
+func setPartitions(s *jetstream.StreamConfig, n int, fleet bool) {
+	s.Metadata = map[string]string{}
+	if n > 1 {
+		s.Metadata[metaPartitions] = strconv.Itoa(n)
+	}
+	if fleet {
+		s.Metadata[metaFleet] = "1"
+	}
+}
+
+// readPartitions reads their number from the definition, and compares it with the one asked for.
+func (l *Log) readPartitions() (err error) {
+	if l.partitions, err = partitionsOf(&l.bronze.CachedInfo().Config); err != nil {
+		return err
+	}
+	if asked := l.cfg.Partitions; asked > 0 && asked != l.partitions {
+		return fmt.Errorf("%w: the log is divided into %d partitions, and that cannot be changed to %d: leave the number out, or begin"+
+			" a new log and ingest again", ErrConfig, l.partitions, asked)
+	}
+	return nil
+}
+
+func partitionsOf(s *jetstream.StreamConfig) (int, error) {
+	text := s.Metadata[metaPartitions]
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > PartitionsMax {
+		return 0, fmt.Errorf("%w: metadata %s of %s is %q, which is no number of partitions", ErrConfig, metaPartitions, StreamBronze, text)
+	}
+	return n, nil
+}
+
+// silverSubject is where on SILVER the batches of a partition go.
+func silverSubject(partition int) string { return "silver." + strconv.Itoa(partition) }
+
+// goldName is the durable consumer of a partition.
+func (l *Log) goldName(partition int) string {
+	if l.partitions == 1 && !l.fleet {
+		return ConsumerGold
+	}
+	return ConsumerGold + "-" + strconv.Itoa(partition)
+}
+
+// GoldConsumer is the durable consumer of a partition of SILVER.
+func (l *Log) GoldConsumer(ctx context.Context, partition int) (jetstream.Consumer, error) {
+	return consumer(ctx, l.silver, l.goldName(partition))
+}
+
+// GoldConsumers are those of all partitions.
+func (l *Log) GoldConsumers() (all []func(context.Context) (jetstream.Consumer, error)) {
+	for n := range l.partitions {
+		all = append(all, func(ctx context.Context) (jetstream.Consumer, error) { return l.GoldConsumer(ctx, n) })
+	}
+	return all
+}
+
+// consumerDefinition is a durable consumer and what it takes.
+type consumerDefinition struct {
+	stream jetstream.Stream
+	name   string
+	filter string // "": everything
+}
+
+// consumers are the durable consumers. All acknowledge each message by itself: workers share them, and a work queue takes nothing
+// else.
+func (l *Log) consumers() []consumerDefinition {
+	all := []consumerDefinition{{l.bronze, ConsumerSilver, ""}, {l.promotion, ConsumerPromotion, ""}}
+	if l.fleet { // whoever takes a partition over makes its consumer anew
+		return all
+	}
+	for n := range l.partitions {
+		filter := ""
+		if l.partitions > 1 {
+			filter = silverSubject(n)
+		}
+		all = append(all, consumerDefinition{l.silver, l.goldName(n), filter})
+	}
+	return all
+}
