@@ -115,7 +115,7 @@ func BenchmarkRecall(b *testing.B) {
 				store := scaleStore(b, embedder.Dimensions())
 				fillEpisodes(b, store, episodes, texts, embedder)
 				maintain(b, store, embedder)
-				benchRecall(b, &query.Local{Store: store, Embedder: embedder, Quarantines: func() (bool, error) { return false, nil }}, texts)
+				benchRecall(b, &query.Local{Store: store, Embedder: embedder, Quarantines: func(context.Context) (bool, error) { return false, nil }}, texts)
 			})
 		}
 	}

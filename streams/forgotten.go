@@ -67,7 +67,8 @@ func (f *Forgotten) look(workflow string) (through uint64) {
 	return f.through[name]
 }
 
-func (f *Forgotten) add(t Tombstone) {
+// Add notes a tombstone that is in the log.
+func (f *Forgotten) Add(t Tombstone) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.through == nil {
@@ -92,7 +93,7 @@ func (l *Log) Bury(ctx context.Context, t Tombstone) error {
 	if err != nil {
 		return fmt.Errorf("streams: write the tombstone of %q: %w", t.Workflow, err)
 	}
-	l.forgotten.add(t)
+	l.forgotten.Add(t)
 	return nil
 }
 
@@ -136,11 +137,32 @@ func tombstoneKey(workflow string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// WatchForgotten notes tombstones that other processes write, until ctx ends.
+func (l *Log) WatchForgotten(ctx context.Context) error {
+	for ctx.Err() == nil {
+		watch, err := l.tombstones.WatchAll(ctx, jetstream.IgnoreDeletes())
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("streams: watch the tombstones: %w", err)
+		}
+		for entry := range watch.Updates() {
+			var t Tombstone
+			if entry != nil && json.Unmarshal(entry.Value(), &t) == nil {
+				l.forgotten.Add(t)
+			}
+		}
+		_ = watch.Stop() // the server forgets it anyway
+	}
+	return nil
+}
+
 // loadForgotten reads the tombstones when the log is opened.
 func (l *Log) loadForgotten(ctx context.Context) error {
 	all, err := l.Tombstones(ctx)
 	for _, t := range all {
-		l.forgotten.add(t)
+		l.forgotten.Add(t)
 	}
 	return err
 }

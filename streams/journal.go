@@ -62,6 +62,19 @@ func (l *Log) findFleet(ctx context.Context) error {
 	return nil
 }
 
+// Defined tells whether a server has a log already.
+func Defined(ctx context.Context, nc *nats.Conn) (bool, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return false, fmt.Errorf("streams: %w", err)
+	}
+	_, err = retry(ctx, openTimeout, func(ctx context.Context) (jetstream.Stream, error) { return js.Stream(ctx, StreamBronze) })
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Fleet tells whether the log is shared by several workers.
 func (l *Log) Fleet() bool { return l.fleet }
 
@@ -80,6 +93,7 @@ type Journal struct {
 	mu     sync.Mutex
 	last   uint64 // sequence of the partition's last record
 	number uint64 // of records of this epoch
+	bytes  uint64 // of them
 	failed error
 }
 
@@ -89,11 +103,11 @@ func (l *Log) BeginEpoch(ctx context.Context, partition int, epoch, last uint64)
 	return j, j.put(ctx, nil, 0)
 }
 
-// Last is the sequence of the last record.
-func (j *Journal) Last() uint64 {
+// Bytes is how much was written in this epoch.
+func (j *Journal) Bytes() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.last
+	return j.bytes
 }
 
 // Append stores a commit, durably, and returns the sequence of its last record. Once it has failed it goes on failing, since
@@ -131,6 +145,7 @@ func (j *Journal) put(ctx context.Context, body []byte, more int) error {
 	})
 	if err == nil {
 		j.last = ack.Sequence
+		j.bytes += uint64(len(body))
 		return nil
 	}
 	if errorCode(err) != jetstream.JSErrCodeStreamWrongLastSequence {
@@ -152,16 +167,38 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// JournalEnd returns the sequence of the last record of a partition, 0 if there is none.
-func (l *Log) JournalEnd(ctx context.Context, partition int) (uint64, error) {
+// JournalEnd returns the sequence of the last record of a partition and the epoch that it is of, zeros if there is none.
+func (l *Log) JournalEnd(ctx context.Context, partition int) (seq, epoch uint64, err error) {
 	last, err := l.journal.GetLastMsgForSubject(ctx, stateSubject(partition))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
+		return 0, 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("streams: read the journal of partition %d: %w", partition, err)
+		return 0, 0, fmt.Errorf("streams: read the journal of partition %d: %w", partition, err)
 	}
-	return last.Sequence, nil
+	return last.Sequence, parseUint(last.Header.Get(headerEpoch), 0), nil
+}
+
+// JournalBegan tells the journal of one fleet from any other: when it was made.
+func (l *Log) JournalBegan() time.Time { return l.journal.CachedInfo().Created }
+
+// PurgeJournal drops the records of a partition up to a sequence.
+func (l *Log) PurgeJournal(ctx context.Context, partition int, upTo uint64) error {
+	err := l.journal.Purge(ctx, jetstream.WithPurgeSubject(stateSubject(partition)), jetstream.WithPurgeSequence(upTo+1))
+	if err != nil {
+		return fmt.Errorf("streams: purge the journal of partition %d: %w", partition, err)
+	}
+	return nil
+}
+
+// GoldLag is how many batches of a partition are not folded.
+func (l *Log) GoldLag(ctx context.Context, partition int) (uint64, error) {
+	c, err := l.GoldConsumer(ctx, partition)
+	if err != nil {
+		return 0, err
+	}
+	info := c.CachedInfo()
+	return info.NumPending + uint64(info.NumAckPending), nil
 }
 
 // ReadJournal passes the commits of a partition after a sequence to use, in order, each with the sequence of its last record.

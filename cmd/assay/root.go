@@ -48,7 +48,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddCommand(
 		p.runCommand(), p.ingestCommand(), p.tapCommand(), p.proxyCommand(), p.replayCommand(), p.auditCommand(), p.rebuildCommand(),
 		p.mcpCommand(), p.workflowsCommand(), p.showCommand(), p.getCommand(), p.verifyCommand(), p.rehydrateCommand(), p.recallCommand(), p.forgetCommand(), p.capabilitiesCommand(), p.graphCommand(), p.promotionsCommand(),
-		p.deadCommand(), p.statusCommand(), p.uuidCommand(),
+		p.deadCommand(), p.statusCommand(), p.uuidCommand(), p.fleetCommand(),
 	)
 	return root
 }

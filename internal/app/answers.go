@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -120,7 +122,7 @@ func (p *Pipeline) counted(ctx context.Context) (*query.Summary, error) {
 
 // upToDate is s with the counts that the log and Gold keep.
 func (p *Pipeline) upToDate(s *query.Summary, tally streams.Tally) *query.Summary {
-	now, totals := *s, p.gold.Totals()
+	now, totals := *s, p.totals()
 	now.Bronze = query.BronzeSummary{Frames: tally.Frames, Events: tally.Events, Bytes: tally.Bytes}
 	now.Silver.Events, now.Silver.Shed, now.Silver.Dead = totals.Events, totals.Shed, totals.Dead
 	now.Gold.Traces, now.Gold.Entities = totals.Traces, totals.Entities
@@ -188,11 +190,41 @@ func (p *Pipeline) Ready(ctx context.Context) (warnings []string, err error) {
 	if _, err := p.log.SilverLag(ctx); err != nil {
 		return nil, err
 	}
+	if p.fleet != nil && !p.fleet.Joined() {
+		return nil, errors.New("this worker is joining the fleet: not all partitions are with their owners yet")
+	}
 	return p.warnings(ctx)
 }
 
 // partition is one of the log's partitions.
-func (p *Pipeline) partition(n int) partition { return here{p.gold, n} }
+func (p *Pipeline) partition(n int) partition {
+	if p.joins() && !p.gold.Has(n) {
+		return there{p, n}
+	}
+	return here{p.gold, n}
+}
+
+// totals are the counts of all partitions; those of a worker that does not answer are left out.
+func (p *Pipeline) totals() (sum gold.Totals) {
+	if !p.joins() {
+		return p.gold.Totals()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+	defer cancel()
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, part := range p.partitions() {
+		asking.Go(func() {
+			if t, err := part.Totals(ctx); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				sum.Add(t)
+			}
+		})
+	}
+	asking.Wait()
+	return sum
+}
 
 // partitionOf is that of a workflow.
 func (p *Pipeline) partitionOf(workflow string) partition { return p.partition(p.gold.Of(workflow)) }
@@ -208,7 +240,11 @@ func (p *Pipeline) partitions() []partition {
 
 // unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
 func (p *Pipeline) unsettled(ctx context.Context, workflow string) ([]query.Entity, error) {
-	return p.partitionOf(workflow).Unsettled(ctx, workflow)
+	live, err := p.partitionOf(workflow).Unsettled(ctx, workflow)
+	if err == nil && p.joins() { // what has settled since, another worker may have written
+		err = p.store.Refresh(ctx)
+	}
+	return live, err
 }
 
 // asOf returns the entities of a workflow as they were at a time.
@@ -228,6 +264,9 @@ func (p *Pipeline) traceCount(ctx context.Context, workflow string) (events, las
 
 // quarantines tells whether anything is quarantined.
 func (p *Pipeline) quarantines(ctx context.Context) (bool, error) {
+	if p.joins() { // asking all costs more than the condition that this spares
+		return true, nil
+	}
 	for _, part := range p.partitions() {
 		if some, err := part.Quarantines(ctx); some || err != nil {
 			return some, err

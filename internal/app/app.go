@@ -16,6 +16,7 @@ import (
 	"assay/consumers/silver"
 	"assay/internal/budget"
 	"assay/internal/config"
+	"assay/internal/fleet"
 	"assay/internal/ops/embedding"
 	"assay/internal/ops/rebuild"
 	"assay/internal/query"
@@ -54,8 +55,16 @@ type Options struct {
 	OpenStore func(ctx context.Context, root string, dimensions int, shares budget.Shares) (Store, error)
 	// ReplaceStore puts the tables that lie in a folder in the place of those of the store at a URL.
 	ReplaceStore func(ctx context.Context, root, from string) error
+	// FenceStore takes a partition over in the store, and returns the store as its owner writes to it in that epoch; Fenced tells of
+	// an error that it means that another one has taken it over since. A fleet needs both.
+	FenceStore func(ctx context.Context, store Store, partition int, epoch uint64) (gold.Store, error)
+	Fenced     func(err error) bool
+	// Version of the program, for the other workers of a fleet.
+	Version string
 	// Reading leaves an existing log's definition as it is, whatever Config says: for those who come to read.
 	Reading bool
+	// Defining defines the log of an outside cluster, or changes its definition.
+	Defining bool
 	// Rebuilding, if not nil, allows Open to make tables and state anew from the log where the state was lost or is another
 	// version's, and is told how many frames of how many are done.
 	Rebuilding func(done, total uint64)
@@ -84,6 +93,8 @@ type Pipeline struct {
 		events uint64
 	}
 	gold      *gold.Partitions
+	fleet     *fleet.Fleet       // nil without, and for those who come to read
+	refused   atomic.Uint64      // writes, because another worker had taken over
 	registry  promotion.Registry // nil if none is configured
 	promotion *promotion.Publisher
 	silver    *silver.Silver
@@ -110,7 +121,7 @@ type Pipeline struct {
 // Open opens everything without processing anything. Unless it fails, Close must be called.
 func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 	p := &Pipeline{opts: opts, shares: budget.For(opts.Config.Memory), auditing: make(chan struct{}, 1)}
-	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgettingAtOnce, p.openConsumers} {
+	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgettingAtOnce, p.openConsumers, p.openFleet} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
 		}

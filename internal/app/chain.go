@@ -42,6 +42,9 @@ func (p *Pipeline) extendChain(ctx context.Context) error {
 
 // extendChainOnce counts the frames, too, before they leave the log.
 func (p *Pipeline) extendChainOnce(ctx context.Context) {
+	if !p.leads() {
+		return
+	}
 	_, err := p.log.ExtendChain(ctx)
 	if err == nil {
 		err = p.log.KeepTally(ctx)

@@ -118,7 +118,7 @@ func (p *Pipeline) passed(ctx context.Context, consumer jetstream.Consumer) erro
 
 // endForgettingAtOnce ends what was interrupted where nothing is going to run. Start does so beside serving.
 func (p *Pipeline) endForgettingAtOnce(ctx context.Context) error {
-	if !p.opts.Reading {
+	if !p.opts.Reading || p.joins() {
 		return nil
 	}
 	return p.endForgetting(ctx)
@@ -149,6 +149,9 @@ func (p *Pipeline) afterForgetting(part func(context.Context) error) func(contex
 // endForgetting ends what was interrupted. If that fails, the tombstone still keeps what is forgotten from coming back, and the
 // next start tries again.
 func (p *Pipeline) endForgetting(ctx context.Context) error {
+	if p.joins() { // another worker may be at it
+		return nil
+	}
 	options, err := p.forgetOptions()
 	if err != nil {
 		return err
@@ -161,5 +164,9 @@ func (p *Pipeline) endForgetting(ctx context.Context) error {
 
 func (p *Pipeline) forgetOptions() (erase.Options, error) {
 	silver, err := p.silverOptions()
-	return erase.Options{Log: p.log, Gold: p.gold, Store: p.store, Silver: &silver, Logger: p.opts.Logger, Dir: p.opts.Config.Data, Running: p.stop != nil}, err
+	var from erase.Gold = p.gold
+	if p.joins() {
+		from = everywhere{p}
+	}
+	return erase.Options{Log: p.log, Gold: from, Store: p.store, Silver: &silver, Logger: p.opts.Logger, Dir: p.opts.Config.Data, Running: p.stop != nil}, err
 }

@@ -59,7 +59,10 @@ func (p *Pipeline) busy(ctx context.Context) (bool, error) {
 	if busy, err := p.promotion.Busy(ctx); busy || err != nil {
 		return busy, err
 	}
-	if err := p.gold.FlushAll(ctx); err != nil {
+	if p.fleet != nil && !p.fleet.Settled() {
+		return true, nil
+	}
+	if _, err := p.flushAll(ctx); err != nil {
 		return false, err
 	}
 	return p.vectors.Busy(ctx)

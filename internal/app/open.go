@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -42,6 +43,8 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	cfg := streams.DefaultConfig()
 	cfg.MaxBytes, cfg.MaxAge, cfg.Ring, cfg.Replicas = c.Log.MaxBytes, c.Log.MaxAge, c.Log.Discard == config.DiscardOld, c.Log.Replicas
 	cfg.Reading, cfg.AckWait, cfg.Partitions = p.opts.Reading, c.Log.AckWait, c.Log.Partitions
+	cfg.Joining = c.NATS.URL != "" && !p.opts.Defining // there streams are defined by `assay fleet`
+	cfg.Fleet = p.opts.Defining
 	if c.NATS.URL == "" {
 		p.server, err = streams.StartServer(ctx, streams.ServerConfig{
 			DataDir: c.Data, Config: p.opts.NATSConfig, ConfigFile: c.NATS.Config, Listen: c.NATS.Listen,
@@ -59,6 +62,9 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	}
 	if p.log, err = streams.Open(ctx, p.conn, cfg); err != nil {
 		return err
+	}
+	if c.NATS.URL != "" && !p.log.Fleet() {
+		return fmt.Errorf("%w: the log at %s is no fleet's: ingest its sources into one that `assay fleet init` has defined", streams.ErrConfig, c.NATS.URL)
 	}
 	if p.server != nil { // nobody else consumes what is embedded here
 		if err := p.server.BoundMemory(); err != nil {
@@ -116,6 +122,9 @@ func (p *Pipeline) connect() (*nats.Conn, error) {
 // openStore opens the tables and the state that they are views of, after it has finished a rebuild whose end was
 // interrupted. A state that cannot be used is made anew from the log.
 func (p *Pipeline) openStore(ctx context.Context) error {
+	if p.joins() {
+		return p.joinStore(ctx)
+	}
 	if err := p.swap(ctx); err != nil {
 		return err
 	}
@@ -174,6 +183,29 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 		err = fmt.Errorf("%w: traces is empty, and %d rows were written", gold.ErrStateLost, totals.Traces)
 	}
 	return err
+}
+
+// joinStore opens the tables that a fleet shares. States are opened as partitions are taken over.
+func (p *Pipeline) joinStore(ctx context.Context) (err error) {
+	if err := os.MkdirAll(p.opts.Config.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if p.store, err = p.opts.OpenStore(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares); err != nil {
+		p.store = nil
+		return unopened(err, p.opts.Config.Data)
+	}
+	p.vectors = embedding.New(p.store, p.embedder, p.opts.Logger)
+	if have, want := p.store.Dimensions(), p.embedder.Dimensions(); have != want {
+		return fmt.Errorf("%w: the tables have vectors of %d numbers, the embedder gives %d: give all workers the same embedder", gold.ErrOptions, have, want)
+	}
+	options, err := p.goldOptions(ctx)
+	if err != nil {
+		return err
+	}
+	options.Dir, options.Store = p.statesDir(), p.store
+	p.gold = gold.NewPartitions(options)
+	p.vectors.Exclusive, p.vectors.Renewed = p.gold.BetweenFlushes, p.ensureVectorIndex
+	return p.readTables(ctx)
 }
 
 func (p *Pipeline) openTables(ctx context.Context) (err error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"assay/consumers/gold"
 	"assay/internal/ops/audit"
 	"assay/streams"
 )
@@ -39,8 +40,9 @@ func (p *Pipeline) atRest(ctx context.Context, do func(audit.Rest) error) error 
 	}
 	defer resume()
 	upTo, err := p.drain(resting)
+	var totals gold.Totals
 	if err == nil {
-		err = p.gold.FlushAll(resting)
+		totals, err = p.flushAll(resting)
 	}
 	if err != nil {
 		if resting.Err() != nil && ctx.Err() == nil {
@@ -48,10 +50,36 @@ func (p *Pipeline) atRest(ctx context.Context, do func(audit.Rest) error) error 
 		}
 		return err
 	}
-	totals := p.gold.Totals()
+	if p.joins() { // nothing comes that others could write
+		if err := p.store.Refresh(ctx); err != nil {
+			return err
+		}
+		return p.keepPaused(ctx, func() error {
+			return do(audit.Rest{UpTo: upTo, Totals: &totals, Resume: func() {}})
+		})
+	}
 	return p.gold.BetweenFlushes(func() error {
 		return do(audit.Rest{UpTo: upTo, Totals: &totals, Resume: resume})
 	})
+}
+
+// keepPaused runs do while Silver stays paused.
+func (p *Pipeline) keepPaused(ctx context.Context, do func() error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	tick := time.NewTicker(restWithin / 3)
+	defer tick.Stop()
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C: // where it fails the pause ends by itself, and what is compared differs
+				_, _ = p.log.JetStream().PauseConsumer(ctx, streams.StreamBronze, streams.ConsumerSilver, time.Now().Add(restWithin))
+			}
+		}
+	}()
+	return do()
 }
 
 // drain waits until all that Silver took is in the tables, and returns the last sequence of it.
@@ -92,7 +120,7 @@ func (p *Pipeline) atRestStopped(ctx context.Context, do func(audit.Rest) error)
 	if err != nil {
 		return fmt.Errorf("read stream BRONZE: %w", err)
 	}
-	totals := p.gold.Totals()
+	totals := p.totals()
 	return do(audit.Rest{UpTo: info.State.LastSeq, Totals: &totals, Resume: func() {}})
 }
 
@@ -106,7 +134,8 @@ func (p *Pipeline) settle(ctx context.Context) error {
 	if busy {
 		return fmt.Errorf("%w: finish with `assay run --data %s --until-idle`, then try again", ErrBehind, p.opts.Config.Data)
 	}
-	return p.gold.FlushAll(ctx)
+	_, err = p.flushAll(ctx)
+	return err
 }
 
 // layers are the consumers, in the order in which work moves through them.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"assay/internal/config"
 	"assay/sovereign/schema"
 	"assay/streams"
 )
@@ -15,6 +16,8 @@ import (
 const (
 	// lagInterval is how often the lag of Silver is measured for the load gate.
 	lagInterval = 250 * time.Millisecond
+	// refreshInterval is how often a worker of a fleet looks for what others have written.
+	refreshInterval = time.Second
 	// upkeepInterval is how often tables are compacted.
 	upkeepInterval = 2 * time.Minute
 	// extendEvents is by how many events tables grow before indexes are extended, extendLook how often their growth is looked at.
@@ -48,10 +51,12 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	p.stop, p.done, p.resumed = stop, make(chan struct{}), make(chan struct{})
 	group, running := errgroup.WithContext(running)
 	for name, part := range map[string]func(context.Context) error{
-		"silver":     func(ctx context.Context) error { return p.silver.Run(ctx, silver) },
-		"gold":       p.afterForgetting(func(ctx context.Context) error { return p.gold.Run(ctx, p.log.GoldConsumer) }),
-		"promotion":  p.afterForgetting(p.promotion.Run),
+		"silver":     p.inRole(config.RoleRefine, func(ctx context.Context) error { return p.silver.Run(ctx, silver) }),
+		"gold":       p.afterForgetting(p.fold),
+		"promotion":  p.inRole(config.RoleFold, p.afterForgetting(p.promotion.Run)),
 		"forgetting": p.resumeForgetting(release),
+		"tombstones": p.watchForgotten,
+		"refresh":    p.refresh,
 		"vectors":    p.vectors.Run,
 		"upkeep":     p.upkeep,
 		"lag":        p.measureLag,
@@ -70,6 +75,49 @@ func (p *Pipeline) Start(ctx context.Context) error {
 		close(p.done)
 	}()
 	return nil
+}
+
+// inRole is a part that this process has if it has the role.
+func (p *Pipeline) inRole(role string, part func(context.Context) error) func(context.Context) error {
+	if p.opts.Config.Fleet.Has(role) {
+		return part
+	}
+	return func(context.Context) error { return nil }
+}
+
+// fold folds all partitions, or in a fleet those that come to be owned here.
+func (p *Pipeline) fold(ctx context.Context) error {
+	if p.fleet != nil {
+		return p.fleet.Run(ctx)
+	}
+	return p.gold.Run(ctx, p.log.GoldConsumer)
+}
+
+// watchForgotten notes what other workers forget.
+func (p *Pipeline) watchForgotten(ctx context.Context) error {
+	if !p.joins() {
+		return nil
+	}
+	return p.log.WatchForgotten(ctx)
+}
+
+// refresh shows questions what other workers write to the tables.
+func (p *Pipeline) refresh(ctx context.Context) error {
+	if !p.joins() {
+		return nil
+	}
+	tick := time.NewTicker(refreshInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := p.store.Refresh(ctx); err != nil && ctx.Err() == nil {
+			p.opts.Logger.Warn("what other workers have written cannot be seen, will try again", "error", err)
+		}
+	}
 }
 
 // Done is closed when processing has ended.
@@ -126,7 +174,7 @@ func (p *Pipeline) ExtendIndexes(ctx context.Context) error { return p.extendInd
 // followGrowth extends the indexes of tables that have grown, and leaves the machine to a burst as long as it can.
 func (p *Pipeline) followGrowth(ctx context.Context) error {
 	burst := p.bursts()
-	if p.gold.Totals().Traces < p.extended.Load()+extendEvents {
+	if !p.leads() || p.gold.Totals().Traces < p.extended.Load()+extendEvents {
 		return nil
 	}
 	return p.extendIndexes(ctx, burst)
@@ -155,6 +203,9 @@ func (p *Pipeline) bursts() bool {
 
 // Maintain compacts tables and brings their indexes up to date at once.
 func (p *Pipeline) Maintain(ctx context.Context) error {
+	if !p.leads() {
+		return nil
+	}
 	err := errors.Join(p.retain(ctx), p.store.EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
 	for _, t := range schema.All {
 		err = errors.Join(err, p.store.Optimise(ctx, t.Name))

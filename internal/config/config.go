@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type Config struct {
 	Memory    int64  `koanf:"memory"`    // what the program may take in all, in bytes; 0: what its control group grants, or the machine has
 
 	NATS       NATS           `koanf:"nats"`
+	Fleet      Fleet          `koanf:"fleet"`
 	Store      Store          `koanf:"store"`
 	Log        Log            `koanf:"log"`
 	Ingest     Ingest         `koanf:"ingest"`
@@ -53,6 +55,33 @@ type NATS struct {
 	Credentials string `koanf:"credentials"` // path of a .creds file, with url
 	Config      string `koanf:"config"`      // path of a nats.conf for the embedded server; empty: the built-in one
 	Listen      string `koanf:"listen"`      // host:port of the embedded server for other NATS clients; empty: none
+}
+
+// Fleet says what part this process has among the workers of an outside cluster.
+type Fleet struct {
+	Name  string   `koanf:"name"`  // of this worker, its own among all; empty: the host's, with a part of its data directory's
+	Roles []string `koanf:"roles"` // what it does; empty: everything
+}
+
+// Roles of a worker.
+const (
+	RoleCapture = "capture" // takes events in
+	RoleRefine  = "refine"  // makes rows of them
+	RoleFold    = "fold"    // owns partitions: folds their rows and writes tables
+	RoleServe   = "serve"   // answers questions
+)
+
+// Has tells whether a worker has a role.
+func (f Fleet) Has(role string) bool { return len(f.Roles) == 0 || slices.Contains(f.Roles, role) }
+
+// validName is what a key of a bucket may be.
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+func (f Fleet) validate(check func(ok bool, key, want string)) {
+	check(f.Name == "" || validName.MatchString(f.Name), "fleet.name", "up to 64 letters, digits, - and _")
+	for _, role := range f.Roles {
+		check(slices.Contains([]string{RoleCapture, RoleRefine, RoleFold, RoleServe}, role), "fleet.roles", "some of capture, refine, fold and serve")
+	}
 }
 
 // Store says where the tables are.
@@ -230,6 +259,7 @@ func (c *Config) Validate() error {
 	check(c.Log.Replicas >= 1 && c.Log.Replicas <= 5, "log.replicas", "1 to 5")
 	check(c.Log.Partitions >= 0 && c.Log.Partitions <= streams.PartitionsMax, "log.partitions", "0 (as the log is defined) to 256")
 	check(c.Log.AckWait >= time.Second, "log.ack_wait", "a duration such as 1m, at least 1s")
+	c.Fleet.validate(check)
 	c.Ingest.validate(check)
 	c.Registry.validate(check)
 	c.Embeddings.validate(check)

@@ -16,6 +16,8 @@ var Settings = []Setting{
 	{"nats.credentials", "nats-credentials", "path of a .creds file for --nats"},
 	{"nats.config", "nats-config", "path of a nats.conf for the embedded server"},
 	{"nats.listen", "nats-listen", "host:port at which the embedded server also serves other NATS clients"},
+	{"fleet.name", "name", "name of this worker of a fleet, its own among all; without it the host's and a part of its data directory's"},
+	{"fleet.roles", "role", "what this worker of a fleet does: some of capture,refine,fold,serve; without it everything"},
 	{"store.url", "store", "where the tables are: a folder, or an object store such as s3://bucket/memory; without it DATA/sovereign"},
 	{"log.max_bytes", "log-max-bytes", "size of a full log, such as 32GiB"},
 	{"log.max_age", "log-max-age", "age at which frames leave the log, such as 30d; 0 keeps them"},

@@ -66,8 +66,10 @@ type Fleet struct {
 	members map[string]*seen
 	owners  map[int]*owned
 	tasks   map[int]*task
-	ready   int // watches that have told all there was
+	rests   map[int]time.Time // of partitions where something failed: no earlier is it tried again
+	ready   int               // watches that have told all there was
 	stats   Stats
+	joined  bool
 }
 
 // Stats count what this worker has done.
@@ -96,13 +98,12 @@ type task struct {
 	stop  context.CancelFunc
 	done  chan struct{}
 	err   error
-	rest  time.Time // no earlier is it begun again
 }
 
 // New returns a worker's part; Run begins it.
 func New(opts Options) *Fleet {
 	opts.Self.Instance, opts.Self.Started = uuid.NewString(), time.Now().UTC()
-	return &Fleet{opts: opts, members: map[string]*seen{}, owners: map[int]*owned{}, tasks: map[int]*task{}}
+	return &Fleet{opts: opts, members: map[string]*seen{}, owners: map[int]*owned{}, tasks: map[int]*task{}, rests: map[int]time.Time{}}
 }
 
 // Run takes part until ctx ends, and then hands over what it owns and leaves. Errors wrap ErrName or are those of the buckets at
@@ -154,8 +155,8 @@ func (f *Fleet) turn(ctx context.Context, late bool) {
 	if f.ready < 2 {
 		return
 	}
-	for p := range f.opts.Partitions {
-		f.see(ctx, p)
+	for p, wanted := range shares(f.folding(), f.opts.Partitions) {
+		f.see(ctx, p, wanted)
 	}
 }
 
@@ -286,33 +287,22 @@ func (f *Fleet) folding() (names []string) {
 }
 
 // see does what is to be done about a partition; mu is held.
-func (f *Fleet) see(ctx context.Context, p int) {
-	order, self := ranked(f.folding(), p), f.opts.Self.Name
-	t, o := f.tasks[p], f.owners[p]
-	if t != nil && !f.goesOn(p, t, o, order) {
+func (f *Fleet) see(ctx context.Context, p int, wanted share) {
+	self, o := f.opts.Self.Name, f.owners[p]
+	if t := f.tasks[p]; t != nil && !f.ends(p, t, o, wanted) {
 		return
 	}
 	switch {
-	case len(order) == 0 || time.Now().Before(f.restOf(p)):
-	case order[0] == self && (t == nil || !t.owns) && f.free(o):
+	case time.Now().Before(f.rests[p]):
+	case wanted.owner == self && f.free(o):
 		f.takeOver(ctx, p, o)
-	case len(order) > 1 && order[1] == self && t == nil && f.opts.Follow != nil:
+	case wanted.standby == self && f.opts.Follow != nil:
 		f.begin(ctx, p, false, 0)
 	}
 }
 
-func (f *Fleet) restOf(p int) time.Time {
-	if t := f.tasks[p]; t != nil && t.done == nil {
-		return t.rest
-	}
-	return time.Time{}
-}
-
-// goesOn sees to a task that there is, and tells whether another one may be begun.
-func (f *Fleet) goesOn(p int, t *task, o *owned, order []string) bool {
-	if t.done == nil { // it has ended, and rests
-		return true
-	}
+// ends sees to what is done with a partition, and tells whether that has ended.
+func (f *Fleet) ends(p int, t *task, o *owned, wanted share) bool {
 	select {
 	case <-t.done:
 		f.ended(p, t)
@@ -321,36 +311,32 @@ func (f *Fleet) goesOn(p int, t *task, o *owned, order []string) bool {
 	}
 	self := f.opts.Self.Name
 	switch {
-	case t.owns && (o == nil || o.Epoch > t.epoch || o.Epoch == t.epoch && o.Instance != f.opts.Self.Instance):
+	case t.owns && (o == nil || o.Epoch != t.epoch || o.Instance != f.opts.Self.Instance):
 		t.stop() // somebody has taken it over
-	case t.owns && len(order) > 0 && order[0] != self:
+	case t.owns && wanted.owner != self && wanted.owner != "":
 		t.stop() // somebody is to have it, who waits for this one to be done
-	case !t.owns && (len(order) == 0 || order[0] != self && (len(order) < 2 || order[1] != self)):
+	case !t.owns && wanted.standby != self && wanted.owner != self:
 		t.stop()
-	case !t.owns && order[0] == self && f.free(o):
+	case !t.owns && wanted.owner == self && f.free(o):
 		t.stop() // the copy is to be owned
 	}
 	return false
 }
 
-// ended notes how a task has ended, and gives a partition back that was owned.
+// ended notes how something has ended, and gives a partition back that was owned.
 func (f *Fleet) ended(p int, t *task) {
-	t.done = nil
+	delete(f.tasks, p)
 	if t.err != nil && !errors.Is(t.err, context.Canceled) {
-		t.rest = time.Now().Add(f.opts.Beat)
+		f.rests[p] = time.Now().Add(f.opts.Beat)
 		f.stats.Failures++
 		f.opts.Logger.Warn("fleet: a partition is given up", "partition", p, "epoch", t.epoch, "owned", t.owns, "error", t.err)
 	}
 	if !t.owns {
-		delete(f.tasks, p)
 		return
 	}
+	f.stats.Moves++
 	if err := f.release(p, t.epoch); err != nil {
 		f.opts.Logger.Warn("fleet: a partition could not be given back", "partition", p, "error", err)
-	}
-	f.stats.Moves++
-	if t.rest.IsZero() {
-		delete(f.tasks, p)
 	}
 }
 
@@ -430,9 +416,6 @@ func (f *Fleet) leave(ctx context.Context) error {
 	f.mu.Unlock()
 	var errs []error
 	for p, t := range tasks {
-		if t.done == nil {
-			continue
-		}
 		t.stop()
 		<-t.done
 		f.mu.Lock()
@@ -509,13 +492,21 @@ func (f *Fleet) OwnerOf(p int) string {
 func (f *Fleet) Settled() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for p := range f.opts.Partitions {
-		order, o := ranked(f.folding(), p), f.owners[p]
-		if len(order) == 0 || o == nil || o.Released || o.Name != order[0] {
+	for p, wanted := range shares(f.folding(), f.opts.Partitions) {
+		if o := f.owners[p]; o == nil || o.Released || o.Name != wanted.owner {
 			return false
 		}
 	}
 	return f.ready == 2
+}
+
+// Joined tells whether all partitions have been with their owners since this worker began.
+func (f *Fleet) Joined() bool {
+	settled := f.Settled()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.joined = f.joined || settled
+	return f.joined
 }
 
 // wait returns after d, or with the context's error when that ends.

@@ -8,8 +8,34 @@ import (
 	"strconv"
 )
 
-// ranked orders workers by how much a partition is theirs: the first is to own it, the second to stand by. Where a worker comes or
-// goes, only its own partitions move.
+// share is who is to own a partition, and who stands by; "" for nobody.
+type share struct{ owner, standby string }
+
+// shares divides partitions among workers by rendezvous hashing, no worker getting more than its even part, rounded up. It depends
+// on the set of workers alone, and where one comes or goes, few partitions move besides those that have to.
+func shares(workers []string, partitions int) []share {
+	all := make([]share, partitions)
+	if len(workers) == 0 {
+		return all
+	}
+	most := (partitions + len(workers) - 1) / len(workers)
+	load := map[string]int{}
+	for p := range all {
+		order := ranked(workers, p)
+		for _, name := range order {
+			switch {
+			case all[p].owner == "" && load[name] < most:
+				all[p].owner = name
+				load[name]++
+			case all[p].standby == "":
+				all[p].standby = name
+			}
+		}
+	}
+	return all
+}
+
+// ranked orders workers by how much a partition is theirs.
 func ranked(workers []string, partition int) []string {
 	order := slices.Clone(workers)
 	slices.SortFunc(order, func(a, b string) int {

@@ -24,10 +24,18 @@ type Store interface {
 	Prune(ctx context.Context, table string) error
 }
 
+// Gold is what was folded, in all partitions.
+type Gold interface {
+	Spellings(workflow string) ([]string, error)
+	Forget(ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*gold.Burial, error)) (*gold.Forgotten, error)
+	FlushAll(ctx context.Context) error
+	Compact(ctx context.Context) error
+}
+
 // Options are the parts of Assay that have something to forget.
 type Options struct {
 	Log    *streams.Log
-	Gold   *gold.Partitions
+	Gold   Gold
 	Store  Store
 	Silver *silver.Options // as the Silver consumer has them
 	Logger *slog.Logger
@@ -144,6 +152,32 @@ func (f *forgetting) run(ctx context.Context) error {
 	return f.Log.Bury(ctx, f.report.Tombstone)
 }
 
+// Take takes a buried workflow out of one partition.
+func Take(ctx context.Context, opts Options, from *gold.Gold, t streams.Tombstone) (*gold.Forgotten, error) {
+	f := &forgetting{Options: opts, resumed: true, moved: map[uint64]bool{}, report: &Report{Tombstone: t}}
+	err := f.gather(ctx, t.Through)
+	if f.aside != nil {
+		defer f.aside.close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return from.Forget(ctx, t.Workflow, f.burial)
+}
+
+// burial is what the partitions need to know of what is buried.
+func (f *forgetting) burial(ctx context.Context, _ []string) (*gold.Burial, error) {
+	info, err := f.Log.Bronze().Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
+	}
+	t := &f.report.Tombstone
+	return &gold.Burial{
+		Through: t.Through, Spellings: t.Spellings, Rows: f.rows(ctx),
+		Gaps: info.State.FirstSeq > 1 || info.State.NumDeleted > 0,
+	}, nil
+}
+
 // bury writes the tombstone.
 func (f *forgetting) bury(ctx context.Context, spellings []string) (*gold.Burial, error) {
 	info, err := f.Log.Bronze().Info(ctx)
@@ -161,10 +195,7 @@ func (f *forgetting) bury(ctx context.Context, spellings []string) (*gold.Burial
 		return nil, err
 	}
 	failpoint.Point("forget: buried")
-	return &gold.Burial{
-		Through: t.Through, Spellings: t.Spellings, Rows: f.rows(ctx),
-		Gaps: info.State.FirstSeq > 1 || info.State.NumDeleted > 0,
-	}, nil
+	return f.burial(ctx, nil)
 }
 
 // checkKnown keeps a mistyped name from being buried.

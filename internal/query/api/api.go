@@ -196,6 +196,8 @@ func (a *api) answer(w http.ResponseWriter, result any, err error) {
 		respond(w, http.StatusBadRequest, failure{err.Error()})
 	case errors.Is(err, query.ErrConflict):
 		respond(w, http.StatusConflict, failure{err.Error()})
+	case errors.Is(err, query.ErrUnanswered):
+		respond(w, http.StatusServiceUnavailable, failure{err.Error()})
 	default:
 		a.Logger.Error("api: question failed", "error", err)
 		respond(w, http.StatusInternalServerError, failure{err.Error()})

@@ -1,0 +1,329 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"assay/consumers/gold"
+	"assay/internal/ops/erase"
+	"assay/internal/query"
+	"assay/streams"
+)
+
+// Whoever serves asks the owners of partitions what the tables do not tell: on assay.ask.<p>, one JSON object for another.
+
+const (
+	// askWithin is how long an owner may take to answer, and flushWithin to write its tables or to forget.
+	askWithin   = 5 * time.Second
+	flushWithin = 2 * time.Minute
+	// askAgain is the pause before a partition that has no owner at the moment is asked again.
+	askAgain = 200 * time.Millisecond
+	// askedAtOnce bounds the questions that one partition answers at a time.
+	askedAtOnce = 8
+)
+
+func askSubject(n int) string { return "assay.ask." + strconv.Itoa(n) }
+
+// question is what an owner is asked.
+type question struct {
+	Ask       string             `json:"ask"`
+	Workflow  string             `json:"workflow,omitempty"`
+	Cursor    string             `json:"cursor,omitempty"`
+	Since     time.Time          `json:"since,omitzero"`
+	Limit     int                `json:"limit,omitempty"`
+	Turns     gold.Turns         `json:"turns,omitzero"`
+	ID        uuid.UUID          `json:"id,omitzero"`
+	Tombstone *streams.Tombstone `json:"tombstone,omitempty"`
+}
+
+// What may be asked.
+const (
+	askUnsettled     = "unsettled"
+	askTraceCount    = "trace_count"
+	askWorkflow      = "workflow"
+	askWorkflows     = "workflows"
+	askNames         = "names"
+	askConversation  = "conversation"
+	askQuarantines   = "quarantines"
+	askQuarantinedBy = "quarantined_by"
+	askTotals        = "totals"
+	askFlush         = "flush"
+	askSpellings     = "spellings"
+	askForget        = "forget"
+	askCompact       = "compact"
+)
+
+// reply is what an owner answers.
+type reply struct {
+	Error      string `json:"error,omitempty"`
+	BadRequest bool   `json:"bad_request,omitempty"` // the question is at fault
+
+	Entities  []told                 `json:"entities,omitempty"`
+	Workflow  *query.WorkflowSummary `json:"workflow,omitempty"`
+	Workflows []listed               `json:"workflows,omitempty"`
+	Names     []string               `json:"names,omitempty"`
+	Next      string                 `json:"next,omitempty"`
+	Some      bool                   `json:"some,omitempty"`
+	ID        uuid.UUID              `json:"id,omitzero"`
+	Count     gold.TraceCount        `json:"count,omitzero"`
+	Totals    gold.Totals            `json:"totals,omitzero"`
+	Forgotten gold.Forgotten         `json:"forgotten,omitzero"`
+}
+
+// told is an entity with what is left out of answers to clients.
+type told struct {
+	query.Entity
+	FirstPart int64 `json:"first_part,omitempty"`
+}
+
+func tell(entities []query.Entity) (all []told) {
+	for _, e := range entities {
+		all = append(all, told{e, e.FirstPart})
+	}
+	return all
+}
+
+func (r *reply) entities() []query.Entity {
+	all := make([]query.Entity, len(r.Entities))
+	for i, e := range r.Entities {
+		all[i] = e.Entity
+		all[i].FirstPart = e.FirstPart
+	}
+	return all
+}
+
+// answer answers questions about a partition, as long as it is owned here, until close is called.
+func (p *Pipeline) answer(ctx context.Context, n int) (stop func() error, err error) {
+	places := make(chan struct{}, askedAtOnce)
+	sub, err := p.conn.Subscribe(askSubject(n), func(msg *nats.Msg) {
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		go func() {
+			defer func() { <-places }()
+			var asked question
+			answered := reply{}
+			err := json.Unmarshal(msg.Data, &asked)
+			if err == nil {
+				err = p.reply(ctx, n, &asked, &answered)
+			}
+			if err != nil {
+				answered = reply{Error: err.Error(), BadRequest: errors.Is(err, query.ErrRequest)}
+			}
+			body, err := json.Marshal(&answered)
+			if err == nil {
+				err = msg.Respond(body)
+			}
+			if err != nil {
+				p.opts.Logger.Warn("a question of another worker is not answered", "partition", n, "error", err)
+			}
+		}()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("answer for partition %d: %w", n, err)
+	}
+	return func() error {
+		err := sub.Unsubscribe()
+		for range askedAtOnce { // what is being answered ends
+			places <- struct{}{}
+		}
+		return err
+	}, nil
+}
+
+// reply answers one question.
+func (p *Pipeline) reply(ctx context.Context, n int, q *question, r *reply) (err error) {
+	h := here{p.gold, n}
+	var entities []query.Entity
+	switch q.Ask {
+	case askUnsettled:
+		entities, err = h.Unsettled(ctx, q.Workflow)
+	case askTraceCount:
+		r.Count, err = h.TraceCount(ctx, q.Workflow)
+	case askWorkflow:
+		r.Workflow, err = h.Workflow(ctx, q.Workflow)
+	case askWorkflows:
+		r.Workflows, r.Next, err = h.Workflows(ctx, q.Cursor, q.Since, q.Limit)
+	case askNames:
+		r.Names, err = h.WorkflowNames(ctx, q.Limit)
+	case askConversation:
+		entities, r.Next, err = h.Conversation(ctx, q.Workflow, q.Turns)
+	case askQuarantines:
+		r.Some, err = h.Quarantines(ctx)
+	case askQuarantinedBy:
+		r.ID, err = h.QuarantinedBy(ctx, q.ID)
+	case askTotals:
+		r.Totals, err = h.Totals(ctx)
+	case askFlush:
+		err = h.ask(func(g *gold.Gold) error { return g.FlushAll(ctx) })
+	case askSpellings:
+		err = h.ask(func(g *gold.Gold) (err error) {
+			r.Names, err = g.Spellings(q.Workflow)
+			return err
+		})
+	case askForget:
+		err = h.ask(func(g *gold.Gold) error { return p.forgetHere(ctx, g, q.Tombstone, &r.Forgotten) })
+	case askCompact:
+		err = h.ask(func(g *gold.Gold) error { return errors.Join(g.Compact(ctx), p.rebase(ctx, n, g)) })
+	default:
+		err = fmt.Errorf("%w: nothing is known of %q: do all workers have the same version?", query.ErrRequest, q.Ask)
+	}
+	r.Entities = tell(entities)
+	return err
+}
+
+// forgetHere forgets a workflow in one partition.
+func (p *Pipeline) forgetHere(ctx context.Context, g *gold.Gold, t *streams.Tombstone, out *gold.Forgotten) error {
+	if t == nil {
+		return fmt.Errorf("%w: a tombstone is needed", query.ErrRequest)
+	}
+	options, err := p.forgetOptions()
+	if err != nil {
+		return err
+	}
+	p.log.Forgotten().Add(*t)
+	found, err := erase.Take(ctx, options, g, *t)
+	if found != nil {
+		*out = *found
+	}
+	return err
+}
+
+// there is a partition that another worker owns.
+type there struct {
+	pipeline *Pipeline
+	n        int
+}
+
+var _ partition = there{}
+
+// ask asks the owner. While a partition has none, as when it is being taken over, it asks again.
+func (t there) ask(ctx context.Context, within time.Duration, q question) (r *reply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	body, err := json.Marshal(&q)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		msg, err := t.pipeline.conn.RequestWithContext(ctx, askSubject(t.n), body)
+		if err == nil {
+			r = &reply{}
+			err = json.Unmarshal(msg.Data, r)
+		}
+		switch {
+		case err == nil && r.BadRequest:
+			return nil, fmt.Errorf("%w: %s", query.ErrRequest, r.Error)
+		case err == nil && r.Error != errElsewhere.Error() && r.Error != "":
+			return nil, fmt.Errorf("partition %d: %s", t.n, r.Error)
+		case err == nil && r.Error == "":
+			return r, nil
+		case err != nil && !errors.Is(err, nats.ErrNoResponders) || ctx.Err() != nil:
+			return nil, t.unanswered(err)
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return nil, t.unanswered(context.Cause(ctx))
+		}
+	}
+}
+
+// unanswered names who did not answer.
+func (t there) unanswered(err error) error {
+	owner := "nobody"
+	if f := t.pipeline.fleet; f != nil && f.OwnerOf(t.n) != "" {
+		owner = f.OwnerOf(t.n)
+	}
+	return fmt.Errorf("%w: partition %d is owned by %s, which does not answer; `assay fleet` shows who lives: %w", query.ErrUnanswered, t.n, owner, err)
+}
+
+// Unsettled implements partition.
+func (t there) Unsettled(ctx context.Context, workflow string) ([]query.Entity, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askUnsettled, Workflow: workflow})
+	if err != nil {
+		return nil, err
+	}
+	return r.entities(), nil
+}
+
+// TraceCount implements partition.
+func (t there) TraceCount(ctx context.Context, workflow string) (gold.TraceCount, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askTraceCount, Workflow: workflow})
+	if err != nil {
+		return gold.TraceCount{}, err
+	}
+	return r.Count, nil
+}
+
+// Workflow implements partition.
+func (t there) Workflow(ctx context.Context, workflow string) (*query.WorkflowSummary, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askWorkflow, Workflow: workflow})
+	if err != nil {
+		return nil, err
+	}
+	return r.Workflow, nil
+}
+
+// Workflows implements partition.
+func (t there) Workflows(ctx context.Context, cursor string, since time.Time, limit int) ([]listed, string, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askWorkflows, Cursor: cursor, Since: since, Limit: limit})
+	if err != nil {
+		return nil, "", err
+	}
+	return r.Workflows, r.Next, nil
+}
+
+// WorkflowNames implements partition.
+func (t there) WorkflowNames(ctx context.Context, limit int) ([]string, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askNames, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	return r.Names, nil
+}
+
+// Conversation implements partition.
+func (t there) Conversation(ctx context.Context, workflow string, turns gold.Turns) ([]query.Entity, string, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askConversation, Workflow: workflow, Turns: turns})
+	if err != nil {
+		return nil, "", err
+	}
+	return r.entities(), r.Next, nil
+}
+
+// Quarantines implements partition.
+func (t there) Quarantines(ctx context.Context) (bool, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askQuarantines})
+	if err != nil {
+		return false, err
+	}
+	return r.Some, nil
+}
+
+// QuarantinedBy implements partition.
+func (t there) QuarantinedBy(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askQuarantinedBy, ID: id})
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return r.ID, nil
+}
+
+// Totals implements partition.
+func (t there) Totals(ctx context.Context) (gold.Totals, error) {
+	r, err := t.ask(ctx, askWithin, question{Ask: askTotals})
+	if err != nil {
+		return gold.Totals{}, err
+	}
+	return r.Totals, nil
+}

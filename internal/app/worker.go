@@ -1,0 +1,299 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow/go/v17/arrow"
+	"golang.org/x/sync/errgroup"
+
+	"assay/consumers/gold"
+	"assay/internal/config"
+	"assay/internal/fleet"
+	"assay/internal/query"
+	"assay/sovereign/schema"
+	"assay/streams"
+)
+
+// A worker of a fleet owns some of the log's partitions, each under an epoch, and follows the state of others.
+
+const (
+	// rebaseBytes is how much the journal of a partition grows at least until its state is written into it as a whole.
+	rebaseBytes = 256 << 20
+	// rebaseLook is how often that is looked at.
+	rebaseLook = 10 * time.Second
+)
+
+// joins tells whether the log is a fleet's.
+func (p *Pipeline) joins() bool { return p.log != nil && p.log.Fleet() }
+
+// openFleet prepares this worker's part in the fleet.
+func (p *Pipeline) openFleet(context.Context) error {
+	if !p.joins() || p.opts.Reading {
+		return nil
+	}
+	name, err := p.workerName()
+	if err != nil {
+		return err
+	}
+	options := fleet.DefaultOptions()
+	options.Members, options.Owners, options.Partitions, options.Logger = p.log.Members(), p.log.Owners(), p.log.Partitions(), p.opts.Logger
+	options.Self = fleet.Member{
+		Name: name, URL: p.opts.Config.HTTP.Listen, Version: p.opts.Version, Folds: p.opts.Config.Fleet.Has(config.RoleFold),
+	}
+	options.Own, options.Follow = p.own, p.follow
+	p.fleet = fleet.New(options)
+	return nil
+}
+
+// workerName is the one that was given, else the host's with what tells the data directories on it apart.
+func (p *Pipeline) workerName() (string, error) {
+	if name := p.opts.Config.Fleet.Name; name != "" {
+		return name, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("name this worker: %w; or give it one by --name", err)
+	}
+	instance, err := p.instance()
+	if err != nil {
+		return "", err
+	}
+	return host + "-" + instance[:8], nil
+}
+
+// statesDir is where a worker has its copies of states of this fleet.
+func (p *Pipeline) statesDir() string {
+	return filepath.Join(p.opts.Config.Data, stateDir, "fleet-"+strconv.FormatInt(p.log.JournalBegan().UnixNano(), 36))
+}
+
+// own owns a partition under an epoch until ctx ends.
+func (p *Pipeline) own(ctx context.Context, n int, epoch uint64) (err error) {
+	journal, err := p.takeState(ctx, n, epoch)
+	if err != nil {
+		return err
+	}
+	store, err := p.opts.FenceStore(ctx, p.store, n, epoch)
+	if err != nil {
+		return err
+	}
+	g, err := p.gold.Open(ctx, n, func(o *gold.Options) {
+		o.Journal, o.Store = journal, &fencedStore{store, p.opts.Fenced, &p.refused}
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.gold.Release(n)) }()
+	consumer, err := p.log.TakeOver(ctx, n)
+	if err != nil {
+		return err
+	}
+	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAnswering()
+	stop, err := p.answer(answering, n)
+	if err != nil {
+		return err
+	}
+	p.opts.Logger.Info("a partition is owned", "partition", n, "epoch", epoch, "events", g.Totals().Events)
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.Run(running, consumer) })
+	group.Go(func() error { return p.rebaseRegularly(running, n, g, journal) })
+	err = group.Wait()
+	stopAnswering()
+	return errors.Join(err, stop())
+}
+
+// takeState makes this worker's copy of a state even with the journal, and begins the epoch in that: whoever owned the partition
+// commits nothing more.
+func (p *Pipeline) takeState(ctx context.Context, n int, epoch uint64) (*streams.Journal, error) {
+	c, seq, err := p.openCopy(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := p.catchUpState(ctx, c, seq, n, epoch)
+	return journal, errors.Join(err, c.Close())
+}
+
+func (p *Pipeline) catchUpState(ctx context.Context, c *gold.Copy, seq uint64, n int, epoch uint64) (*streams.Journal, error) {
+	for {
+		end, last, err := p.log.JournalEnd(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if last >= epoch {
+			return nil, fmt.Errorf("%w: partition %d is in epoch %d already, not before %d", streams.ErrFenced, n, last, epoch)
+		}
+		err = p.log.ReadJournal(ctx, n, seq, end, false, func(commit []byte, at uint64) error {
+			seq = at
+			return c.Apply(commit, at)
+		})
+		if err != nil {
+			return nil, err
+		}
+		journal, err := p.log.BeginEpoch(ctx, n, epoch, end)
+		if !errors.Is(err, streams.ErrFenced) { // else its owner has just committed something
+			return journal, err
+		}
+	}
+}
+
+// openCopy opens this worker's copy of a state. One that cannot be used is thrown away: the journal has all of it.
+func (p *Pipeline) openCopy(ctx context.Context, n int) (c *gold.Copy, seq uint64, err error) {
+	options := p.gold.Options(n)
+	if c, seq, err = openCopy(options); err != nil && ctx.Err() == nil {
+		p.opts.Logger.Warn("a copy of a state cannot be used and is made anew", "partition", n, "error", err)
+		if err = os.RemoveAll(options.Dir); err == nil {
+			c, seq, err = openCopy(options)
+		}
+	}
+	return c, seq, err
+}
+
+func openCopy(options gold.Options) (*gold.Copy, uint64, error) {
+	c, err := gold.OpenCopy(options)
+	if err != nil {
+		return nil, 0, err
+	}
+	seq, err := c.Seq()
+	if err != nil {
+		return nil, 0, errors.Join(err, c.Close())
+	}
+	return c, seq, nil
+}
+
+// follow keeps a copy of a partition's state until ctx ends.
+func (p *Pipeline) follow(ctx context.Context, n int) error {
+	c, seq, err := p.openCopy(ctx, n)
+	if err != nil {
+		return err
+	}
+	err = p.log.ReadJournal(ctx, n, seq, 0, true, c.Apply)
+	if ctx.Err() != nil {
+		err = nil
+	}
+	return errors.Join(err, c.Close())
+}
+
+// rebaseRegularly writes the whole state into the journal when that has grown much.
+func (p *Pipeline) rebaseRegularly(ctx context.Context, n int, g *gold.Gold, journal *streams.Journal) error {
+	tick := time.NewTicker(rebaseLook)
+	defer tick.Stop()
+	limit := uint64(rebaseBytes)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if journal.Bytes() < limit {
+			continue
+		}
+		before := journal.Bytes()
+		if err := p.rebase(ctx, n, g); err != nil {
+			return err
+		}
+		limit = max(rebaseBytes, 4*(journal.Bytes()-before)) + journal.Bytes()
+	}
+}
+
+// rebase writes the whole state of a partition into the journal, and drops what came before.
+func (p *Pipeline) rebase(ctx context.Context, n int, g *gold.Gold) error {
+	before, err := g.Rebase()
+	if err != nil {
+		return err
+	}
+	return p.log.PurgeJournal(ctx, n, before)
+}
+
+// leads tells whether this process does what one worker does for all: it owns the first partition, or there is no fleet.
+func (p *Pipeline) leads() bool { return !p.joins() || p.gold.Has(0) }
+
+// allPartitions has the owner of each partition do something that takes long.
+func (p *Pipeline) allPartitions(ctx context.Context, q question, use func(*reply)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	replies := make([]*reply, p.gold.Count())
+	for n := range replies {
+		group.Go(func() (err error) {
+			replies[n], err = there{p, n}.ask(ctx, flushWithin, q)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, r := range replies {
+		use(r)
+	}
+	return nil
+}
+
+// flushAll has the tables written wholly, by whoever owns their partitions, and returns what is counted in all of them.
+func (p *Pipeline) flushAll(ctx context.Context) (totals gold.Totals, err error) {
+	if !p.joins() {
+		err := p.gold.FlushAll(ctx)
+		return p.gold.Totals(), err
+	}
+	if err := p.allPartitions(ctx, question{Ask: askFlush}, func(*reply) {}); err != nil {
+		return totals, err
+	}
+	err = p.allPartitions(ctx, question{Ask: askTotals}, func(r *reply) { totals.Add(r.Totals) })
+	return totals, err
+}
+
+// FleetStatus tells who works on the log, and how far each partition is behind.
+func (p *Pipeline) FleetStatus(ctx context.Context) (*fleet.Status, error) {
+	if !p.joins() {
+		return nil, fmt.Errorf("%w: this is no fleet", query.ErrNotFound)
+	}
+	s, err := fleet.Read(ctx, p.log.Members(), p.log.Owners(), p.log.Partitions())
+	if p.fleet != nil && err == nil {
+		s = p.fleet.Status()
+	}
+	for n := range s.Partitions {
+		s.Partitions[n].Lag, _ = p.log.GoldLag(ctx, n) // 0 while it has no consumer
+	}
+	return &s, err
+}
+
+// FleetStats count what this worker has done in the fleet, and how often it was refused a write. There is none without a fleet.
+func (p *Pipeline) FleetStats() (stats fleet.Stats, refused uint64, ok bool) {
+	if p.fleet == nil {
+		return stats, 0, false
+	}
+	return p.fleet.Stats(), p.refused.Load(), true
+}
+
+// fencedStore counts the writes that are refused because another worker has taken over.
+type fencedStore struct {
+	gold.Store
+	fenced  func(error) bool
+	refused *atomic.Uint64
+}
+
+func (s *fencedStore) count(err error) error {
+	if err != nil && s.fenced(err) {
+		s.refused.Add(1)
+	}
+	return err
+}
+
+// Append implements gold.Store.
+func (s *fencedStore) Append(ctx context.Context, table string, rows arrow.Record) error {
+	return s.count(s.Store.Append(ctx, table, rows))
+}
+
+// Merge implements gold.Store.
+func (s *fencedStore) Merge(ctx context.Context, table string, rows arrow.Record) error {
+	return s.count(s.Store.Merge(ctx, table, rows))
+}
+
+// Delete implements gold.Store.
+func (s *fencedStore) Delete(ctx context.Context, table string, where schema.Filter) error {
+	return s.count(s.Store.Delete(ctx, table, where))
+}
