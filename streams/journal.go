@@ -31,8 +31,8 @@ const (
 	journalPartBytes = 8 << 20
 	// journalTimeout is how long a commit is tried while the log does not answer, as during an election.
 	journalTimeout = 30 * time.Second
-	// journalBytesMax bounds STATE.
-	journalBytesMax = 64 << 30
+	// journalBytesLeast bounds STATE where BRONZE is small; else it has a quarter of BRONZE's bytes.
+	journalBytesLeast = 1 << 30
 )
 
 func stateSubject(partition int) string { return "state." + strconv.Itoa(partition) }
@@ -40,7 +40,7 @@ func stateSubject(partition int) string { return "state." + strconv.Itoa(partiti
 func (l *Log) journalDefinition() streamDefinition {
 	return streamDefinition{&l.journal, StreamState, func(s *jetstream.StreamConfig) {
 		s.Subjects = []string{"state.>"}
-		s.MaxBytes = min(journalBytesMax, max(l.cfg.MaxBytes, journalPartBytes))
+		s.MaxBytes = max(l.cfg.MaxBytes/4, journalBytesLeast)
 		s.AllowDirect = false // what is read of it, the leader must know
 	}}
 }

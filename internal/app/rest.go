@@ -120,8 +120,12 @@ func (p *Pipeline) atRestStopped(ctx context.Context, do func(audit.Rest) error)
 	if err != nil {
 		return fmt.Errorf("read stream BRONZE: %w", err)
 	}
-	totals := p.totals()
-	return do(audit.Rest{UpTo: info.State.LastSeq, Totals: &totals, Resume: func() {}})
+	rest := audit.Rest{UpTo: info.State.LastSeq, Resume: func() {}}
+	if !p.joins() { // else only the owners of partitions have counted
+		totals := p.totals()
+		rest.Totals = &totals
+	}
+	return do(rest)
 }
 
 // settle writes what the tables still lack of the state, and fails if the state lacks something. The pipeline must not have

@@ -216,11 +216,18 @@ func (p *Pipeline) leads() bool { return !p.joins() || p.gold.Has(0) }
 
 // allPartitions has the owner of each partition do something that takes long.
 func (p *Pipeline) allPartitions(ctx context.Context, q question, use func(*reply)) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, asking := errgroup.WithContext(ctx)
 	replies := make([]*reply, p.gold.Count())
+	unowned, err := p.unowned(ctx)
+	if err != nil {
+		return err
+	}
 	for n := range replies {
+		if unowned[n] {
+			continue
+		}
 		group.Go(func() (err error) {
-			replies[n], err = there{p, n}.ask(ctx, flushWithin, q)
+			replies[n], err = there{p, n}.ask(asking, flushWithin, q)
 			return err
 		})
 	}
@@ -228,9 +235,24 @@ func (p *Pipeline) allPartitions(ctx context.Context, q question, use func(*repl
 		return err
 	}
 	for _, r := range replies {
-		use(r)
+		if r != nil {
+			use(r)
+		}
 	}
 	return nil
+}
+
+// unowned tells, to who comes to read, which partitions nobody owns: their tables were written wholly when they were given back.
+func (p *Pipeline) unowned(ctx context.Context) (map[int]bool, error) {
+	if p.fleet != nil {
+		return nil, nil
+	}
+	s, err := fleet.Read(ctx, p.log.Members(), p.log.Owners(), p.log.Partitions())
+	unowned := map[int]bool{}
+	for _, part := range s.Partitions {
+		unowned[part.Partition] = part.Owner == ""
+	}
+	return unowned, err
 }
 
 // flushAll has the tables written wholly, by whoever owns their partitions, and returns what is counted in all of them.
