@@ -232,9 +232,8 @@ func (d *decoder) block(b framing.Block) {
 // parse returns what raw, valid UTF-8, says as JSON, nil if it is none. It is strict, because the payload is handed on to
 // readers that are no more lenient than the standard.
 func (d *decoder) parse(raw []byte) *fastjson.Value {
-	// The parser comes first, because it bounds the depth, which the validator does not.
 	v, err := d.parser.ParseBytes(raw)
-	if err != nil || !formats.ValidJSON(raw) {
+	if err != nil || !formats.ValidParsed(raw) {
 		return nil
 	}
 	if repeatsKeys(v) {

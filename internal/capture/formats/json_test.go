@@ -1,8 +1,11 @@
 package formats_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
+
+	"github.com/valyala/fastjson"
 
 	"assay/internal/capture/formats"
 )
@@ -18,6 +21,13 @@ func FuzzValidJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if want := json.Valid(text); formats.ValidJSON(text) != want {
 			t.Errorf("%q: valid %v, want %v", text, !want, want)
+		}
+		_, err := fastjson.ParseBytes(text)
+		if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) >= fastjson.MaxDepth {
+			return // the parser bounds the depth
+		}
+		if got := err == nil && formats.ValidParsed(text); got != json.Valid(text) {
+			t.Errorf("%q, parsed: valid %v, want %v", text, got, !got)
 		}
 	})
 }
