@@ -3,6 +3,7 @@ package main
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay/internal/config"
+	"assay/internal/query"
 )
 
 var (
@@ -82,4 +84,31 @@ func checkCommand(t *testing.T, root *cobra.Command, file string, words []string
 		}
 	}
 	return flags
+}
+
+// The hook hands the transcript that its input names to the service, and is no hindrance where there is none.
+func TestHookRecordsASession(t *testing.T) {
+	t.Parallel()
+	server, url := serve(t, t.TempDir())
+	defer server.stop(t)
+	transcript, err := filepath.Abs("../../consumers/bronze/testdata/claude_code.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook := func(path string) {
+		t.Helper()
+		sh := exec.CommandContext(t.Context(), "sh", "../../deploy/hooks/record-session.sh")
+		sh.Stdin = strings.NewReader(`{"session_id":"s", "transcript_path": "` + path + `", "hook_event_name":"Stop"}` + "\n")
+		sh.Env = append(os.Environ(), "ASSAY_SERVER="+url, "ASSAY_CONFIG=")
+		if out, err := sh.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	hook(filepath.Join(t.TempDir(), "missing"))
+	hook(transcript)
+	remote := query.NewRemote(url, "")
+	soon(t, func() (bool, error) {
+		found, err := remote.Workflows(t.Context(), query.WorkflowsRequest{})
+		return err == nil && len(found.Workflows) > 0, err
+	})
 }
