@@ -13,9 +13,11 @@ import (
 
 // Limits of choosing.
 const (
-	pagesMax = 4 // of hits that are looked at for one answer
-	// pageShare is how many hits a page has for one that is wanted: some are repetitions.
-	pageShare = 1.5
+	// pageShare is how many hits the first page has for one that is wanted: some are repetitions. Where most are, a second one,
+	// so many times as long, shows what else there is; asking takes longer than reading.
+	pageShare  = 3
+	pagesMax   = 2
+	pageGrowth = 10
 	// budgetHits is how many hits a budget may be filled with.
 	budgetHits = 50
 	// tokenBytes is how long a token of text is on average, about.
@@ -38,7 +40,7 @@ func (l *Local) choose(ctx context.Context, request RecallRequest) ([]Hit, error
 	if request.BudgetTokens > 0 && request.Limit == 0 {
 		c.limit = budgetHits
 	}
-	q.Limit = int(float64(c.limit) * pageShare)
+	q.Limit = c.limit * pageShare
 	for range pagesMax {
 		hits, err := l.find(ctx, q)
 		if err != nil {
@@ -51,6 +53,7 @@ func (l *Local) choose(ctx context.Context, request RecallRequest) ([]Hit, error
 			break
 		}
 		q.Offset += q.Limit
+		q.Limit *= pageGrowth
 	}
 	return c.hits, nil
 }

@@ -60,7 +60,7 @@ func (l *Local) passQuarantine(ctx context.Context, request *RecallRequest) erro
 
 // question asks for both lists at once, which the store fuses, or for one of them.
 func (l *Local) question(ctx context.Context, request RecallRequest) (q schema.Query, err error) {
-	q = schema.Query{Table: schema.Episodes, Columns: hitColumns, Where: request.filter()}
+	q = schema.Query{Table: schema.Episodes, Columns: hitColumns, Where: request.filter(), Distinct: true}
 	if request.Mode != ModeVector {
 		q.Match = &schema.Match{Column: "text", Text: request.Query}
 	}

@@ -109,6 +109,8 @@ type Query struct {
 	// reciprocal rank, and results have both columns and _near_rank and _text_rank: the place in each list, 0 for none.
 	Nearest *Nearest
 	Match   *Match
+	// Distinct keeps three at most of the rows of each list that are equally good, since they say the same.
+	Distinct bool
 }
 
 // RankConstant is the k of reciprocal rank fusion: a row counts the sum of 1/(k+rank) over the lists that it is in. 60 is the

@@ -377,6 +377,7 @@ impl From<QueryConfig> for Query {
             nearest: config.vector_search.map(nearest),
             text: config.fts_search.map(|search| Match { column: search.column, text: search.query }),
             fuse: None,
+            distinct: false,
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Query {
     #[serde(rename = "match")]
     pub text: Option<Match>,
     pub fuse: Option<Fuse>,
+    /// Of rows of a ranked list that are equally good, only a few: they say the same.
+    pub distinct: bool,
 }
 
 /// How a query by vector and text joins its two lists, by reciprocal rank. Results gain `_near_rank` and `_text_rank`: the places

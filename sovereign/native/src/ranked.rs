@@ -93,7 +93,7 @@ impl Nearest {
         let filter = both(&query.filter, &self.filter);
         let mut scanner = dataset.scan();
         restrict(&mut scanner, &filter)?;
-        self.apply(&mut scanner, most)?;
+        self.apply(&mut scanner, query.asked(most))?;
         scanner.empty_project()?.with_row_id();
         let coverage = coverage(dataset, &self.column).await?;
         if self.exact || selects_at_most(dataset, self.few, &filter).await? {
@@ -105,9 +105,9 @@ impl Nearest {
                 found_by(scanner, coverage.covers_any(dataset), "_distance", -1.0),
                 self.best_of_tail(dataset, &filter, &coverage, &parts),
             )?;
-            return Ok(best(found.into_iter().chain(tail).collect(), most));
+            return Ok(query.best(found.into_iter().chain(tail).collect(), most));
         }
-        Ok(best(found_by(scanner, true, "_distance", -1.0).await?, most))
+        Ok(query.best(found_by(scanner, true, "_distance", -1.0).await?, most))
     }
 
     async fn best_of_tail(
@@ -133,11 +133,11 @@ impl Match {
     async fn list(&self, dataset: &Arc<Dataset>, query: &Query, most: usize) -> Result<Vec<Found>> {
         let mut scanner = dataset.scan();
         restrict(&mut scanner, &query.filter)?;
-        self.apply(&mut scanner, Some(most))?;
+        self.apply(&mut scanner, Some(query.asked(most)))?;
         scanner.empty_project()?.with_row_id();
         let coverage = coverage(dataset, &self.column).await?;
         if !coverage.is_short() {
-            return Ok(best(found_by(scanner, true, "_score", 1.0).await?, most));
+            return Ok(query.best(found_by(scanner, true, "_score", 1.0).await?, most));
         }
         scanner.fast_search();
         let parts = parts(dataset, &self.column, &coverage.tail).await?;
@@ -145,7 +145,7 @@ impl Match {
             found_by(scanner, coverage.covers_any(dataset), "_score", 1.0),
             self.best_of_tail(dataset, &query.filter, &coverage, &parts),
         )?;
-        Ok(best(found.into_iter().chain(tail).collect(), most))
+        Ok(query.best(found.into_iter().chain(tail).collect(), most))
     }
 
     async fn best_of_tail(
@@ -193,15 +193,39 @@ async fn found_by(scanner: lance::dataset::scanner::Scanner, look: bool, score: 
     Ok(found)
 }
 
-/// The best rows, best first; of equals the older ones.
-fn best(mut found: Vec<Found>, most: usize) -> Vec<Found> {
-    let order = |a: &Found, b: &Found| -> Ordering { b.merit.total_cmp(&a.merit).then(a.id.cmp(&b.id)) };
-    if found.len() > most {
-        found.select_nth_unstable_by(most, order);
-        found.truncate(most);
+/// How many of equals a list of distinct rows keeps: enough to be told apart by their text where they do not say the same.
+const EQUALS_KEPT: usize = 3;
+
+/// How many rows are looked at for one of a list of distinct rows: of those that an index finds, and of those in memory.
+const LOOKED_AT_IN_INDEX: usize = 8;
+const LOOKED_AT: usize = 64;
+
+impl Query {
+    /// How many rows an index is asked for.
+    fn asked(&self, most: usize) -> usize {
+        if self.distinct { most * LOOKED_AT_IN_INDEX } else { most }
     }
-    found.sort_unstable_by(order);
-    found
+
+    /// The best rows, best first; of equals the older ones.
+    fn best(&self, mut found: Vec<Found>, most: usize) -> Vec<Found> {
+        let order = |a: &Found, b: &Found| -> Ordering { b.merit.total_cmp(&a.merit).then(a.id.cmp(&b.id)) };
+        let looked_at = if self.distinct { most * LOOKED_AT } else { most };
+        if found.len() > looked_at {
+            found.select_nth_unstable_by(looked_at, order);
+            found.truncate(looked_at);
+        }
+        found.sort_unstable_by(order);
+        if self.distinct {
+            let (mut equals, mut last) = (0, f32::NAN);
+            found.retain(|row| {
+                equals = if row.merit == last { equals + 1 } else { 1 };
+                last = row.merit;
+                equals <= EQUALS_KEPT
+            });
+            found.truncate(most);
+        }
+        found
+    }
 }
 
 /// Tells whether the filter selects no more than so many rows, at the price of finding these.
