@@ -13,11 +13,8 @@ import (
 
 // Limits of choosing.
 const (
-	// pageShare is how many hits the first page has for one that is wanted: some are repetitions. Where most are, a second one,
-	// so many times as long, shows what else there is; asking takes longer than reading.
-	pageShare  = 3
-	pagesMax   = 2
-	pageGrowth = 10
+	// foundShare is how many hits are looked at for one that is wanted: some are repetitions, though the store leaves out most.
+	foundShare = 4
 	// budgetHits is how many hits a budget may be filled with.
 	budgetHits = 50
 	// tokenBytes is how long a token of text is on average, about.
@@ -30,7 +27,7 @@ const (
 	maxRunWords = 2_000 // words that are looked at
 )
 
-// choose looks through the hits, page by page, until there are as many as were asked for.
+// choose looks through the hits until there are as many as were asked for.
 func (l *Local) choose(ctx context.Context, request RecallRequest) ([]Hit, error) {
 	q, err := l.question(ctx, request)
 	if err != nil {
@@ -40,20 +37,13 @@ func (l *Local) choose(ctx context.Context, request RecallRequest) ([]Hit, error
 	if request.BudgetTokens > 0 && request.Limit == 0 {
 		c.limit = budgetHits
 	}
-	q.Limit = c.limit * pageShare
-	for range pagesMax {
-		hits, err := l.find(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for i := range hits {
-			c.consider(&hits[i])
-		}
-		if len(hits) < q.Limit || c.full {
-			break
-		}
-		q.Offset += q.Limit
-		q.Limit *= pageGrowth
+	q.Limit = c.limit * foundShare
+	hits, err := l.find(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for i := range hits {
+		c.consider(&hits[i])
 	}
 	return c.hits, nil
 }

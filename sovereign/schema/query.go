@@ -109,7 +109,7 @@ type Query struct {
 	// reciprocal rank, and results have both columns and _near_rank and _text_rank: the place in each list, 0 for none.
 	Nearest *Nearest
 	Match   *Match
-	// Distinct keeps three at most of the rows of each list that are equally good, since they say the same.
+	// Distinct puts, of the rows of each list that are equally good, all but two after the others: they mostly say the same.
 	Distinct bool
 }
 

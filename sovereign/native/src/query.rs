@@ -27,7 +27,7 @@ pub struct Query {
     #[serde(rename = "match")]
     pub text: Option<Match>,
     pub fuse: Option<Fuse>,
-    /// Of rows of a ranked list that are equally good, only a few: they say the same.
+    /// Of rows of a ranked list that are equally good, only a few before all others: they mostly say the same.
     pub distinct: bool,
 }
 

@@ -193,11 +193,11 @@ async fn found_by(scanner: lance::dataset::scanner::Scanner, look: bool, score: 
     Ok(found)
 }
 
-/// How many of equals a list of distinct rows keeps: enough to be told apart by their text where they do not say the same.
-const EQUALS_KEPT: usize = 3;
+/// How many of equals a list of distinct rows has before all rows that are not equal to others: they mostly say the same.
+const EQUALS_KEPT: usize = 2;
 
 /// How many rows are looked at for one of a list of distinct rows: of those that an index finds, and of those in memory.
-const LOOKED_AT_IN_INDEX: usize = 8;
+const LOOKED_AT_IN_INDEX: usize = 16;
 const LOOKED_AT: usize = 64;
 
 impl Query {
@@ -217,12 +217,12 @@ impl Query {
         found.sort_unstable_by(order);
         if self.distinct {
             let (mut equals, mut last) = (0, f32::NAN);
-            found.retain(|row| {
+            let (distinct, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|row| {
                 equals = if row.merit == last { equals + 1 } else { 1 };
                 last = row.merit;
                 equals <= EQUALS_KEPT
             });
-            found.truncate(most);
+            found = distinct.into_iter().chain(others).take(most).collect();
         }
         found
     }
