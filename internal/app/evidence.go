@@ -84,6 +84,10 @@ func (p *Pipeline) settled(ctx context.Context) (s query.Settled, err error) {
 	folded := true
 	for _, find := range p.log.GoldConsumers() {
 		consumer, err := find(ctx)
+		if p.joins() && streams.ConsumerGone(err) {
+			folded = false // another worker is taking a partition over
+			continue
+		}
 		if err != nil {
 			return s, err
 		}

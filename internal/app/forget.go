@@ -13,6 +13,7 @@ import (
 	"assay/internal/ops/erase"
 	"assay/internal/ops/rebuild"
 	"assay/internal/query"
+	"assay/streams"
 )
 
 // Forget removes a workflow from everything that was made of it and, if asked to, from the log; also while the pipeline runs.
@@ -73,15 +74,30 @@ func (p *Pipeline) catchUp(ctx context.Context) error {
 // processed waits until each layer is done with what its stream has when it is asked.
 func (p *Pipeline) processed(ctx context.Context) error {
 	for _, find := range p.layers() {
-		consumer, err := find(ctx)
-		if err == nil {
-			err = p.passed(ctx, consumer)
-		}
-		if err != nil {
+		if err := p.passedBy(ctx, find); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// passedBy waits until a consumer is done with what its stream has now, and for one that is being made anew, as by a worker that
+// takes a partition over.
+func (p *Pipeline) passedBy(ctx context.Context, find func(context.Context) (jetstream.Consumer, error)) error {
+	for {
+		consumer, err := find(ctx)
+		if err == nil {
+			err = p.passed(ctx, consumer)
+		}
+		if !p.joins() || !streams.ConsumerGone(err) {
+			return err
+		}
+		select {
+		case <-time.After(idlePoll):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // passed waits until a consumer is done with what its stream has now. Where nothing runs it does not wait.

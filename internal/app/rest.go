@@ -152,10 +152,14 @@ func (p *Pipeline) layers() []func(context.Context) (jetstream.Consumer, error) 
 func (p *Pipeline) anyBusy(ctx context.Context, consumers ...func(context.Context) (jetstream.Consumer, error)) (bool, error) {
 	for _, find := range consumers {
 		consumer, err := find(ctx)
-		if err != nil {
-			return false, err
+		drained := false
+		if err == nil {
+			drained, err = p.log.Drained(ctx, consumer)
 		}
-		if drained, err := p.log.Drained(ctx, consumer); !drained || err != nil {
+		if p.joins() && streams.ConsumerGone(err) {
+			return true, nil // another worker is taking a partition over
+		}
+		if !drained || err != nil {
 			return true, err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"assay/internal/fleet"
 	"assay/internal/query"
 	"assay/internal/query/graph"
 )
@@ -35,7 +36,8 @@ type Options struct {
 	Live    http.Handler // GET /v1/live
 	Replay  http.Handler // GET /v1/replay
 	Audit   Auditor
-	MCP     http.Handler // /mcp
+	Fleet   func(ctx context.Context) (*fleet.Status, error) // GET /v1/fleet; nil: none
+	MCP     http.Handler                                     // /mcp
 	Ready   func(ctx context.Context) (warnings []string, err error)
 	Metrics prometheus.Gatherer
 	Logger  *slog.Logger
@@ -177,6 +179,16 @@ func (a *api) dead(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	found, err := a.View.Dead(r.Context(), query.DeadRequest{Limit: limit, Cursor: r.URL.Query().Get("cursor")})
+	a.answer(w, found, err)
+}
+
+// fleet tells who works on a cluster's log.
+func (a *api) fleet(w http.ResponseWriter, r *http.Request) {
+	if a.Fleet == nil {
+		a.answer(w, nil, fmt.Errorf("%w: this is no fleet", query.ErrNotFound))
+		return
+	}
+	found, err := a.Fleet(r.Context())
 	a.answer(w, found, err)
 }
 

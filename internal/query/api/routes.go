@@ -48,6 +48,7 @@ func (a *api) routes() []route {
 		{"POST /v1/audit", http.HandlerFunc(a.audit)},
 		{"GET /v1/audit/checkpoints", http.HandlerFunc(a.checkpoints)},
 		{"GET /v1/status", http.HandlerFunc(a.status)},
+		{"GET /v1/fleet", http.HandlerFunc(a.fleet)},
 		{"/mcp", a.MCP},
 		{"GET /metrics", promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{})},
 	}
