@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"assay/internal/budget"
 	"assay/internal/config"
@@ -16,6 +17,8 @@ const (
 	payloadLeast = 17 << 20
 	// fleetPartitions is into how many partitions a fleet's log is divided where nothing is said: enough for as many workers.
 	fleetPartitions = 16
+	// fleetAckWait is how long what a worker has taken stays away when that dies, where nothing else is said.
+	fleetAckWait = 10 * time.Second
 )
 
 // DefineFleet defines streams, buckets and tables of a fleet, or changes the definitions to what the settings say. Errors say what
@@ -28,6 +31,9 @@ func DefineFleet(ctx context.Context, opts Options) (partitions int, err error) 
 		return 0, fmt.Errorf("%w: a fleet needs a NATS cluster: say which by --nats", config.ErrInvalid)
 	case c.Store.URL == "":
 		return 0, fmt.Errorf("%w: a fleet needs a store that all workers reach: say which by --store", config.ErrInvalid)
+	}
+	if c.Log.AckWait == config.Default().Log.AckWait {
+		c.Log.AckWait = fleetAckWait
 	}
 	p := &Pipeline{opts: opts, shares: budget.For(c.Memory)}
 	defer func() { err = errors.Join(err, p.Close(context.WithoutCancel(ctx))) }()
