@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func (p *program) printFleet(s *fleet.Status) error {
 			var owned []string
 			for _, part := range s.Partitions {
 				if part.Owner == m.Name {
-					owned = append(owned, fmt.Sprint(part.Partition))
+					owned = append(owned, strconv.Itoa(part.Partition))
 				}
 			}
 			add("%s\t%t\t%s\t%s\t%s\t%s", m.Name, m.Alive, clock(m.Started), orDash(m.URL), orDash(m.Version), orDash(strings.Join(owned, ",")))

@@ -105,7 +105,7 @@ func (p *Partitions) Release(n int) error {
 
 // Close closes all that are open.
 func (p *Partitions) Close() error {
-	var errs []error
+	errs := make([]error, 0, len(p.slots))
 	for n := range p.slots {
 		errs = append(errs, p.Release(n))
 	}

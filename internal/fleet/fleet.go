@@ -414,7 +414,6 @@ func (f *Fleet) leave(ctx context.Context) error {
 	f.mu.Lock()
 	tasks := maps.Clone(f.tasks)
 	f.mu.Unlock()
-	var errs []error
 	for p, t := range tasks {
 		t.stop()
 		<-t.done
@@ -424,7 +423,7 @@ func (f *Fleet) leave(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*f.opts.Beat)
 	defer cancel()
-	return errors.Join(append(errs, f.opts.Members.Delete(ctx, f.opts.Self.Name, jetstream.LastRevision(f.revision)))...)
+	return f.opts.Members.Delete(ctx, f.opts.Self.Name, jetstream.LastRevision(f.revision))
 }
 
 // Status is what this worker knows of the fleet.

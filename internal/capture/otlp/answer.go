@@ -61,7 +61,8 @@ func (r refusal) grpc() *status.Status {
 
 // write answers over HTTP: with a Status in the encoding that the export came in.
 func (r refusal) write(w http.ResponseWriter, kind string) {
-	body, err := []byte(nil), error(nil)
+	var body []byte
+	var err error
 	if kind == typeProto {
 		body, err = proto.Marshal(r.grpc().Proto())
 	} else {

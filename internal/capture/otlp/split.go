@@ -101,7 +101,7 @@ func split(signal Signal, export []byte, limit int) (exports [][]byte, left reje
 			_ = json.Unmarshal(s, &scope)
 			c := cut{limit: limit, head: object{}.with(m.resources) + resource.with(m.scopes) + scope.with(m.items), tail: closed + closed + closed}
 			for _, item := range scope.array(m.items) {
-				fault := ""
+				var fault string
 				if v, err := fastjson.ParseBytes(item); err != nil {
 					fault = "what is nested too deep is left out"
 				} else {

@@ -73,7 +73,7 @@ func (g *Gateway) Kill() {
 // Restart starts it again at the same address.
 func (g *Gateway) Restart(t *testing.T) {
 	t.Helper()
-	g.process = exec.Command(g.program, "--quiet", "--port", g.listen, "posix", g.Folder)
+	g.process = exec.CommandContext(context.WithoutCancel(t.Context()), g.program, "--quiet", "--port", g.listen, "posix", g.Folder)
 	g.process.Env = append(os.Environ(), "ROOT_ACCESS_KEY=key", "ROOT_SECRET_KEY=secretsecret")
 	g.process.Stdout, g.process.Stderr = t.Output(), t.Output()
 	if err := g.process.Start(); err != nil {
@@ -104,7 +104,7 @@ func build(t *testing.T) string {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func awaitPort(t *testing.T, address string) {
 	defer tick.Stop()
 	deadline := time.After(startTimeout)
 	for {
-		conn, err := net.Dial("tcp", address)
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			conn.Close()
 			return
