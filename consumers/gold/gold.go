@@ -51,6 +51,9 @@ type Options struct {
 	// there is one, with everything.
 	Partition, Partitions int
 
+	// Late tells that the store may do what it was told after it failed to answer, as one behind a network may.
+	Late bool
+
 	// Journal, if not nil, has each commit before the state does, for whoever takes the partition over.
 	Journal Journal
 
@@ -243,10 +246,20 @@ func (g *Gold) begin(ctx context.Context) error {
 	return g.saveProgress()
 }
 
-// reconcile deletes the rows of traces that were appended and not committed. It does so without looking for them: what an object
-// store was told to append may come about until the table is written again.
+// reconcile deletes the rows of traces that were appended and not committed. Where the store may be late, and after an append of
+// this process that has failed, it does so without looking for them: the append may come about until the table is written again.
 func (g *Gold) reconcile(ctx context.Context) error {
 	uncommitted := schema.And(g.opts.rows(), schema.Gt("silver_seq", int64(g.progress.applied)))
+	if !g.opts.Late && !g.unsure {
+		rows, err := g.opts.Store.Count(ctx, schema.Traces, uncommitted)
+		if err != nil {
+			return storeError("count", schema.Traces, err)
+		}
+		if rows == 0 {
+			return nil
+		}
+		g.opts.Logger.Info("gold: deleting rows that were appended but not committed", "rows", rows)
+	}
 	return storeError("delete from", schema.Traces, g.opts.Store.Delete(ctx, schema.Traces, uncommitted))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -255,6 +256,7 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 		return options, err
 	}
 	options.Partitions = p.log.Partitions()
+	options.Late = strings.Contains(p.storeRoot(), "://")
 	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
 	return options, err
 }
