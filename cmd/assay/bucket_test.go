@@ -83,19 +83,20 @@ func TestStoreThatIsAway(t *testing.T) {
 func TestKilledWithABucketBehindABadNetwork(t *testing.T) {
 	t.Parallel()
 	const killsWanted = 5
-	random := rand.New(rand.NewPCG(20, 3))
+	deaths := rand.New(rand.NewPCG(20, 4))
 	var (
 		mu      sync.Mutex
+		faults  = rand.New(rand.NewPCG(20, 3)) // drawn by many requests at once
 		failing atomic.Bool
 	)
 	server := gateway.Start(t)
 	network := gateway.Through(t, server.URL(), func(*http.Request) gateway.Fault {
 		mu.Lock()
 		defer mu.Unlock()
-		if !failing.Load() || random.IntN(20) > 0 {
+		if !failing.Load() || faults.IntN(20) > 0 {
 			return gateway.None
 		}
-		return gateway.Fault(random.IntN(int(gateway.Late) + 1))
+		return gateway.Fault(faults.IntN(int(gateway.Late) + 1))
 	})
 	input, killed, calm := t.TempDir(), t.TempDir(), t.TempDir()
 	flags := bucketFlags(t, network.URL)
@@ -112,7 +113,7 @@ func TestKilledWithABucketBehindABadNetwork(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		death := time.AfterFunc(time.Duration(random.Int64N(int64(usual))), func() { _ = cmd.Process.Kill() })
+		death := time.AfterFunc(time.Duration(deaths.Int64N(int64(usual))), func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // killed, done, or given up because of the network
 		death.Stop()
 		if cmd.ProcessState.ExitCode() < 0 {
