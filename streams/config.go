@@ -53,6 +53,9 @@ func DefaultConfig() Config {
 	}
 }
 
+// asItIs tells whether what exists of the log is left as it is.
+func (c Config) asItIs() bool { return c.Reading || c.Joining }
+
 // Validate reports the first setting out of its range. Errors wrap ErrConfig.
 func (c Config) Validate() error {
 	switch {

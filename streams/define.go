@@ -27,6 +27,9 @@ type streamDefinition struct {
 func (l *Log) streams() []streamDefinition {
 	all := []streamDefinition{
 		{&l.bronze, StreamBronze, func(s *jetstream.StreamConfig) {
+			if len(s.Subjects) == 0 { // it is new
+				setPartitions(s, l.cfg.Partitions, l.fleet)
+			}
 			s.Subjects = []string{"bronze.>"}
 			s.MaxBytes, s.MaxAge = l.cfg.MaxBytes, l.cfg.MaxAge
 			s.MaxMsgSize = frameBytesMax
@@ -62,7 +65,7 @@ func (l *Log) openStreams(ctx context.Context) error {
 		return err
 	}
 	for _, def := range l.streams() {
-		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) error {
+		stream, err := l.define(ctx, def.name, func(s *jetstream.StreamConfig) {
 			was := *s
 			if def.name == StreamBronze && l.was.Name == "" { // else it was changed by an earlier attempt
 				l.was = was
@@ -78,12 +81,6 @@ func (l *Log) openStreams(ctx context.Context) error {
 			s.AllowAtomicPublish = true
 			s.PersistMode = jetstream.DefaultPersistMode // async would override sync_interval
 			def.apply(s)
-			if def.name == StreamBronze {
-				if len(was.Subjects) == 0 { // it is new
-					setPartitions(s, l.cfg.Partitions, l.fleet)
-				}
-			}
-			return nil
 		})
 		if err != nil {
 			return err
@@ -101,24 +98,20 @@ func (l *Log) openStreams(ctx context.Context) error {
 }
 
 // define creates the stream, or updates it if applying the definition to what it is changes anything.
-func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.StreamConfig) error) (jetstream.Stream, error) {
+func (l *Log) define(ctx context.Context, name string, apply func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
 	stream, err := l.js.Stream(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound) && l.cfg.Joining:
 		return nil, fmt.Errorf("%w: there is no stream %s", ErrUndefined, name)
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		cfg := jetstream.StreamConfig{Name: name}
-		if err := apply(&cfg); err != nil {
-			return nil, err
-		}
+		apply(&cfg)
 		stream, err = l.js.CreateStream(ctx, cfg)
-	case err == nil && !l.cfg.Reading && !l.cfg.Joining:
+	case err == nil && !l.cfg.asItIs():
 		was := stream.CachedInfo().Config
 		cfg := was
 		cfg.Metadata = maps.Clone(was.Metadata)
-		if err := apply(&cfg); err != nil {
-			return nil, err
-		}
+		apply(&cfg)
 		if held := stream.CachedInfo().State.Bytes; cfg.Discard == jetstream.DiscardNew && held > uint64(cfg.MaxBytes) {
 			return nil, fmt.Errorf("%w: %s holds %d bytes, and a limit of %d would drop the oldest: raise log.max_bytes, or set"+
 				" log.discard: old, which drops them", ErrConfig, name, held, cfg.MaxBytes)
@@ -148,7 +141,7 @@ func (l *Log) noteDamage(ctx context.Context, stream jetstream.Stream) error {
 // openConsumers defines the durable consumers.
 func (l *Log) openConsumers(ctx context.Context) error {
 	for _, def := range l.consumers() {
-		if l.cfg.Reading || l.cfg.Joining {
+		if l.cfg.asItIs() {
 			if _, err := def.stream.Consumer(ctx, def.name); !errors.Is(err, jetstream.ErrConsumerNotFound) {
 				if err != nil {
 					return refused("consumer "+def.name, err)
@@ -156,13 +149,7 @@ func (l *Log) openConsumers(ctx context.Context) error {
 				continue
 			}
 		}
-		_, err := def.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable:       def.name,
-			FilterSubject: def.filter,
-			AckPolicy:     jetstream.AckExplicitPolicy,
-			AckWait:       l.cfg.AckWait,
-			MaxAckPending: l.cfg.MaxAckPending,
-		})
+		_, err := def.stream.CreateOrUpdateConsumer(ctx, l.consumerConfig(def.name, def.filter))
 		if err != nil {
 			return refused("consumer "+def.name, err)
 		}
@@ -200,10 +187,10 @@ func (l *Log) openBuckets(ctx context.Context) error {
 		}
 		*def.into = kv
 	}
-	if l.cfg.Reading || l.cfg.Joining {
+	if l.cfg.asItIs() {
 		return nil
 	}
-	_, err := l.define(ctx, bucketStream+BucketPublications, func(s *jetstream.StreamConfig) error { s.AllowAtomicPublish = true; return nil })
+	_, err := l.define(ctx, bucketStream+BucketPublications, func(s *jetstream.StreamConfig) { s.AllowAtomicPublish = true })
 	return err
 }
 
@@ -211,7 +198,7 @@ func (l *Log) openBuckets(ctx context.Context) error {
 const bucketStream = "KV_"
 
 func (l *Log) openBucket(ctx context.Context, name string, maxBytes int64) (jetstream.KeyValue, error) {
-	if l.cfg.Reading || l.cfg.Joining {
+	if l.cfg.asItIs() {
 		kv, err := l.js.KeyValue(ctx, name)
 		if l.cfg.Joining && errors.Is(err, jetstream.ErrBucketNotFound) {
 			return nil, fmt.Errorf("%w: there is no bucket %s", ErrUndefined, name)

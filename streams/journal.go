@@ -191,16 +191,6 @@ func (l *Log) PurgeJournal(ctx context.Context, partition int, upTo uint64) erro
 	return nil
 }
 
-// GoldLag is how many batches of a partition are not folded.
-func (l *Log) GoldLag(ctx context.Context, partition int) (uint64, error) {
-	c, err := l.GoldConsumer(ctx, partition)
-	if err != nil {
-		return 0, err
-	}
-	info := c.CachedInfo()
-	return info.NumPending + uint64(info.NumAckPending), nil
-}
-
 // ReadJournal passes the commits of a partition after a sequence to use, in order, each with the sequence of its last record.
 // It ends behind the record upTo, or with follow goes on as commits come, until ctx ends. What an owner did not write to its end is left
 // out.
@@ -239,10 +229,7 @@ func (l *Log) TakeOver(ctx context.Context, partition int) (jetstream.Consumer, 
 	if err := l.silver.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, fmt.Errorf("streams: end the consumer %s: %w", name, err)
 	}
-	c, err := l.silver.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: name, FilterSubject: silverSubject(partition), AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: l.cfg.AckWait, MaxAckPending: l.cfg.MaxAckPending,
-	})
+	c, err := l.silver.CreateConsumer(ctx, l.consumerConfig(name, silverSubject(partition)))
 	if err != nil {
 		return nil, refused("consumer "+name, err)
 	}

@@ -6,11 +6,22 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // SilverLag is how many frames Silver has still to process: those not delivered and those not acknowledged.
 func (l *Log) SilverLag(ctx context.Context) (uint64, error) {
-	c, err := l.SilverConsumer(ctx)
+	return lagOf(l.SilverConsumer(ctx))
+}
+
+// GoldLag is how many batches of a partition are not folded.
+func (l *Log) GoldLag(ctx context.Context, partition int) (uint64, error) {
+	return lagOf(l.GoldConsumer(ctx, partition))
+}
+
+// lagOf is what a consumer has still to bring, and what it brought that is not acknowledged.
+func lagOf(c jetstream.Consumer, err error) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}

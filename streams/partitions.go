@@ -102,3 +102,10 @@ func (l *Log) consumers() []consumerDefinition {
 	}
 	return all
 }
+
+// consumerConfig is how a durable consumer takes what fits the filter.
+func (l *Log) consumerConfig(name, filter string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: name, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, AckWait: l.cfg.AckWait, MaxAckPending: l.cfg.MaxAckPending,
+	}
+}
