@@ -37,12 +37,11 @@ func (e everywhere) Forget(
 		return nil, err
 	}
 	var sum gold.Forgotten
-	own, n := e.pipeline.gold.Of(workflow), 0
-	err = e.pipeline.allPartitions(ctx, question{Ask: askForget, Tombstone: t}, func(r *reply) {
+	own := e.pipeline.gold.Of(workflow)
+	err = e.pipeline.allPartitions(ctx, question{Ask: askForget, Tombstone: t}, func(n int, r *reply) {
 		if n == own {
 			sum = r.Forgotten
 		}
-		n++
 	})
 	return &sum, err
 }
@@ -55,5 +54,5 @@ func (e everywhere) FlushAll(ctx context.Context) error {
 
 // Compact implements erase.Gold.
 func (e everywhere) Compact(ctx context.Context) error {
-	return e.pipeline.allPartitions(ctx, question{Ask: askCompact}, func(*reply) {})
+	return e.pipeline.allPartitions(ctx, question{Ask: askCompact}, func(int, *reply) {})
 }

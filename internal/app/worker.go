@@ -214,8 +214,8 @@ func (p *Pipeline) rebase(ctx context.Context, n int, g *gold.Gold) error {
 // leads tells whether this process does what one worker does for all: it owns the first partition, or there is no fleet.
 func (p *Pipeline) leads() bool { return !p.joins() || p.gold.Has(0) }
 
-// allPartitions has the owner of each partition do something that takes long.
-func (p *Pipeline) allPartitions(ctx context.Context, q question, use func(*reply)) error {
+// allPartitions has the owner of each partition do something that takes long, and passes their replies to use.
+func (p *Pipeline) allPartitions(ctx context.Context, q question, use func(n int, r *reply)) error {
 	group, asking := errgroup.WithContext(ctx)
 	replies := make([]*reply, p.gold.Count())
 	unowned, err := p.unowned(ctx)
@@ -234,9 +234,9 @@ func (p *Pipeline) allPartitions(ctx context.Context, q question, use func(*repl
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, r := range replies {
+	for n, r := range replies {
 		if r != nil {
-			use(r)
+			use(n, r)
 		}
 	}
 	return nil
@@ -261,10 +261,10 @@ func (p *Pipeline) flushAll(ctx context.Context) (totals gold.Totals, err error)
 		err := p.gold.FlushAll(ctx)
 		return p.gold.Totals(), err
 	}
-	if err := p.allPartitions(ctx, question{Ask: askFlush}, func(*reply) {}); err != nil {
+	if err := p.allPartitions(ctx, question{Ask: askFlush}, func(int, *reply) {}); err != nil {
 		return totals, err
 	}
-	err = p.allPartitions(ctx, question{Ask: askTotals}, func(r *reply) { totals.Add(r.Totals) })
+	err = p.allPartitions(ctx, question{Ask: askTotals}, func(_ int, r *reply) { totals.Add(r.Totals) })
 	return totals, err
 }
 
@@ -273,14 +273,21 @@ func (p *Pipeline) FleetStatus(ctx context.Context) (*fleet.Status, error) {
 	if !p.joins() {
 		return nil, fmt.Errorf("%w: this is no fleet", query.ErrNotFound)
 	}
-	s, err := fleet.Read(ctx, p.log.Members(), p.log.Owners(), p.log.Partitions())
-	if p.fleet != nil && err == nil {
+	var s fleet.Status
+	var err error
+	if p.fleet != nil {
 		s = p.fleet.Status()
+	} else if s, err = fleet.Read(ctx, p.log.Members(), p.log.Owners(), p.log.Partitions()); err != nil {
+		return nil, err
 	}
 	for n := range s.Partitions {
-		s.Partitions[n].Lag, _ = p.log.GoldLag(ctx, n) // 0 while it has no consumer
+		lag, err := p.log.GoldLag(ctx, n)
+		if err != nil && !streams.ConsumerGone(err) { // it has none until somebody owns it
+			return nil, err
+		}
+		s.Partitions[n].Lag = lag
 	}
-	return &s, err
+	return &s, nil
 }
 
 // FleetStats count what this worker has done in the fleet, and how often it was refused a write. There is none without a fleet.
