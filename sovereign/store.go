@@ -138,12 +138,9 @@ func Replace(ctx context.Context, root, from string, opts Options) error {
 	return nil
 }
 
-// IsURL tells whether a store is named by a URL and not by the path of a folder.
-func IsURL(root string) bool { return strings.Contains(root, "://") }
-
 // resolve makes a path absolute, and sees to it that an object store can be reached.
 func resolve(root string, bucket map[string]string) (string, error) {
-	if !IsURL(root) {
+	if !schema.IsURL(root) {
 		path, err := filepath.Abs(root)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrIO, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -256,7 +255,7 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 		return options, err
 	}
 	options.Partitions = p.log.Partitions()
-	options.Late = strings.Contains(p.storeRoot(), "://")
+	options.Late = schema.IsURL(p.storeRoot())
 	options.Namespace, err = uuid.Parse(p.opts.Config.Namespace)
 	return options, err
 }

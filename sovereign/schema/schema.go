@@ -2,7 +2,11 @@
 // be asked of them. It is shared by those who write rows (consumers), those who read them (the API) and the store.
 package schema
 
-import "github.com/apache/arrow/go/v17/arrow"
+import (
+	"strings"
+
+	"github.com/apache/arrow/go/v17/arrow"
+)
 
 // Names of the tables.
 const (
@@ -14,6 +18,9 @@ const (
 	Promotions        = "promotions"
 	Shed              = "shed"
 )
+
+// IsURL tells whether a store is named by a URL and not by the path of a folder.
+func IsURL(store string) bool { return strings.Contains(store, "://") }
 
 // VectorDim is the number of dimensions of the built-in embedder's vectors, with which a new table of episodes is made
 // unless another embedder is configured.

@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"assay/sovereign/schema"
 )
 
 // What the data directory holds while something is rebuilt.
@@ -52,7 +53,7 @@ type Targets struct {
 	Replace func(from string) error // puts tables in the place of those at a URL; may be called again if interrupted
 }
 
-func (t Targets) remote() bool { return strings.Contains(t.Store, "://") }
+func (t Targets) remote() bool { return schema.IsURL(t.Store) }
 
 // Swap puts what a Build has completed in the place of the old. If none has, it does nothing; if an earlier Swap was
 // interrupted, it finishes it. It must be called before what is in the data directory is opened.
