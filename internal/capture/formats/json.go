@@ -8,29 +8,10 @@ import (
 )
 
 // ValidJSON tells whether text is a JSON value as the standard has it, which encoding/json agrees with. It is for what is handed
-// on to other readers. It does not bound the depth.
+// on to other readers. It does not bound the depth. fastjson overlooks a control character that is not escaped in keys and before an
+// escape; few texts have any.
 func ValidJSON(text []byte) bool {
-	return fastjson.ValidateBytes(text) == nil && !hasRawControl(text)
-}
-
-// hasRawControl tells whether a string of valid JSON has a control character that is not escaped, which fastjson overlooks in
-// keys and before an escape. Few texts have any control character at all.
-func hasRawControl(text []byte) bool {
-	if !hasControl(text) {
-		return false
-	}
-	quoted := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted && c < ' ':
-			return true
-		}
-	}
-	return false
+	return fastjson.ValidateBytes(text) == nil && (!hasControl(text) || ValidParsed(text))
 }
 
 // hasControl tells whether text has a byte below the space, eight at a time: what is below is negative once the space is taken from it,
