@@ -65,7 +65,7 @@ func TestStoreThatIsAway(t *testing.T) {
 	if s.Bronze.Events != 2*one.Bronze.Events {
 		t.Errorf("%d events are kept, want those of two sessions, %d", s.Bronze.Events, 2*one.Bronze.Events)
 	}
-	if ready := get(t, url+"/readyz"); !strings.HasPrefix(ready, "ready\n") || !strings.Contains(ready, bucketURL) {
+	if ready := fetch(t, url+"/readyz"); !strings.HasPrefix(ready, "ready\n") || !strings.Contains(ready, bucketURL) {
 		t.Errorf("/readyz says %q, want it ready, with a warning", ready)
 	}
 	server.Restart(t)
@@ -152,24 +152,10 @@ func ingestSession(t *testing.T, url string, n int) {
 	}
 }
 
-func get(t *testing.T, url string) string {
-	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
-}
-
 func statusAt(t *testing.T, url string) *query.Summary {
 	t.Helper()
 	var s query.Summary
-	if err := json.Unmarshal([]byte(get(t, url+"/v1/status")), &s); err != nil {
+	if err := json.Unmarshal([]byte(fetch(t, url+"/v1/status")), &s); err != nil {
 		t.Fatal(err)
 	}
 	return &s

@@ -69,17 +69,10 @@ func (p *process) run(t tester, groups [][][]capture) (crashes int) {
 	seq := uint64(1)
 	for _, group := range groups {
 		for acknowledged := false; !acknowledged; {
-			var batches []Batch
-			for i, captures := range group {
-				batches = append(batches, Batch{seq + uint64(i), record(captures)})
-			}
-			err := p.Apply(context.Background(), batches)
+			err := applyTogether(p, seq, group)
 			acknowledged = err == nil
 			if acknowledged {
 				err = p.Flush(context.Background())
-			}
-			for _, b := range batches {
-				b.Record.Release()
 			}
 			if err != nil {
 				if !strings.Contains(err.Error(), errCrash.Error()) {
@@ -203,12 +196,7 @@ func TestStoreFailuresLoseAndDoubleNothing(t *testing.T) {
 }
 
 func tryDeliver(t tester, g *Gold, seq uint64, group [][]capture) bool {
-	var batches []Batch
-	for i, captures := range group {
-		batches = append(batches, Batch{seq + uint64(i), record(captures)})
-		defer batches[i].Record.Release()
-	}
-	err := g.Apply(context.Background(), batches)
+	err := applyTogether(g, seq, group)
 	if err != nil && !errors.Is(err, ErrStore) {
 		t.Fatal(err)
 	}

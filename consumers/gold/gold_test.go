@@ -14,22 +14,26 @@ import (
 	"assay/sovereign/schema"
 )
 
+// applyTogether applies captures as batches that are numbered from a sequence on.
+func applyTogether(to interface {
+	Apply(ctx context.Context, batches []Batch) error
+}, seq uint64, group [][]capture) error {
+	batches := make([]Batch, len(group))
+	for i, captures := range group {
+		batches[i] = Batch{seq + uint64(i), record(captures)}
+		defer batches[i].Record.Release()
+	}
+	return to.Apply(context.Background(), batches)
+}
+
 // deliver applies captures in groups of batches, numbered from a sequence on, and returns the next one.
 func deliver(t tester, g *Gold, seq uint64, groups ...[][]capture) uint64 {
 	t.Helper()
 	for _, group := range groups {
-		var batches []Batch
-		for _, captures := range group {
-			batches = append(batches, Batch{seq, record(captures)})
-			seq++
-		}
-		err := g.Apply(context.Background(), batches)
-		for _, b := range batches {
-			b.Record.Release()
-		}
-		if err != nil {
+		if err := applyTogether(g, seq, group); err != nil {
 			t.Fatal(err)
 		}
+		seq += uint64(len(group))
 	}
 	return seq
 }

@@ -40,18 +40,10 @@ func deliverTo(t tester, opts Options, groups [][][]capture) {
 	defer p.Close()
 	seq := uint64(1)
 	for _, group := range groups {
-		var batches []Batch
-		for _, captures := range group {
-			batches = append(batches, Batch{seq, record(captures)})
-			seq++
-		}
-		err := p.Apply(context.Background(), batches)
-		for _, b := range batches {
-			b.Record.Release()
-		}
-		if err != nil {
+		if err := applyTogether(p, seq, group); err != nil {
 			t.Fatal(err)
 		}
+		seq += uint64(len(group))
 	}
 	if err := p.FlushAll(context.Background()); err != nil {
 		t.Fatal(err)

@@ -1,11 +1,9 @@
 package promotion
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -20,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"assay/internal/test/program"
 )
 
 // The official MCP Registry, built from its Go module.
@@ -28,8 +28,8 @@ const (
 	mcpRegistryVersion = "v1.8.8"
 )
 
-// registryBuildTimeout bounds the build: a minute of computing the first time, seconds later.
-const registryBuildTimeout = 10 * time.Minute
+// registryStartTimeout bounds how long it takes to make its tables and to listen.
+const registryStartTimeout = 2 * time.Minute
 
 // Against the official registry itself, over a real database, behind a network that loses every other answer: each
 // promotion is one version of one server in the end.
@@ -145,9 +145,8 @@ func getJSON(t *testing.T, address string, into any) {
 
 // startRegistry builds and starts the registry and returns its address once it answers.
 func startRegistry(t *testing.T, database string) string {
-	program := buildRegistry(t)
-	listen := closedAddress(t)
-	registry := exec.Command(program)
+	listen := program.FreeAddress(t)
+	registry := exec.Command(program.Build(t, mcpRegistryModule, mcpRegistryVersion, "cmd/registry"))
 	registry.Env = append(os.Environ(),
 		"MCP_REGISTRY_SERVER_ADDRESS="+listen, "MCP_REGISTRY_DATABASE_URL="+database, "MCP_REGISTRY_DATABASE_MAX_CONNECTIONS=8",
 		"MCP_REGISTRY_DATABASE_MIN_CONNECTIONS=1", "MCP_REGISTRY_ENABLE_ANONYMOUS_AUTH=true",
@@ -161,46 +160,8 @@ func startRegistry(t *testing.T, database string) string {
 		_ = registry.Process.Signal(syscall.SIGTERM)
 		_ = registry.Wait()
 	})
-	awaitPort(t, listen)
+	program.Await(t, listen, registryStartTimeout)
 	return "http://" + listen
-}
-
-func buildRegistry(t *testing.T) string {
-	ctx, cancel := context.WithTimeout(t.Context(), registryBuildTimeout)
-	defer cancel()
-	dir := t.TempDir()
-	run := func(args ...string) ([]byte, error) {
-		command := exec.CommandContext(ctx, "go", args...)
-		command.Dir, command.Env = dir, append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-		return command.CombinedOutput()
-	}
-	if out, err := run("mod", "download", mcpRegistryModule+"@"+mcpRegistryVersion); err != nil {
-		t.Skipf("the official MCP Registry cannot be fetched: %v: %s", err, out)
-	}
-	if out, err := run("install", mcpRegistryModule+"/cmd/registry@"+mcpRegistryVersion); err != nil {
-		t.Fatalf("the official MCP Registry cannot be built: %v: %s", err, out)
-	}
-	return filepath.Join(dir, "registry")
-}
-
-// awaitPort returns once something accepts connections there.
-func awaitPort(t *testing.T, address string) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(2 * time.Minute)
-	for {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("nothing listens at %s: %v", address, err)
-		}
-	}
 }
 
 // startPostgres starts a database of its own on a Unix socket and returns its address.

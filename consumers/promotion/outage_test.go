@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"assay/internal/test/program"
 )
 
 // misbehaviours are ways for a registry to fail; each is repaired after some requests.
@@ -100,7 +102,7 @@ func TestMisbehavingRegistry(t *testing.T) {
 func TestMonthWithoutNetwork(t *testing.T) {
 	b, clock := newBed(t), newManualClock()
 	s := newStub(t, wellBehaved)
-	away, err := Open(KindCoReason, Endpoint{URL: "http://" + closedAddress(t)})
+	away, err := Open(KindCoReason, Endpoint{URL: "http://" + program.FreeAddress(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,16 +130,6 @@ func TestMonthWithoutNetwork(t *testing.T) {
 		t.Errorf("%d requests published %d promotions", requests, published)
 	}
 	t.Logf("%d attempts in four weeks for 50 promotions", attempts)
-}
-
-// closedAddress is a local address at which nothing listens.
-func closedAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // The registry's Retry-After pauses all publications, and a restart does not shorten it for the one that it was about.

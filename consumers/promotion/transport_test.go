@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"assay/internal/test/program"
 )
 
 func TestEndpoints(t *testing.T) {
@@ -96,7 +98,7 @@ func TestWhatMayHaveBeenSent(t *testing.T) {
 	if _, err := s.registry(t).Publish(t.Context(), promotionOf(t, 0)); !errors.Is(err, ErrUnanswered) {
 		t.Errorf("a lost answer: %v", err)
 	}
-	r, err := Open(KindCoReason, Endpoint{URL: (&url.URL{Scheme: "http", Host: closedAddress(t)}).String()})
+	r, err := Open(KindCoReason, Endpoint{URL: (&url.URL{Scheme: "http", Host: program.FreeAddress(t)}).String()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,20 +6,20 @@ package gateway
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"assay/internal/test/program"
 )
 
 const (
 	module  = "github.com/versity/versitygw"
 	version = "v1.8.0"
 
-	buildTimeout = 10 * time.Minute
 	startTimeout = time.Minute
 )
 
@@ -40,7 +40,7 @@ func Start(t *testing.T) *Gateway {
 	if testing.Short() {
 		t.Skip("builds an S3 server")
 	}
-	g := &Gateway{Folder: t.TempDir(), program: build(t), listen: freeAddress(t)}
+	g := &Gateway{Folder: t.TempDir(), program: program.Build(t, module, version, "cmd/versitygw"), listen: program.FreeAddress(t)}
 	if err := os.Mkdir(filepath.Join(g.Folder, Bucket), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -79,55 +79,5 @@ func (g *Gateway) Restart(t *testing.T) {
 	if err := g.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	awaitPort(t, g.listen)
-}
-
-// build builds the server, or finds it in the go command's cache.
-func build(t *testing.T) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), buildTimeout)
-	defer cancel()
-	dir := t.TempDir()
-	run := func(args ...string) ([]byte, error) {
-		command := exec.CommandContext(ctx, "go", args...)
-		command.Dir, command.Env = dir, append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-		return command.CombinedOutput()
-	}
-	if out, err := run("mod", "download", module+"@"+version); err != nil {
-		t.Skipf("the S3 server cannot be fetched: %v: %s", err, out)
-	}
-	if out, err := run("install", module+"/cmd/versitygw@"+version); err != nil {
-		t.Fatalf("the S3 server cannot be built: %v: %s", err, out)
-	}
-	return filepath.Join(dir, "versitygw")
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
-// awaitPort returns once something accepts connections there.
-func awaitPort(t *testing.T, address string) {
-	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(startTimeout)
-	for {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("nothing listens at %s: %v", address, err)
-		}
-	}
+	program.Await(t, g.listen, startTimeout)
 }
