@@ -17,6 +17,7 @@ import (
 	"assay/consumers/silver"
 	"assay/internal/ops/metrics"
 	"assay/internal/query"
+	"assay/sovereign"
 	"assay/streams"
 )
 
@@ -133,10 +134,13 @@ func (p *Pipeline) upToDate(s *query.Summary, tally streams.Tally) *query.Summar
 // rowCounts counts rows of tables. Where these cannot be reached, it counts none, and a warning says so.
 func (p *Pipeline) rowCounts(ctx context.Context) (promotions promotion.Counts, pending int64, err error) {
 	if p.trouble(ctx) != nil {
-		return promotions, 0, nil
+		return promotion.Counts{}, 0, nil
 	}
 	if promotions, err = p.promotion.Counts(ctx); err == nil {
 		pending, err = p.vectors.Pending(ctx)
+	}
+	if errors.Is(err, sovereign.ErrIO) && ctx.Err() == nil { // the trouble began in between
+		return promotion.Counts{}, 0, nil
 	}
 	return promotions, pending, err
 }

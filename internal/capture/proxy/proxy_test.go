@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -315,13 +317,16 @@ func TestProxyRecordsAnMCPSession(t *testing.T) {
 		t.Error(err)
 	}
 	r.close()
+	// Requests and answers that overlap are stored as they come to the log; their positions tell the order of the session.
+	frames := slices.Clone(r.log.frames)
+	slices.SortStableFunc(frames, func(a, b *streams.Frame) int { return cmp.Compare(a.Position, b.Position) })
 	calls, next := map[string]int{}, map[string]uint64{} // by stream
-	for _, f := range r.log.frames {
+	for _, f := range frames {
 		if f.Source == streams.SourceHTTP {
 			continue
 		}
 		if f.Position < next[f.Stream] || f.Side == "" {
-			t.Errorf("position %d of %s comes late, or its side %q is missing", f.Position, f.Stream, f.Side)
+			t.Errorf("position %d of %s is taken twice, or its side %q is missing", f.Position, f.Stream, f.Side)
 		}
 		next[f.Stream] = f.Position + uint64(f.Count)
 		if n := bytes.Count(f.Body, []byte(`"tools/call"`)); n > 0 {
