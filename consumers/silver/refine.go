@@ -38,6 +38,9 @@ func (o *Options) decode(m streams.Message) []bronze.Event {
 	if err != nil {
 		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}
 	}
+	if o.Trials.deadly(m.Seq) {
+		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, errDeadly)}
+	}
 	events, err := o.decodeFrame(frame, m.Seq)
 	if err != nil {
 		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}

@@ -30,6 +30,9 @@ type Options struct {
 	// Forgotten tells whether an event of a workflow, in a frame of BRONZE, is forgotten: it is passed over; nil: none is.
 	Forgotten func(workflow string, bronzeSeq uint64) bool
 
+	// Trials finds the frames that end the process which decodes them; nil: none does.
+	Trials *Trials
+
 	Workers    int           // parallel fetch loops
 	Partitions int           // of the log: subjects silver.0 … to which rows go by their workflow's partition
 	MaxRows    int           // a batch is published when it has so many rows,
@@ -79,6 +82,12 @@ func New(opts Options) (*Silver, error) {
 // Run processes frames until ctx ends, which is no error. Frames whose batch was not yet published are given back to the
 // log, which delivers them again; those that were under way to a worker come again after the consumer's AckWait.
 func (s *Silver) Run(ctx context.Context, consumer jetstream.Consumer) error {
+	if t := s.opts.Trials; t != nil {
+		if err := t.begin(ctx, consumer, s.opts.Workers*s.opts.MaxFetch); err != nil {
+			return err
+		}
+		defer t.end(ctx)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for range s.opts.Workers {
 		group.Go(func() error {

@@ -123,11 +123,14 @@ func (w *worker) take(ctx context.Context, msg jetstream.Msg) error {
 	}
 	w.behind = meta.NumPending > 0
 	m := messageOf(msg, meta.Sequence.Stream, meta.Timestamp)
-	if w.suspects[m.Seq] > 0 {
+	switch {
+	case w.Trials.tries(m.Seq):
+		return w.Trials.alone(ctx, m.Seq, func() { w.takeAlone(ctx, msg, m) })
+	case w.suspects[m.Seq] > 0:
 		w.takeAlone(ctx, msg, m)
 		return nil
 	}
-	return w.refine(msg, w.Events(m))
+	return w.Trials.beside(func() error { return w.refine(msg, w.Events(m)) })
 }
 
 // refine adds the events of a frame to the batches.

@@ -186,7 +186,7 @@ func (p *Pipeline) forgetHere(ctx context.Context, g *gold.Gold, t *streams.Tomb
 	if t == nil {
 		return fmt.Errorf("%w: a tombstone is needed", query.ErrRequest)
 	}
-	options, err := p.forgetOptions()
+	options, err := p.forgetOptions(ctx)
 	if err != nil {
 		return err
 	}

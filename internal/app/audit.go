@@ -54,7 +54,7 @@ func (p *Pipeline) alone(ctx context.Context) (release func(), err error) {
 }
 
 func (p *Pipeline) auditOptions(ctx context.Context) (options audit.Options, err error) {
-	silver, err := p.silverOptions()
+	silver, err := p.silverOptions(ctx)
 	if err != nil {
 		return options, err
 	}

@@ -33,7 +33,7 @@ func (p *Pipeline) Forget(ctx context.Context, workflow string, opts query.Forge
 	if err != nil {
 		return nil, fmt.Errorf("forget: %w", err)
 	}
-	options, err := p.forgetOptions()
+	options, err := p.forgetOptions(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (p *Pipeline) endForgetting(ctx context.Context) error {
 	if p.joins() { // another worker may be at it
 		return nil
 	}
-	options, err := p.forgetOptions()
+	options, err := p.forgetOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -178,8 +178,8 @@ func (p *Pipeline) endForgetting(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-func (p *Pipeline) forgetOptions() (erase.Options, error) {
-	silver, err := p.silverOptions()
+func (p *Pipeline) forgetOptions(ctx context.Context) (erase.Options, error) {
+	silver, err := p.silverOptions(ctx)
 	var from erase.Gold = p.gold
 	if p.joins() {
 		from = everywhere{p}

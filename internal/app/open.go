@@ -262,14 +262,14 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 
 // openConsumers prepares what processes the log.
 func (p *Pipeline) openConsumers(ctx context.Context) error {
-	if err := p.openSilver(); err != nil {
+	if err := p.openSilver(ctx); err != nil {
 		return err
 	}
 	return p.openPromotion(ctx)
 }
 
-func (p *Pipeline) openSilver() error {
-	options, err := p.silverOptions()
+func (p *Pipeline) openSilver(ctx context.Context) error {
+	options, err := p.silverOptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func (p *Pipeline) openSilver() error {
 	return err
 }
 
-func (p *Pipeline) silverOptions() (silver.Options, error) {
+func (p *Pipeline) silverOptions(ctx context.Context) (silver.Options, error) {
 	c := p.opts.Config
 	options := silver.DefaultOptions()
 	keys, err := NaturalKeys(c)
@@ -290,7 +290,10 @@ func (p *Pipeline) silverOptions() (silver.Options, error) {
 	options.Workers, options.Partitions = c.Silver.Workers, p.log.Partitions()
 	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, min(c.Silver.MaxBytes, p.shares.Refine), c.Silver.MaxAge
 	options.FetchBytes = p.shares.Refine
-	options.Namespace, err = uuid.Parse(c.Namespace)
+	if options.Namespace, err = uuid.Parse(c.Namespace); err != nil {
+		return options, err
+	}
+	options.Trials, err = silver.OpenTrials(ctx, p.log.State())
 	return options, err
 }
 

@@ -65,7 +65,7 @@ func (p *Pipeline) acceptLoss(ctx context.Context) error {
 }
 
 func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options, err error) {
-	silver, err := p.silverOptions()
+	silver, err := p.silverOptions(ctx)
 	if err != nil {
 		return options, err
 	}
