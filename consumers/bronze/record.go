@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha1"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 
 	"github.com/valyala/fastjson"
@@ -37,15 +36,21 @@ func (r *record) version(e *Event, about string) {
 	if about == "" {
 		return
 	}
-	h := sha1.New()
-	for _, s := range []string{e.Kind, e.Role, e.IntentID, string(e.Status), e.Title, e.Payload, e.Error, e.FinishReason} {
-		fmt.Fprintf(h, "%d|%s", len(s), s)
+	told := make([]byte, 0, 512)
+	for _, s := range [...]string{e.Kind, e.Role, e.IntentID, string(e.Status), e.Title, e.Payload, e.Error, e.FinishReason} {
+		told = append(appendLength(told, s), s...)
 	}
 	for _, f := range e.Fragments {
-		fmt.Fprintf(h, "%d|%s|%s", len(f.Text), f.Part, f.Text)
+		told = append(append(append(appendLength(told, f.Text), f.Part...), '|'), f.Text...)
 	}
-	fmt.Fprintf(h, "|%d|%d", e.InputTokens, e.OutputTokens)
-	e.EventID = valid(e.WorkflowID + "/" + about + "/" + hex.EncodeToString(h.Sum(nil)))
+	told = strconv.AppendInt(append(told, '|'), e.InputTokens, 10)
+	told = strconv.AppendInt(append(told, '|'), e.OutputTokens, 10)
+	digest := sha1.Sum(told)
+	e.EventID = valid(e.WorkflowID + "/" + about + "/" + hex.EncodeToString(digest[:]))
+}
+
+func appendLength(dst []byte, s string) []byte {
+	return append(strconv.AppendInt(dst, int64(len(s)), 10), '|')
 }
 
 func (d *decoder) record(e *Event, id string) *record { return &record{d: d, first: e, id: id} }

@@ -1,9 +1,9 @@
 package bronze
 
 import (
-	"unicode/utf8"
-
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // render returns v as JSON without white space, "" for nil. Unlike compact it may be called after strings of v were read:
@@ -47,26 +47,15 @@ func appendJSON(dst []byte, v *fastjson.Value) []byte {
 // appendQuoted appends s as a JSON string; bytes that are not UTF-8 are replaced.
 func appendQuoted(dst, s []byte) []byte {
 	const hexDigits = "0123456789abcdef"
+	s = validBytes(s)
 	dst = append(dst, '"')
-	plain := 0 // start of what needs no escape
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRune(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				dst = append(append(dst, s[plain:i]...), "\uFFFD"...)
-				plain = i + 1
-			}
-			i += size
-			continue
+	for {
+		plain := formats.Special(s)
+		dst = append(dst, s[:plain]...)
+		if plain == len(s) {
+			return append(dst, '"')
 		}
-		i++
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[plain:i-1]...)
-		plain = i
-		switch c {
+		switch c := s[plain]; c {
 		case '"', '\\':
 			dst = append(dst, '\\', c)
 		case '\n':
@@ -74,6 +63,6 @@ func appendQuoted(dst, s []byte) []byte {
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
+		s = s[plain+1:]
 	}
-	return append(append(dst, s[plain:]...), '"')
 }

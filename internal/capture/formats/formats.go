@@ -50,12 +50,12 @@ const (
 // row is one row of the table.
 type row struct {
 	format Format
-	is     func(v *fastjson.Value) bool
+	is     func(v *fastjson.Value, typ string) bool // typ is the member type of v, "" where that is no string
 }
 
 // table lists the formats in the order in which they are tried: those that say most about themselves first.
 var table = []row{
-	{JSONRPC, func(v *fastjson.Value) bool { return v.Exists("jsonrpc") }},
+	{JSONRPC, func(v *fastjson.Value, _ string) bool { return v.Exists("jsonrpc") }},
 	{OTLP, isOTLP},
 	{GeminiCLI, isGeminiCLI},
 	{ClaudeCode, isClaudeCode},
@@ -64,20 +64,20 @@ var table = []row{
 	{CodexExec, isCodexExec},
 	{CodexLegacy, isCodexLegacy},
 	{Pi, isPi},
-	{Copilot, func(v *fastjson.Value) bool {
-		return objectAt(v, "data") && str(v, "id") != "" && str(v, "timestamp") != "" && copilotTypes[str(v, "type")]
+	{Copilot, func(v *fastjson.Value, typ string) bool {
+		return objectAt(v, "data") && str(v, "id") != "" && str(v, "timestamp") != "" && copilotTypes[typ]
 	}},
 	{OpenCode, isOpenCode},
-	{AGUIRequest, func(v *fastjson.Value) bool {
+	{AGUIRequest, func(v *fastjson.Value, _ string) bool {
 		return stringAt(v, "threadId") && stringAt(v, "runId") && (arrayAt(v, "messages") || v.Exists("resume"))
 	}},
-	{AGUI, func(v *fastjson.Value) bool { return aguiTypes[str(v, "type")] }},
+	{AGUI, func(v *fastjson.Value, typ string) bool { return aguiTypes[typ] }},
 	{UIMessage, isUIMessage},
 	{Realtime, isRealtime},
-	{GeminiLive, func(v *fastjson.Value) bool {
+	{GeminiLive, func(v *fastjson.Value, _ string) bool {
 		return objectAt(v, "serverContent") || arrayAt(v.Get("toolCall"), "functionCalls")
 	}},
-	{GeminiLiveClient, func(v *fastjson.Value) bool {
+	{GeminiLiveClient, func(v *fastjson.Value, _ string) bool {
 		return arrayAt(v.Get("clientContent"), "turns") || arrayAt(v.Get("toolResponse"), "functionResponses") ||
 			objectAt(v, "realtimeInput") || objectAt(v, "setupComplete") || stringAt(v.Get("setup"), "model")
 	}},
@@ -86,11 +86,11 @@ var table = []row{
 	{Bedrock, isBedrock},
 	{Interactions, isInteraction},
 	{OpenAI, isOpenAI},
-	{Failure, func(v *fastjson.Value) bool {
-		return fields(v) == 1 && (stringAt(v, "error") || stringAt(v.Get("error"), "message")) || str(v, "type") == "error" && objectAt(v, "error")
+	{Failure, func(v *fastjson.Value, typ string) bool {
+		return fields(v) == 1 && (stringAt(v, "error") || stringAt(v.Get("error"), "message")) || typ == "error" && objectAt(v, "error")
 	}},
 	{Anthropic, isAnthropic},
-	{Gemini, func(v *fastjson.Value) bool {
+	{Gemini, func(v *fastjson.Value, _ string) bool {
 		return arrayAt(v, "candidates") || objectAt(v, "usageMetadata") || objectAt(v, "promptFeedback")
 	}},
 }
@@ -100,8 +100,9 @@ func Of(v *fastjson.Value) Format {
 	if v == nil || v.Type() != fastjson.TypeObject {
 		return Unknown
 	}
+	typ := str(v, "type")
 	for i := range table {
-		if table[i].is(v) {
+		if table[i].is(v, typ) {
 			return table[i].format
 		}
 	}
@@ -146,7 +147,7 @@ func (f Format) Session(v *fastjson.Value) string {
 	return ""
 }
 
-func isOTLP(v *fastjson.Value) bool {
+func isOTLP(v *fastjson.Value, _ string) bool {
 	if arrayAt(v, "resourceSpans") || arrayAt(v, "resourceLogs") || arrayAt(v, "resourceMetrics") {
 		return true
 	}
@@ -157,20 +158,19 @@ func isOTLP(v *fastjson.Value) bool {
 	return arrayAt(batch, "instrumentationLibrarySpans") || arrayAt(batch, "scopeSpans")
 }
 
-func isGeminiCLI(v *fastjson.Value) bool {
+func isGeminiCLI(v *fastjson.Value, typ string) bool {
 	switch {
 	case stringAt(v, "sessionId") && stringAt(v, "projectHash"):
 		return true
 	case objectAt(v, "$set"), v.Exists("$rewindTo"):
 		return true
 	}
-	typ := str(v, "type")
 	return stringAt(v, "id") && stringAt(v, "timestamp") && v.Exists("content") &&
 		(typ == "user" || typ == "gemini" || typ == "info" || typ == "error" || typ == "warning") && !v.Exists("uuid")
 }
 
-func isClaudeCode(v *fastjson.Value) bool {
-	switch str(v, "type") {
+func isClaudeCode(v *fastjson.Value, typ string) bool {
+	switch typ {
 	case "user", "assistant":
 		return (stringAt(v, "sessionId") || stringAt(v, "uuid")) && present(v, "message") && !arrayAt(v.Get("message"), "parts")
 	case "system", "attachment", "progress", "tool_use", "tool_result":
@@ -186,13 +186,13 @@ func isClaudeCode(v *fastjson.Value) bool {
 	return false
 }
 
-func isQwen(v *fastjson.Value) bool {
+func isQwen(v *fastjson.Value, _ string) bool {
 	return stringAt(v, "uuid") && stringAt(v, "sessionId") && stringAt(v, "type") &&
 		(arrayAt(v.Get("message"), "parts") || v.Exists("usageMetadata") || v.Exists("systemPayload") || v.Exists("toolCallResult"))
 }
 
-func isCodex(v *fastjson.Value) bool {
-	switch str(v, "type") {
+func isCodex(v *fastjson.Value, typ string) bool {
+	switch typ {
 	case "session_meta", "response_item", "event_msg", "turn_context", "compacted", "world_state", "inter_agent_communication",
 		"inter_agent_communication_metadata":
 		return objectAt(v, "payload")
@@ -200,8 +200,7 @@ func isCodex(v *fastjson.Value) bool {
 	return false
 }
 
-func isCodexExec(v *fastjson.Value) bool {
-	typ := str(v, "type")
+func isCodexExec(v *fastjson.Value, typ string) bool {
 	switch typ {
 	case "item.started", "item.updated", "item.completed", "item.agent_message.delta":
 		return objectAt(v, "item")
@@ -217,8 +216,7 @@ func isCodexExec(v *fastjson.Value) bool {
 }
 
 // isCodexLegacy knows the lines that had no envelope.
-func isCodexLegacy(v *fastjson.Value) bool {
-	typ := str(v, "type")
+func isCodexLegacy(v *fastjson.Value, typ string) bool {
 	switch {
 	case !v.Exists("type") && stringAt(v, "id") && stringAt(v, "timestamp") && (v.Exists("instructions") || v.Exists("git")):
 		return true
@@ -238,8 +236,8 @@ func isCodexLegacy(v *fastjson.Value) bool {
 	return false
 }
 
-func isPi(v *fastjson.Value) bool {
-	switch str(v, "type") {
+func isPi(v *fastjson.Value, typ string) bool {
+	switch typ {
 	case "session":
 		return stringAt(v, "cwd") && stringAt(v, "id")
 	case "message":
@@ -252,7 +250,7 @@ func isPi(v *fastjson.Value) bool {
 	return false
 }
 
-func isOpenCode(v *fastjson.Value) bool {
+func isOpenCode(v *fastjson.Value, _ string) bool {
 	switch {
 	case stringAt(v, "sessionID") && stringAt(v, "messageID"):
 		return stringAt(v, "type")
@@ -266,8 +264,7 @@ func isOpenCode(v *fastjson.Value) bool {
 	return false
 }
 
-func isUIMessage(v *fastjson.Value) bool {
-	typ := str(v, "type")
+func isUIMessage(v *fastjson.Value, typ string) bool {
 	switch typ {
 	case "start":
 		return fields(v) == 1 || stringAt(v, "messageId") || v.Exists("messageMetadata")
@@ -290,7 +287,7 @@ func isUIMessage(v *fastjson.Value) bool {
 		strings.HasPrefix(typ, "tool-approval-")) || strings.HasPrefix(typ, "data-") && v.Exists("data")
 }
 
-func isA2A(v *fastjson.Value) bool {
+func isA2A(v *fastjson.Value, _ string) bool {
 	switch kind := str(v, "kind"); {
 	case kind == "message" && arrayAt(v, "parts"), kind == "task" && objectAt(v, "status"), kind == "status-update",
 		kind == "artifact-update":
@@ -304,13 +301,13 @@ func isA2A(v *fastjson.Value) bool {
 	return stringAt(v, "id") && stringAt(status, "state") && (stringAt(v, "contextId") || stringAt(v, "sessionId") || v.Exists("artifacts"))
 }
 
-func isOllama(v *fastjson.Value) bool {
+func isOllama(v *fastjson.Value, _ string) bool {
 	done := v.Get("done")
 	return done != nil && (done.Type() == fastjson.TypeTrue || done.Type() == fastjson.TypeFalse) && stringAt(v, "model") &&
 		stringAt(v, "created_at")
 }
 
-func isBedrock(v *fastjson.Value) bool {
+func isBedrock(v *fastjson.Value, _ string) bool {
 	if objectAt(v, "output") && objectAt(v.Get("output"), "message") && stringAt(v, "stopReason") {
 		return true
 	}
@@ -361,15 +358,14 @@ func IsLangGraph(name string, v *fastjson.Value) bool {
 	return false
 }
 
-func isOpenAI(v *fastjson.Value) bool {
+func isOpenAI(v *fastjson.Value, typ string) bool {
 	object := str(v, "object")
 	return arrayAt(v, "choices") || strings.HasPrefix(object, "chat.completion") || object == "text_completion" ||
-		object == "response" || strings.HasPrefix(str(v, "type"), "response.")
+		object == "response" || strings.HasPrefix(typ, "response.")
 }
 
 // isRealtime knows the events by type. Those of answers, but for their beginning, are those of the Responses API.
-func isRealtime(v *fastjson.Value) bool {
-	typ := str(v, "type")
+func isRealtime(v *fastjson.Value, typ string) bool {
 	switch typ {
 	case "response.create", "session.update", "session.created", "session.updated", "conversation.created", "rate_limits.updated":
 		return true
@@ -377,7 +373,7 @@ func isRealtime(v *fastjson.Value) bool {
 	return strings.HasPrefix(typ, "conversation.item.") || strings.HasPrefix(typ, "input_audio_buffer.") || strings.HasPrefix(typ, "output_audio_buffer.")
 }
 
-func isInteraction(v *fastjson.Value) bool {
+func isInteraction(v *fastjson.Value, _ string) bool {
 	family, _, _ := strings.Cut(str(v, "event_type"), ".")
 	switch family {
 	case "interaction":
@@ -388,8 +384,8 @@ func isInteraction(v *fastjson.Value) bool {
 	return str(v, "object") == "interaction" || stringAt(v, "status") && stringAt(v, "model") && (arrayAt(v, "steps") || arrayAt(v, "outputs"))
 }
 
-func isAnthropic(v *fastjson.Value) bool {
-	switch str(v, "type") {
+func isAnthropic(v *fastjson.Value, typ string) bool {
+	switch typ {
 	case "message_start", "message_delta", "message_stop", "content_block_start", "content_block_delta", "content_block_stop":
 		return true
 	case "message":

@@ -3,6 +3,7 @@ package formats
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/valyala/fastjson"
 )
@@ -14,21 +15,40 @@ func ValidJSON(text []byte) bool {
 	return fastjson.ValidateBytes(text) == nil && (!hasControl(text) || ValidParsed(text))
 }
 
-// hasControl tells whether text has a byte below the space, eight at a time: what is below is negative once the space is taken from it,
-// and was not before.
+// Special returns where the first byte of text stands that a JSON string cannot hold as it is: a quote, a backslash or a control
+// character. It is len(text) if there is none.
+func Special(text []byte) int {
+	// Eight at a time: taking the least byte that is well from each borrows from the top bit of those that are not. What these borrow
+	// from the bytes behind them makes no difference, because the first one counts.
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(text); i += 8 {
+		eight := binary.LittleEndian.Uint64(text[i:])
+		borrowed := (eight - ones*' ') | (eight ^ ones*'"' - ones) | (eight ^ ones*'\\' - ones)
+		if found := borrowed &^ eight & tops; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(text); i++ {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
+}
+
+// hasControl tells whether text has a control character.
 func hasControl(text []byte) bool {
-	const spaces, tops = 0x2020202020202020, 0x8080808080808080
-	for ; len(text) >= 8; text = text[8:] {
-		if eight := binary.LittleEndian.Uint64(text); (eight-spaces)&^eight&tops != 0 {
+	for {
+		i := Special(text)
+		if i == len(text) {
+			return false
+		}
+		if text[i] < ' ' {
 			return true
 		}
+		text = text[i+1:]
 	}
-	for _, c := range text {
-		if c < ' ' {
-			return true
-		}
-	}
-	return false
 }
 
 // ValidParsed tells whether a text that fastjson's parser has taken is valid JSON: it looks at what the parser does not, which costs less
@@ -42,30 +62,29 @@ func ValidParsed(text []byte) bool {
 		if !validScalars(text[:begin]) {
 			return false
 		}
-		text = text[begin+1:]
-		end := stringEnd(text)
-		if end < 0 || hasControl(text[:end]) || !validEscapes(text[:end]) {
+		end := stringEnd(text[begin+1:])
+		if end < 0 {
 			return false
 		}
-		text = text[end+1:]
+		text = text[begin+1+end+1:]
 	}
 }
 
-// stringEnd returns where a string ends that begins before text, -1 if it does not.
+// stringEnd returns where a string ends that begins before text, -1 if it does not, or is no string.
 func stringEnd(text []byte) int {
-	for from := 0; ; {
-		i := bytes.IndexByte(text[from:], '"')
-		if i < 0 {
+	for i := 0; ; {
+		i += Special(text[i:])
+		if i == len(text) || text[i] < ' ' {
 			return -1
 		}
-		end, escapes := from+i, 0
-		for end-escapes > 0 && text[end-escapes-1] == '\\' {
-			escapes++
+		if text[i] == '"' {
+			return i
 		}
-		if escapes%2 == 0 {
-			return end
+		size := escape(text[i:])
+		if size == 0 {
+			return -1
 		}
-		from = end + 1
+		i += size
 	}
 }
 
@@ -99,29 +118,20 @@ func isStructure(c byte) bool {
 	return false
 }
 
-// validEscapes looks at what follows each backslash of a string.
-func validEscapes(text []byte) bool {
-	for {
-		i := bytes.IndexByte(text, '\\')
-		if i < 0 {
-			return true
-		}
-		if i+1 == len(text) {
-			return false
-		}
-		escaped := text[i+1]
-		text = text[i+2:]
-		switch escaped {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		case 'u':
-			if len(text) < 4 || !isHex(text[0]) || !isHex(text[1]) || !isHex(text[2]) || !isHex(text[3]) {
-				return false
-			}
-			text = text[4:]
-		default:
-			return false
+// escape returns how long the escape is that text begins with, 0 if it is none.
+func escape(text []byte) int {
+	if len(text) < 2 {
+		return 0
+	}
+	switch text[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(text) >= 6 && isHex(text[2]) && isHex(text[3]) && isHex(text[4]) && isHex(text[5]) {
+			return 6
 		}
 	}
+	return 0
 }
 
 func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
