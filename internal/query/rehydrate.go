@@ -26,6 +26,7 @@ const (
 const (
 	statusOpen   = "open"
 	statusOK     = "ok"
+	statusError  = "error"
 	statePending = "pending"
 	kindMessage  = "message"
 	kindSession  = "session"

@@ -11,6 +11,7 @@ type View interface {
 	Rehydrate(ctx context.Context, workflow string, opts RehydrateOptions) (*Workflow, error)
 	WorkflowView
 	ItemView
+	CallView
 	SettledView
 	EvidenceView
 	// Recall finds episodes.

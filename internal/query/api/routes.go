@@ -33,6 +33,7 @@ func (a *api) routes() []route {
 		{"DELETE /v1/workflows/{id...}", http.HandlerFunc(a.forget)},
 		{"GET /v1/workflows/{id}/conversation", http.HandlerFunc(a.conversation)},
 		{"GET /v1/items/{id}", http.HandlerFunc(a.item)},
+		{"GET /v1/calls", http.HandlerFunc(a.calls)},
 		{"GET /v1/events/{id}", http.HandlerFunc(a.event)},
 		{"GET /v1/settled", http.HandlerFunc(a.settled)},
 		{"POST /v1/recall", http.HandlerFunc(a.recall)},
@@ -86,7 +87,7 @@ func Handler(opts Options) (http.Handler, error) {
 
 // pages are for people. Those in open are for people who have not signed in.
 func (a *api) pages() (closed, open []pages.Route) {
-	return pages.Routes(pages.Options{View: a.View, Audit: a.Audit, Token: a.Token, Logger: a.Logger})
+	return pages.Routes(pages.Options{View: a.View, Audit: a.Audit, Fleet: a.Fleet, Token: a.Token, Logger: a.Logger})
 }
 
 // bearer lets only requests with the token through, and those of browsers that signed in with it. A browser that has not is

@@ -46,6 +46,24 @@ func (a *api) item(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, found, err)
 }
 
+// calls answers GET /v1/calls?capability=C&provider=P&since=T&until=T&errors=true&limit=N&cursor=C.
+func (a *api) calls(w http.ResponseWriter, r *http.Request) {
+	params := r.URL.Query()
+	limit, err1 := number(r, "limit")
+	since, err2 := ago(r, "since")
+	until, err3 := ago(r, "until")
+	failed, err4 := truth(r, "errors")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		a.answer(w, nil, err)
+		return
+	}
+	found, err := a.View.Calls(r.Context(), query.CallsRequest{
+		Capability: params.Get("capability"), Provider: params.Get("provider"), From: since, To: until, Errors: failed, Limit: limit,
+		Cursor: params.Get("cursor"),
+	})
+	a.answer(w, found, err)
+}
+
 // ago reads a time, or how long ago it was.
 func ago(r *http.Request, name string) (time.Time, error) {
 	text := r.URL.Query().Get(name)
