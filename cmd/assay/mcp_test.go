@@ -13,33 +13,18 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/internal/query"
+	"assay/internal/test/npm"
 	"assay/streams"
 )
 
-// conformanceVersion is the release of npm's @modelcontextprotocol/conformance that /mcp is held against; it needs a newer Node.js
-// than many systems have, which npm has too.
-const (
-	conformanceVersion = "0.1.16"
-	conformanceNode    = "22"
-)
-
-// The official conformance suite for servers finds nothing wrong with /mcp. Most of its scenarios call tools and prompts that only
-// its own example server has; those are listed as failures that are expected.
+// The official conformance suite for servers finds at the program's /mcp nothing wrong that a memory has a use for. That the rest of
+// the protocol is as it should be, package mcp shows.
 func TestConformanceOfMCP(t *testing.T) {
 	t.Parallel()
-	dir := npmPackages(t, "mcp-conformance-"+conformanceVersion,
-		"@modelcontextprotocol/conformance@"+conformanceVersion, "node@"+conformanceNode)
-	modules := filepath.Join(dir, "node_modules")
+	suite := npm.Conformance(t)
 	server, url := serve(t, t.TempDir())
 	defer server.stop(t)
-	for _, version := range []string{"2025-06-18", "2025-11-25"} {
-		suite := exec.CommandContext(t.Context(), filepath.Join(modules, ".bin", "node"),
-			filepath.Join(modules, "@modelcontextprotocol", "conformance", "dist", "index.js"), "server", "--url", url+"/mcp",
-			"--spec-version", version, "--expected-failures", filepath.Join("testdata", "mcp_conformance.yaml"), "--output-dir", t.TempDir())
-		if out, err := suite.CombinedOutput(); err != nil {
-			t.Errorf("version %s: %v\n%s", version, err, out)
-		}
-	}
+	suite.Check(t, url+"/mcp", filepath.Join("testdata", "mcp_conformance.yaml"))
 }
 
 // The official client for Python finds over both transports what a recorded session says.
