@@ -20,11 +20,15 @@ func startAPI(ctx context.Context, settings config.Config, running *app.Pipeline
 	}
 	registry, telemetry := metrics.NewRegistry(running, logger), running.OTLP()
 	registry.MustRegister(buildInfo(), metrics.NewFleet(running))
-	return api.Start(ctx, api.Options{
+	options := api.Options{
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins,
 		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger), Audit: running,
 		Traces: telemetry.Handler(otlp.Traces), Logs: telemetry.Handler(otlp.Logs), Replay: api.Replay(running.Log()),
 		MCP:   mcp.Handler(tools),
-		Ready: running.Ready, Fleet: running.FleetStatus, Metrics: registry, Logger: logger,
-	})
+		Ready: running.Ready, Metrics: registry, Logger: logger,
+	}
+	if running.Log().Fleet() {
+		options.Fleet = running.FleetStatus
+	}
+	return api.Start(ctx, options)
 }

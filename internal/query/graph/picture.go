@@ -15,6 +15,7 @@ const (
 	callersMax      = 48  // boxes
 	calleesMax      = 64  // boxes
 	linksMax        = 400 // the weakest are left out
+	arcsMax         = 80  // of them, those that tell what follows what
 	namesMax        = 12  // of those in one box that are listed
 )
 
@@ -71,8 +72,7 @@ func newPicture(g *query.Graph, workflows Workflows) *picture {
 	p.group(p.overflow(true, callersMax, "more callers"))
 	p.group(p.overflow(false, calleesMax, "more capabilities"))
 	p.sort()
-	p.omitted = max(0, len(p.links)-linksMax)
-	p.links = p.links[p.omitted:]
+	p.leaveOut()
 	place(p)
 	return p
 }
@@ -223,6 +223,26 @@ func (p *picture) sort() {
 	slices.SortFunc(p.links, func(a, b *link) int {
 		return cmp.Or(cmp.Compare(a.count, b.count), byName(a.from, b.from), byName(a.to, b.to))
 	})
+}
+
+// leaveOut drops the weakest links where there are too many, what follows what first.
+func (p *picture) leaveOut() {
+	arcs := 0
+	for _, l := range p.links {
+		if !l.across() {
+			arcs++
+		}
+	}
+	all := len(p.links)
+	p.links = slices.DeleteFunc(p.links, func(l *link) bool {
+		over := !l.across() && arcs > arcsMax
+		if over {
+			arcs--
+		}
+		return over
+	})
+	p.links = p.links[max(0, len(p.links)-linksMax):]
+	p.omitted = all - len(p.links)
 }
 
 func byName(a, b *box) int {

@@ -277,3 +277,27 @@ func FuzzNames(f *testing.F) {
 		}
 	})
 }
+
+// A picture in which much follows much shows the strongest of that, and all calls.
+func TestWeakArcsAreLeftOut(t *testing.T) {
+	g := &query.Graph{Edges: []query.Element{}}
+	for i := range 30 {
+		g.Edges = append(g.Edges, edge("workflow:w", fmt.Sprintf("capability:c%02d", i), "calls", 1, 0))
+		for j := range 30 {
+			g.Edges = append(g.Edges, edge(fmt.Sprintf("capability:c%02d", i), fmt.Sprintf("capability:c%02d", j), "follows", int64(10+i*30+j), 0))
+		}
+	}
+	p := newPicture(g, Fewest)
+	calls, arcs, weakest := 0, 0, int64(1_000_000)
+	for _, l := range p.links {
+		if l.across() {
+			calls++
+		} else {
+			arcs++
+			weakest = min(weakest, l.count)
+		}
+	}
+	if calls != 30 || arcs != arcsMax || weakest != 10+900-arcsMax || p.omitted != 900-arcsMax {
+		t.Errorf("%d calls, %d arcs, the weakest of %d, %d left out", calls, arcs, weakest, p.omitted)
+	}
+}

@@ -59,7 +59,9 @@ func (s *site) runAudit(w http.ResponseWriter, r *http.Request) {
 			shown = time.Now()
 		}
 	}
-	show("head", &page{Template: "audited", Title: "Audit", Section: "audit", SignOut: s.Token != "", Data: p})
+	head := &page{Template: "audited", Title: "Audit", Section: "audit", Data: p}
+	s.dress(head)
+	show("head", head)
 	var err error
 	if r.PostForm.Has("chain") {
 		p.Chain, err = s.Audit.VerifyChain(ctx, nil, tell)

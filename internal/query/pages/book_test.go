@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"assay/internal/fleet"
 	"assay/internal/ops/audit"
 	"assay/internal/query"
 	"assay/streams"
@@ -22,13 +23,14 @@ type book struct {
 	word   func(field string) string // what agents wrote, by field
 	acted  []string                  // what was asked to be done
 	turns  int                       // items of the workflow
+	fleet  bool                      // several workers
 	status query.Summary
 }
 
 func plain(field string) string { return field }
 
 func newBook() *book {
-	return &book{word: plain, turns: 8, status: query.Summary{
+	return &book{word: plain, turns: 8, fleet: true, status: query.Summary{
 		Bronze:     query.BronzeSummary{Frames: 120, Events: 48_210, Bytes: 12_400_000},
 		Silver:     query.SilverSummary{Events: 48_190, Batches: 40, Shed: 17, Dead: 2},
 		Gold:       query.GoldSummary{Traces: 48_173, Entities: 912, Capabilities: 9, Edges: 40},
@@ -49,7 +51,7 @@ func (b *book) Capabilities(context.Context) (all []query.Capability, err error)
 			calls := int64((hour*7+i*5)%11) * int64(3-i)
 			all = append(all, query.Capability{
 				Capability: b.word(name), Provider: b.word("provider"), Bucket: now.Truncate(time.Hour).Add(-time.Duration(hour) * time.Hour), Calls: calls,
-				Errors: calls * int64(i%2) / 4, LatencyP50: 1_240 * int64(1+i*400), LatencyP95: 9_300 * int64(1+i*300), LatencyP99: 41_000 * int64(1+i*300),
+				Errors: calls * int64(i%2) / 4, CostUSD: float64(calls*int64(i/2)) * 0.0034, LatencyP50: 1_240 * int64(1+i*400), LatencyP95: 9_300 * int64(1+i*300), LatencyP99: 41_000 * int64(1+i*300),
 				Bytes: 1_000 * calls, InputTokens: calls * 900 * int64(i/2), OutputTokens: calls * 120 * int64(i/2), Workflows: 2,
 			})
 		}
@@ -94,6 +96,9 @@ func (b *book) turn(i int) query.Turn {
 		EntityUUID: fmt.Sprintf("00000000-0000-5000-8000-%012d", i), WorkflowID: b.word("wf-1"), StartedAt: at, EndedAt: at.Add(1400 * time.Millisecond),
 		LatencyUS: 1_400_000, Status: "ok", StreamID: b.word("stream"), Events: 3, Bytes: 512, AgentID: b.word("planner"), Kind: "message",
 	}}
+	if i >= 4 && i < 7 {
+		t.AgentID = b.word("reviewer")
+	}
 	switch i % 4 {
 	case 0:
 		t.Speaker, t.Text, t.LatencyUS = query.SpeakerUser, b.word("Why does the build fail?"), 0
@@ -145,6 +150,54 @@ func (b *book) Item(_ context.Context, id string) (*query.Item, error) {
 	return nil, fmt.Errorf("%w: item %q", query.ErrNotFound, id)
 }
 
+func (b *book) Calls(_ context.Context, r query.CallsRequest) (*query.CallList, error) {
+	list := &query.CallList{Calls: []query.Turn{}, Next: "older"}
+	for i := range min(b.turns, r.Limit) {
+		if t := b.turn(i); t.Capability != "" && (!r.Errors || t.Status == "error") {
+			list.Calls = append(list.Calls, t)
+		}
+	}
+	return list, nil
+}
+
+func (b *book) Settled(context.Context) (query.Settled, error) {
+	return query.Settled{SettledThrough: 118, Pending: 2}, nil
+}
+
+func (b *book) Event(_ context.Context, id string) (*query.Evidence, error) {
+	e := &query.Evidence{
+		EventUUID: id, EntityUUID: "00000000-0000-5000-8000-000000000002", WorkflowID: b.word("wf-1"), Kind: b.word("message"),
+		StreamID: b.word("stream"), Position: 4, CapturedAt: now, BronzeSeq: 7, ContentType: "text/event-stream", Raw: []byte(b.word("hello")),
+	}
+	if id == "ev-1" {
+		e.Chain = &streams.Tie{Next: streams.Checkpoint{Seq: 100, At: now}}
+	}
+	return e, nil
+}
+
+func (b *book) Rehydrate(_ context.Context, workflow string, _ query.RehydrateOptions) (*query.Workflow, error) {
+	if workflow == "none" {
+		return nil, fmt.Errorf("%w: workflow %q", query.ErrNotFound, workflow)
+	}
+	return &query.Workflow{WorkflowID: workflow, EntitiesTotal: int64(b.turns), Events: 24, Promotions: b.promotions()}, nil
+}
+
+func (b *book) Forget(_ context.Context, workflow string, opts query.ForgetOptions) (*query.Forgetting, error) {
+	b.acted = append(b.acted, fmt.Sprintf("forget %s, bronze %t, abandon %t", workflow, opts.Bronze, opts.Abandon))
+	return &query.Forgetting{WorkflowID: workflow, Through: 118, Events: 24, Entities: 8, Frames: 3, Erased: 4, Rewritten: 1}, nil
+}
+
+// workers is who works on the log.
+func (b *book) workers(context.Context) (*fleet.Status, error) {
+	return &fleet.Status{
+		Members: []fleet.MemberStatus{
+			{Member: fleet.Member{Name: b.word("worker-1"), URL: "127.0.0.1:7070", Version: "v1", Folds: true, Started: now}, Alive: true},
+			{Member: fleet.Member{Name: "worker-2", Started: now}},
+		},
+		Partitions: []fleet.PartitionStatus{{Partition: 0, Owner: b.word("worker-1"), Epoch: 3, Lag: 1200}, {Partition: 1}},
+	}, nil
+}
+
 func (b *book) Recall(_ context.Context, r query.RecallRequest) ([]query.Hit, error) {
 	if r.Query == "nothing" {
 		return nil, nil
@@ -152,6 +205,8 @@ func (b *book) Recall(_ context.Context, r query.RecallRequest) ([]query.Hit, er
 	return []query.Hit{{
 		EpisodeUUID: "e1", EntityUUID: "00000000-0000-5000-8000-000000000003", WorkflowID: b.word("wf-1"), AgentID: b.word("planner"), Kind: "message", TS: now,
 		StreamID: b.word("stream"), Text: b.word("Use an absolute path."), Score: 0.03, VectorRank: 1, Similarity: 0.71, TextRank: 2, BM25: 4.2,
+		Before: []query.Neighbour{{Kind: "message", Text: b.word("Why does the build fail?")}},
+		After:  []query.Neighbour{{Kind: "tool_result", Capability: b.word("read_file"), Text: b.word("no such file")}},
 		Origin: &query.Origin{Events: 3, FirstPosition: 1, LastPosition: 3, FirstBronzeSeq: 7, LastBronzeSeq: 8},
 	}}, nil
 }
@@ -227,10 +282,18 @@ func (auditor) Checkpoints(context.Context) ([]streams.Checkpoint, error) {
 	return []streams.Checkpoint{{Seq: 100, Frames: 100, Events: 40_000, At: now}}, nil
 }
 
+func (b *book) options(token string) Options {
+	o := Options{View: b, Audit: auditor{b.word}, Token: token, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+	if b.fleet {
+		o.Fleet = b.workers
+	}
+	return o
+}
+
 // serveBook is the pages over a book.
 func serveBook(b *book) http.Handler {
 	mux := http.NewServeMux()
-	protected, open := Routes(Options{View: b, Audit: auditor{b.word}, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	protected, open := Routes(b.options(""))
 	for _, r := range append(protected, open...) {
 		mux.Handle(r.Pattern, r.Handler)
 	}

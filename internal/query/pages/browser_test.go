@@ -3,7 +3,6 @@ package pages
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -149,7 +148,7 @@ func newLiveServer(t *testing.T, b *book, token string) *liveServer {
 	t.Helper()
 	s := &liveServer{frames: make(chan string)}
 	mux := http.NewServeMux()
-	protected, open := Routes(Options{View: b, Audit: auditor{b.word}, Token: token, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	protected, open := Routes(b.options(token))
 	mux.HandleFunc("GET /v1/live", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_ = http.NewResponseController(w).Flush()
@@ -268,9 +267,9 @@ func TestKeyboard(t *testing.T) {
 	open := browser(t)
 	words := newBook()
 	server, b := newLiveServer(t, words, ""), open()
-	for _, target := range []string{"/", "/workflow?id=wf-1", "/recall?q=path", "/graph", "/promotion?id=p2"} {
+	for _, target := range []string{"/", "/workflow?id=wf-1", "/recall?q=path", "/graph", "/promotion?id=p2", "/calls", "/forget?id=wf-1", "/event?id=ev-1"} {
 		b.run(chromedp.Navigate(server.URL+target), chromedp.WaitReady("footer"))
-		want := value[int](b, `[...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']")].filter(e => e.checkVisibility()).length`)
+		want := value[int](b, `[...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']")].filter(e => e.checkVisibility() && e.getAttribute("tabindex") !== "-1").length`)
 		seen := map[string]bool{}
 		for range 2*want + 1 { // a field for a time has several stops
 			b.run(chromedp.KeyEvent(kb.Tab))
@@ -318,7 +317,11 @@ func TestActions(t *testing.T) {
 			chromedp.SendKeys(`input[name=reason]`, "not ours"+kb.Enter), chromedp.WaitReady(".done"))
 		visit("/audit", `form:first-of-type button`, ".found .bad")
 		visit("/audit", `form:last-of-type button`, ".found .good")
-		if want := []string{"retry p1", "retry rejected", "reject p2 for not ours"}; !slices.Equal(words.acted, want) {
+		b.run(chromedp.Navigate(server.URL+"/workflow?id=wf-1"), chromedp.WaitReady("footer"),
+			chromedp.SendKeys(`a[href^="/forget"]`, kb.Enter), chromedp.WaitReady(".confirm"),
+			chromedp.SendKeys(`input[name=abandon]`, " "), chromedp.SendKeys(`input[name=sure]`, " "),
+			chromedp.SendKeys(`.confirm button`, kb.Enter), chromedp.WaitReady("main .good"))
+		if want := []string{"retry p1", "retry rejected", "reject p2 for not ours", "forget wf-1, bronze false, abandon true"}; !slices.Equal(words.acted, want) {
 			b.Errorf("%s: done was %q", name, words.acted)
 		}
 		b.quiet(name)

@@ -1,11 +1,8 @@
 package pages
 
 import (
-	"cmp"
 	"slices"
 	"time"
-
-	"assay/internal/query"
 )
 
 // chart is columns over time, one each step, of two parts: what went well and, on top of it, what did not.
@@ -13,6 +10,7 @@ type chart struct {
 	Title   string
 	Summary string // for those who do not see it
 	Top     string // the value at its upper edge
+	Parts   [2]string
 	From    time.Time
 	To      time.Time
 	Columns []column
@@ -25,7 +23,9 @@ type column struct {
 	TopY, TopH   float64 // of the part on top
 	At           time.Time
 	Below, OnTop int64
-	Href         string
+	Values       [2]string // of its parts
+	Href         string    // to what is counted
+	Chosen       bool
 }
 
 // Measures of a chart, in its own units.
@@ -41,8 +41,20 @@ const (
 // Thin is how wide a column is drawn.
 func (chart) Thin() int { return columnWidth - columnGap }
 
+// Thick is how wide it is for a pointer.
+func (chart) Thick() int { return columnWidth }
+
 // Height is that of the chart.
 func (chart) Height() int { return chartHeight }
+
+// series is what a chart shows.
+type series struct {
+	title  string
+	parts  [2]string // what is below, and on top; "" if there is none
+	points []point
+	most   bool               // the greatest value of a step counts, not the sum
+	write  func(int64) string // nil: count
+}
 
 // point is a value at a time.
 type point struct {
@@ -50,34 +62,56 @@ type point struct {
 	below, onTop int64
 }
 
-// newChart adds points up by steps of the same width, at most so many, that end with the hour of now.
-func newChart(title string, points []point, now time.Time, span time.Duration, steps int) chart {
-	step := max(time.Hour, (span+time.Duration(steps)-1)/time.Duration(steps)).Round(time.Hour)
-	n := int((span + step - 1) / step)
-	end := now.UTC().Truncate(time.Hour).Add(time.Hour)
+// window is the time that charts show, in at most so many steps of the same width, and where a step leads to.
+type window struct {
+	now   time.Time
+	long  time.Duration
+	steps int
+	to    func(from, until time.Time) string // nil: nowhere
+}
+
+// newChart draws a series. Its last step ends with the hour of now.
+func newChart(s series, w window) chart {
+	step := max(time.Hour, (w.long+time.Duration(w.steps)-1)/time.Duration(w.steps)).Round(time.Hour)
+	n := int((w.long + step - 1) / step)
+	end := w.now.UTC().Truncate(time.Hour).Add(time.Hour)
 	begin := end.Add(-time.Duration(n) * step)
-	c := chart{Title: title, From: begin, To: end, Width: n * columnWidth, Columns: make([]column, n)}
+	c := chart{Title: s.title, Parts: s.parts, From: begin, To: end, Width: n * columnWidth, Columns: make([]column, n)}
 	for i := range c.Columns {
-		c.Columns[i].At = begin.Add(time.Duration(i) * step)
-		c.Columns[i].X = float64(i * columnWidth)
-	}
-	for _, p := range points {
-		if i := int(p.at.Sub(begin) / step); !p.at.Before(begin) && i < n {
-			c.Columns[i].Below += p.below
-			c.Columns[i].OnTop += p.onTop
+		col := &c.Columns[i]
+		col.At, col.X = begin.Add(time.Duration(i)*step), float64(i*columnWidth)
+		if w.to != nil {
+			col.Href = w.to(col.At, col.At.Add(step))
 		}
 	}
-	c.scale()
+	for _, p := range s.points {
+		if i := int(p.at.Sub(begin) / step); !p.at.Before(begin) && i < n {
+			c.Columns[i].add(p, s.most)
+		}
+	}
+	write := s.write
+	if write == nil {
+		write = func(n int64) string { return count(n) }
+	}
+	c.scale(write)
 	return c
 }
 
-// scale gives the columns their heights.
-func (c *chart) scale() {
+func (c *column) add(p point, most bool) {
+	if !most {
+		c.Below, c.OnTop = c.Below+p.below, c.OnTop+p.onTop
+	} else if p.below+p.onTop > c.Below+c.OnTop {
+		c.Below, c.OnTop = p.below, p.onTop
+	}
+}
+
+// scale gives the columns their heights and says what they are worth.
+func (c *chart) scale(write func(int64) string) {
 	highest := int64(0)
 	for i := range c.Columns {
 		highest = max(highest, c.Columns[i].Below+c.Columns[i].OnTop)
 	}
-	c.Top = count(highest)
+	c.Top = write(highest)
 	height := func(v int64) float64 {
 		if v == 0 {
 			return 0
@@ -86,6 +120,7 @@ func (c *chart) scale() {
 	}
 	for i := range c.Columns {
 		col := &c.Columns[i]
+		col.Values = [2]string{write(col.Below), write(col.OnTop)}
 		col.H, col.TopH = height(col.Below), height(col.OnTop)
 		col.Y = chartHeight - col.H
 		col.TopY = col.Y - col.TopH
@@ -113,85 +148,4 @@ func spanOf(name string) span {
 		return spans[i]
 	}
 	return spans[0]
-}
-
-// callPoints are the calls of metrics, those that failed on top.
-func callPoints(metrics []query.Capability) []point {
-	points := make([]point, len(metrics))
-	for i, m := range metrics {
-		points[i] = point{m.Bucket, max(0, m.Calls-m.Errors), m.Errors}
-	}
-	return points
-}
-
-// tokenPoints are tokens of metrics, those of answers on top.
-func tokenPoints(metrics []query.Capability) []point {
-	points := make([]point, len(metrics))
-	for i, m := range metrics {
-		points[i] = point{m.Bucket, m.InputTokens, m.OutputTokens}
-	}
-	return points
-}
-
-// usage is what is told of one capability over a span.
-type usage struct {
-	Capability   string  `json:"capability"`
-	Provider     string  `json:"provider,omitempty"`
-	Kind         string  `json:"kind"` // model, tool or method
-	Calls        int64   `json:"calls"`
-	Errors       int64   `json:"errors"`
-	P50          int64   `json:"latency_p50_us,omitempty"` // of the hour in the middle
-	P95          int64   `json:"latency_p95_us,omitempty"` // of the worst hour
-	P99          int64   `json:"latency_p99_us,omitempty"` // of the worst hour
-	Bytes        int64   `json:"bytes"`
-	InputTokens  int64   `json:"input_tokens"`
-	OutputTokens int64   `json:"output_tokens"`
-	CostUSD      float64 `json:"cost_usd,omitempty"`
-	Chart        chart   `json:"-"`
-}
-
-// usages adds metrics up by capability, provider and kind, the most used first.
-func usages(metrics []query.Capability, now time.Time, long time.Duration) []usage {
-	type key struct{ capability, provider, kind string }
-	of := map[key][]query.Capability{}
-	for _, m := range metrics {
-		k := key{m.Capability, m.Provider, m.Kind}
-		of[k] = append(of[k], m)
-	}
-	all := make([]usage, 0, len(of))
-	for k, hours := range of {
-		u := usage{Capability: k.capability, Provider: k.provider, Kind: k.kind}
-		var middles []int64
-		for _, h := range hours {
-			u.Calls, u.Errors, u.Bytes = u.Calls+h.Calls, u.Errors+h.Errors, u.Bytes+h.Bytes
-			u.InputTokens, u.OutputTokens = u.InputTokens+h.InputTokens, u.OutputTokens+h.OutputTokens
-			u.CostUSD += h.CostUSD
-			u.P95, u.P99 = max(u.P95, h.LatencyP95), max(u.P99, h.LatencyP99)
-			if h.LatencyP50 > 0 {
-				middles = append(middles, h.LatencyP50)
-			}
-		}
-		if len(middles) > 0 {
-			slices.Sort(middles)
-			u.P50 = middles[len(middles)/2]
-		}
-		u.Chart = newChart("Calls of "+k.capability, callPoints(hours), now, long, sparklineLen)
-		all = append(all, u)
-	}
-	slices.SortFunc(all, func(a, b usage) int {
-		return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.Capability, b.Capability), cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Kind, b.Kind))
-	})
-	return all
-}
-
-// since are the metrics of calls in the span up to now.
-func since(metrics []query.Capability, now time.Time, long time.Duration) []query.Capability {
-	begin := now.Add(-long).Truncate(time.Hour)
-	recent := make([]query.Capability, 0, len(metrics))
-	for _, m := range metrics {
-		if !m.Bucket.Before(begin) {
-			recent = append(recent, m)
-		}
-	}
-	return recent
 }

@@ -26,6 +26,16 @@ type exportPage struct {
 	Style  template.CSS // ours
 	Policy string
 	Most   int
+	main   string // the main agent
+}
+
+// Strands are the turns, those of sub-agents apart.
+func (p *exportPage) Strands() []strand {
+	turns := make([]turn, len(p.Turns))
+	for i, t := range p.Turns {
+		turns[i] = turn{Turn: t}
+	}
+	return strands(turns, p.main)
 }
 
 // export answers with the whole of a workflow as one file of HTML. It is sent page by page, so that it is never held as a whole.
@@ -50,7 +60,7 @@ func (s *site) export(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", policy+"; frame-ancestors 'none'")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", "assay-"+fileName(c.WorkflowID)+".html"))
-	p := exportPage{c, at, s.Now(), template.CSS(style), policy, exportText}
+	p := &exportPage{c, at, s.Now(), template.CSS(style), policy, exportText, mainAgent(c.Turns)}
 	out := s.templates["export"]
 	err = out.ExecuteTemplate(w, "begin", p)
 	for turns := 0; err == nil; turns += len(c.Turns) {

@@ -18,8 +18,8 @@ import (
 // functions are what templates call.
 var functions = template.FuncMap{
 	"link": link, "count": count, "size": size, "micros": micros, "rate": rate, "percent": percent, "percentOf": percentOf, "usd": usd,
-	"iso": iso, "utc": utc, "clock": clock, "pretty": pretty, "clip": clip, "first": firstLine, "short": shortID, "plural": plural,
-	"raw": raw, "json": isJSON, "spaced": func(name string) string { return strings.ReplaceAll(name, "_", " ") }, "part": newPart, "sayable": sayable, "whole": whole, "kind": kind, "len64": func(e []query.StoredEvent) int64 { return int64(len(e)) }, "between": between, "sinces": func() []span { return sinces }, "nav": func() []section { return sections }, "add": func(a, b int) int { return a + b },
+	"iso": iso, "utc": utc, "hour": hour, "clock": clock, "pretty": pretty, "clip": clip, "first": firstLine, "short": func(name string) bool { return len(name) <= nameMost }, "plural": plural,
+	"raw": raw, "px": func(units float64) float64 { return math.Round(10*units) / 10 }, "json": isJSON, "spaced": func(name string) string { return strings.ReplaceAll(name, "_", " ") }, "part": newPart, "sayable": sayable, "whole": whole, "kind": kind, "len64": func(e []query.StoredEvent) int64 { return int64(len(e)) }, "between": between, "sinces": func() []span { return sinces }, "add": func(a, b int) int { return a + b },
 }
 
 // section is a place that the navigation leads to.
@@ -124,6 +124,7 @@ func usd(v float64) string {
 
 func iso(t time.Time) string   { return t.UTC().Format(time.RFC3339Nano) }
 func utc(t time.Time) string   { return t.UTC().Format("2006-01-02 15:04:05") }
+func hour(t time.Time) string  { return t.UTC().Format("01-02 15:04") }
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 // part is a text for a template that shows at most so many bytes of it.
@@ -186,9 +187,6 @@ func firstLine(most int, text string) string {
 	return clip(most, strings.Join(strings.Fields(clip(enough*most, text)), " "))
 }
 
-// shortID is enough of an id to tell it from its neighbours.
-func shortID(id string) string { return clip(8, id) }
-
 func plural(n any, one, more string) string {
 	if fmt.Sprint(n) == "1" {
 		return count(n) + " " + one
@@ -198,16 +196,16 @@ func plural(n any, one, more string) string {
 
 // said is a turn for the template that shows what was said.
 type said struct {
-	Turn query.Turn
+	Turn *query.Turn
 	Most int
 	Item string
 }
 
 // sayable shows the beginnings of a turn's texts, and leads to the rest.
-func sayable(t query.Turn, most int) said { return said{t, most, t.EntityUUID} }
+func sayable(t query.Turn, most int) said { return said{&t, most, t.EntityUUID} }
 
 // whole shows as much of a turn as there is to be had.
-func whole(t query.Turn, most int) said { return said{t, most, ""} }
+func whole(t query.Turn, most int) said { return said{&t, most, ""} }
 
 // kind is the class of a speaker: those that are no speaker of a conversation look alike.
 func kind(speaker string) string {

@@ -103,7 +103,7 @@ func TestHostileWordsAreText(t *testing.T) {
 		h := serveBook(b)
 		for _, target := range allPages {
 			named := target
-			for _, name := range []string{"read_file", "wf-1"} {
+			for _, name := range []string{"read_file", "wf-1", "model-1", "provider"} {
 				named = strings.ReplaceAll(named, "="+name, "="+url.QueryEscape(b.word(name)))
 			}
 			got := outline(t, target, get(t, h, named).Body.String())
@@ -131,7 +131,8 @@ func TestGolden(t *testing.T) {
 	for name, target := range map[string]string{
 		"overview": "/", "workflows": "/workflows", "workflow": "/workflow?id=wf-1", "timeline": "/workflow?id=wf-1&view=timeline",
 		"item": "/item?id=00000000-0000-5000-8000-000000000002", "recall": "/recall?q=path", "capabilities": "/capabilities", "graph": "/graph",
-		"promotions": "/promotions", "promotion": "/promotion?id=p2", "dead": "/dead", "audit": "/audit", "login": "/login?refused=1", "error": "/workflow?id=none",
+		"promotions": "/promotions", "promotion": "/promotion?id=p2", "dead": "/dead", "audit": "/audit", "calls": "/calls?capability=model-1&from=2026-03-02T10:00&to=2026-03-02T12:00", "event": "/event?id=ev-1", "forget": "/forget?id=wf-1",
+		"fleet": "/fleet", "login": "/login?refused=1", "error": "/workflow?id=none",
 	} {
 		file, got := filepath.Join("testdata", name+".html"), get(t, h, target).Body.String()
 		if *update {
@@ -234,7 +235,7 @@ func TestPagesAreBounded(t *testing.T) {
 			return text
 		}
 		h := serveBook(b)
-		for _, target := range []string{"/workflow?id=w", "/workflow?id=w&view=timeline", "/workflow?id=w&cursor=9900", "/workflows", "/recall?q=x", "/"} {
+		for _, target := range []string{"/workflow?id=w", "/workflow?id=w&view=timeline", "/workflow?id=w&cursor=9900", "/workflows", "/recall?q=x", "/", "/calls", "/calls?capability=m"} {
 			if answer := get(t, h, target); answer.Code != http.StatusOK || answer.Body.Len() > most {
 				t.Errorf("%s with %.20q: %d, %d bytes", target, text, answer.Code, answer.Body.Len())
 			}

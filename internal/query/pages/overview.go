@@ -1,24 +1,25 @@
 package pages
 
 import (
+	"context"
 	"net/http"
 
 	"golang.org/x/sync/errgroup"
 
 	"assay/internal/query"
+	"assay/streams"
 )
 
 // overview is the first page: is it well, what was there lately.
 type overview struct {
 	Summary   *query.Summary          `json:"summary"`
+	Settled   query.Settled           `json:"settled"`
 	Rates     layerRates              `json:"events_per_second"`
-	Calls     int64                   `json:"calls"` // of the span, as are the others
-	Errors    int64                   `json:"errors"`
-	Input     int64                   `json:"input_tokens"`
-	Output    int64                   `json:"output_tokens"`
+	Chain     *streams.Checkpoint     `json:"newest_checkpoint,omitempty"`
+	Usage     usage                   `json:"usage"`     // of the span
 	Workflows []query.WorkflowSummary `json:"workflows"` // the newest
 	Span      span                    `json:"-"`
-	Spans     []span                  `json:"-"`
+	Spans     []choice                `json:"-"`
 	Charts    []chart                 `json:"-"`
 }
 
@@ -26,15 +27,40 @@ type overview struct {
 const recentWorkflows = 12
 
 func (s *site) overview(r *http.Request) (*page, error) {
-	o := overview{Span: spanOf(r.URL.Query().Get("since")), Spans: spans}
-	var metrics []query.Capability
-	group, ctx := errgroup.WithContext(r.Context())
+	o := overview{Span: spanOf(r.URL.Query().Get("since"))}
+	o.Spans = spanChoices(r.URL, o.Span)
+	metrics, err := s.look(r.Context(), &o)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	o.Rates = s.meter.rates(now, o.Summary)
+	metrics = since(metrics, now, o.Span.Long)
+	o.Usage.add(metrics)
+	o.Charts = usageCharts(metrics, window{now, o.Span.Long, chartSteps, callsLink("", "", o.Span)})
+	return &page{Template: "overview", Title: "Overview", Section: "overview", Live: "*", Data: o}, nil
+}
+
+// look asks for all that the page tells, at once.
+func (s *site) look(ctx context.Context, o *overview) (metrics []query.Capability, err error) {
+	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		o.Summary, err = s.View.Status(ctx)
 		return err
 	})
 	group.Go(func() (err error) {
+		o.Settled, err = s.View.Settled(ctx)
+		return err
+	})
+	group.Go(func() (err error) {
 		metrics, err = s.View.Capabilities(ctx)
+		return err
+	})
+	group.Go(func() error {
+		kept, err := s.Audit.Checkpoints(ctx)
+		if len(kept) > 0 {
+			o.Chain = &kept[len(kept)-1]
+		}
 		return err
 	})
 	group.Go(func() error {
@@ -44,19 +70,5 @@ func (s *site) overview(r *http.Request) (*page, error) {
 		}
 		return err
 	})
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	now := s.Now()
-	o.Rates = s.meter.rates(now, o.Summary)
-	metrics = since(metrics, now, o.Span.Long)
-	for _, m := range metrics {
-		o.Calls, o.Errors, o.Input, o.Output = o.Calls+m.Calls, o.Errors+m.Errors, o.Input+m.InputTokens, o.Output+m.OutputTokens
-	}
-	calls := newChart("Calls", callPoints(metrics), now, o.Span.Long, chartSteps)
-	calls.Summary = plural(o.Calls, "call", "calls") + ", " + count(o.Errors) + " failed"
-	tokens := newChart("Tokens", tokenPoints(metrics), now, o.Span.Long, chartSteps)
-	tokens.Summary = count(o.Input) + " in, " + count(o.Output) + " out"
-	o.Charts = []chart{calls, tokens}
-	return &page{Template: "overview", Title: "Overview", Section: "overview", Live: "*", Data: o}, nil
+	return metrics, group.Wait()
 }

@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"assay/internal/fleet"
 	"assay/internal/ops/audit"
 	"assay/internal/query"
 	"assay/streams"
@@ -29,7 +31,8 @@ type Auditor interface {
 type Options struct {
 	View   query.View
 	Audit  Auditor
-	Token  string // "" if the API asks for none
+	Fleet  func(ctx context.Context) (*fleet.Status, error) // nil: this is no fleet
+	Token  string                                           // "" if the API asks for none
 	Logger *slog.Logger
 	Now    func() time.Time // nil: time.Now
 }
@@ -55,8 +58,10 @@ type page struct {
 	Live     string // the workflow whose events make the page worth fetching again, "*" for any, "" for none
 	Data     any    // for the template, and as JSON
 
-	SignOut bool // there is a token, so one can sign out
-	Status  int  // 0: 200
+	Sections []section // of the navigation
+	SignOut  bool      // there is a token, so one can sign out
+	JSON     string    // link to the data
+	Status   int       // 0: 200
 }
 
 type handler func(r *http.Request) (*page, error)
@@ -84,8 +89,12 @@ func Routes(opts Options) (protected, open []Route) {
 		show("/workflow", s.workflow),
 		{"GET /export", guarded(http.HandlerFunc(s.export))},
 		show("/item", s.item),
+		show("/event", s.event),
+		show("/forget", s.forget),
+		act("/forget", s.runForget),
 		show("/recall", s.recall),
 		show("/capabilities", s.capabilities),
+		show("/calls", s.calls),
 		show("/graph", s.graph),
 		show("/promotions", s.promotions),
 		show("/promotion", s.promotion),
@@ -94,6 +103,7 @@ func Routes(opts Options) (protected, open []Route) {
 		show("/dead", s.dead),
 		show("/audit", s.audit),
 		act("/audit", s.runAudit),
+		show("/fleet", s.fleet),
 	}
 	open = []Route{
 		show("/login", s.login),
@@ -159,7 +169,10 @@ func (s *site) serve(show handler) http.Handler {
 			s.writeJSON(w, made)
 			return
 		}
-		made.SignOut = s.Token != "" && made.Section != ""
+		s.dress(made)
+		if r.Method == http.MethodGet {
+			made.JSON = with(r.URL, "format", "json")
+		}
 		var body bytes.Buffer
 		if err := s.templates[made.Template].ExecuteTemplate(&body, "layout.html", made); err != nil {
 			s.Logger.Error("page failed", "page", made.Template, "error", err)
@@ -169,6 +182,17 @@ func (s *site) serve(show handler) http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		s.write(w, made.Status, body.Bytes())
 	})
+}
+
+// dress adds what pages have around them. The form to sign in has nothing.
+func (s *site) dress(made *page) {
+	if made.Section == "" {
+		return
+	}
+	made.SignOut, made.Sections = s.Token != "", sections
+	if s.Fleet != nil {
+		made.Sections = append(slices.Clone(sections), section{"fleet", "/fleet", "Fleet"})
+	}
 }
 
 func (s *site) writeJSON(w http.ResponseWriter, made *page) {

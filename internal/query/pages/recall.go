@@ -15,19 +15,23 @@ type recallPage struct {
 	After  string              `json:"-"`
 	Before string              `json:"-"`
 	Hits   []query.Hit         `json:"hits"`
-	Modes  []string            `json:"-"`
-	Kinds  []string            `json:"-"`
+	query.Settled
+	Modes []string `json:"-"`
+	Kinds []string `json:"-"`
 }
 
 // hitsShown is how many hits a page has.
 const hitsShown = 20
+
+// neighboursShown is how many neighbours of a hit are shown on each side.
+const neighboursShown = 1
 
 func (s *site) recall(r *http.Request) (*page, error) {
 	asked := r.URL.Query()
 	p := recallPage{
 		Asked: query.RecallRequest{
 			Query: strings.TrimSpace(asked.Get("q")), Mode: asked.Get("mode"), Workflow: asked.Get("workflow"), Agent: asked.Get("agent"),
-			Kind: asked.Get("kind"), IncludeQuarantined: asked.Get("quarantined") != "", Limit: hitsShown, Origin: true,
+			Kind: asked.Get("kind"), IncludeQuarantined: asked.Get("quarantined") != "", Limit: hitsShown, Origin: true, Context: neighboursShown,
 		},
 		After: asked.Get("after"), Before: asked.Get("before"), Hits: []query.Hit{},
 		Modes: []string{query.ModeHybrid, query.ModeVector, query.ModeText},
@@ -43,6 +47,9 @@ func (s *site) recall(r *http.Request) (*page, error) {
 		return nil, err
 	}
 	if p.Asked.Before, err = timeOf(asked, "before", s.Now()); err != nil {
+		return nil, err
+	}
+	if p.Settled, err = s.View.Settled(r.Context()); err != nil { // before: what settles meanwhile may be missing among the hits
 		return nil, err
 	}
 	p.Hits, err = s.View.Recall(r.Context(), p.Asked)

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
@@ -24,6 +25,7 @@ const (
 type workflowPage struct {
 	*query.Conversation
 	Turns   []turn       `json:"-"`
+	Strands []strand     `json:"-"` // the turns, those of sub-agents apart
 	Link    workflowLink `json:"-"`
 	At      time.Time    `json:"-"` // as it was then; zero: as it is
 	Earlier string       `json:"-"` // link to the page before, "" if there is none
@@ -95,12 +97,30 @@ func (s *site) readWorkflow(r *http.Request) (*workflowPage, error) {
 		p.Earlier, p.Later = next, ""
 		slices.Reverse(p.Conversation.Turns)
 	}
-	p.show(at)
+	main := mainAgent(p.Conversation.Turns)
+	if (request.Backward || request.Cursor != "") && p.Summary != nil && len(p.Summary.Agents) > 0 {
+		if main, err = s.firstAgent(r.Context(), id, at); err != nil {
+			return nil, err
+		}
+	}
+	p.show(at, main)
 	return p, nil
 }
 
+// turnsToAnswer is within how many turns the main agent is taken to answer.
+const turnsToAnswer = 20
+
+// firstAgent is the main agent of a workflow.
+func (s *site) firstAgent(ctx context.Context, id string, at time.Time) (string, error) {
+	begin, err := s.View.Conversation(ctx, id, query.ConversationRequest{Limit: turnsToAnswer, At: at})
+	if err != nil {
+		return "", err
+	}
+	return mainAgent(begin.Turns), nil
+}
+
 // show fills in how the turns are shown.
-func (p *workflowPage) show(at time.Time) {
+func (p *workflowPage) show(at time.Time, main string) {
 	p.Turns = make([]turn, len(p.Conversation.Turns))
 	for i, t := range p.Conversation.Turns {
 		p.Turns[i] = turn{Turn: t}
@@ -110,6 +130,7 @@ func (p *workflowPage) show(at time.Time) {
 		p.Most /= 2
 	}
 	p.draw()
+	p.Strands = strands(p.Turns, main)
 	if p.Summary == nil || !p.Summary.LastAt.After(p.Summary.FirstAt) {
 		return
 	}

@@ -9,7 +9,8 @@ function localise(root) {
 		if (isNaN(at)) continue;
 		const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
 		const clock = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
-		time.textContent = time.dataset.show === "clock" ? `${clock}.${pad(at.getMilliseconds(), 3)}` : `${day} ${clock}`;
+		const shown = { clock: `${clock}.${pad(at.getMilliseconds(), 3)}`, hour: `${day.slice(5)} ${clock.slice(0, 5)}` };
+		time.textContent = shown[time.dataset.show] ?? `${day} ${clock}`;
 		time.title = time.dateTime;
 	}
 	const zone = root.querySelector("#zone");
