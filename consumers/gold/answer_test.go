@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
 	"assay/sovereign/schema"
 )
 
@@ -17,9 +18,9 @@ func TestAnswersOfTheMemoryAreNoEpisodes(t *testing.T) {
 	g := open(t, testOptions(store))
 	defer g.Close()
 	of := func(kind string, phase bronze.Phase, i int, text string) capture {
-		return newCapture(capture{event: event{
-			kind: kind, phase: phase, workflow: "w", stream: "s", position: uint64(2*i + len(phase)%2), capability: "recall", text: text,
-			payload: fmt.Sprintf("%q", text), inputTokens: -1, outputTokens: -1,
+		return newCapture(capture{Event: model.Event{
+			Kind: kind, Phase: phase, Workflow: "w", Stream: "s", Position: uint64(2*i + len(phase)%2), Capability: "recall", Text: text,
+			Payload: fmt.Sprintf("%q", text), InputTokens: -1, OutputTokens: -1,
 		}}, fmt.Sprint("call ", i))
 	}
 	original := "the linker never sees the archive"

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
 	"assay/sovereign/schema"
 )
 
@@ -39,35 +42,35 @@ func benchBatch(n int) Batch {
 	var captures []capture
 	for i := n * benchRows; len(captures) < benchRows; i++ {
 		story, step := i/(streamEvents+4), i%(streamEvents+4)
-		c := capture{event: event{
-			workflow: fmt.Sprintf("workflow-%d", story/20), stream: fmt.Sprintf("workflow-%d/stream-%d", story/20, story),
-			position: uint64(step), ts: never, captured: epoch + int64(i)*100, inputTokens: -1, outputTokens: -1, bytes: 200,
-			disposition: bronze.Kept,
+		c := capture{Event: model.Event{
+			Workflow: fmt.Sprintf("workflow-%d", story/20), Stream: fmt.Sprintf("workflow-%d/stream-%d", story/20, story),
+			Position: uint64(step), TS: model.Never, Captured: epoch + int64(i)*100, InputTokens: -1, OutputTokens: -1, Bytes: 200,
+			Disposition: bronze.Kept,
 		}}
 		if step < streamEvents {
-			c.kind, c.phase, c.intent, c.capability = bronze.KindTextDelta, bronze.PhaseDelta, c.stream, "gpt-5"
-			c.text = fmt.Sprintf("a piece %d ", step)
-			c.payload = fmt.Sprintf(`{"id":"chatcmpl-%d","object":"chat.completion.chunk","model":"gpt-5","choices":[{"index":0,"delta":{"content":"a piece %d "}}]}`, story, step)
-			c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: c.text}}
+			c.Kind, c.Phase, c.Intent, c.Capability = bronze.KindTextDelta, bronze.PhaseDelta, c.Stream, "gpt-5"
+			c.Text = fmt.Sprintf("a piece %d ", step)
+			c.Payload = fmt.Sprintf(`{"id":"chatcmpl-%d","object":"chat.completion.chunk","model":"gpt-5","choices":[{"index":0,"delta":{"content":"a piece %d "}}]}`, story, step)
+			c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: c.Text}}
 			if step == streamEvents-1 {
-				c.kind, c.phase, c.fragments = bronze.KindMessageEnd, bronze.PhaseEnd, nil
+				c.Kind, c.Phase, c.fragments = bronze.KindMessageEnd, bronze.PhaseEnd, nil
 			}
 		} else {
-			c.intent, c.provider = fmt.Sprintf("%s/client/%d", c.stream, step/2), "mcp"
-			c.payload = fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"read_file","arguments":{"path":"/tmp/%d"}}}`, step/2, i)
-			c.kind, c.phase, c.capability = bronze.KindRPCRequest, bronze.PhaseStart, "read_file"
+			c.Intent, c.Provider = fmt.Sprintf("%s/client/%d", c.Stream, step/2), "mcp"
+			c.Payload = fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"read_file","arguments":{"path":"/tmp/%d"}}}`, step/2, i)
+			c.Kind, c.Phase, c.Capability = bronze.KindRPCRequest, bronze.PhaseStart, "read_file"
 			if step%2 == 1 {
-				c.kind, c.phase, c.capability = bronze.KindRPCResponse, bronze.PhaseEnd, ""
+				c.Kind, c.Phase, c.Capability = bronze.KindRPCResponse, bronze.PhaseEnd, ""
 			}
 		}
-		c.id = benchID(1, i)
-		c.entity = benchID(2, story*3)
+		c.ID = benchID(1, i)
+		c.Entity = benchID(2, story*3)
 		if step >= streamEvents {
-			c.entity = benchID(2, story*3+1+(step-streamEvents)/2)
+			c.Entity = benchID(2, story*3+1+(step-streamEvents)/2)
 		}
 		captures = append(captures, c)
 	}
-	return Batch{uint64(n + 1), record(captures)}
+	return Batch{Seq: uint64(n + 1), Record: record(captures)}
 }
 
 // benchID spreads numbers over the ids as hashes do.
@@ -160,4 +163,102 @@ func processorTime(t tester) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// stateEvents is how many events BenchmarkStates folds, stateSteps how many calls a workflow has.
+const (
+	stateEvents = 64 << 10
+	stateSteps  = 20
+)
+
+// statesBatch returns the n-th batch of state events: calls of tools and what was observed, each with an id of its own, of agents
+// whose name each event has as its cause. That is the load with the most entities, episodes and links for an event.
+func statesBatch(n int) Batch {
+	words := strings.Fields("the file has been opened and line edit search test fails because of a missing colon in directory patch submit run")
+	var captures []capture
+	for i := n * benchRows; len(captures) < benchRows; i++ {
+		call := i / 2
+		c := capture{Event: model.Event{
+			Kind: bronze.KindToolInvocation, Phase: bronze.PhaseStart, Capability: fmt.Sprintf("tool-%d", call%12),
+			Workflow: fmt.Sprintf("workflow-%d", call/stateSteps), Intent: fmt.Sprintf("step-%d", call%stateSteps),
+			Stream: "events", Position: uint64(i), TS: epoch + int64(i)*1000, Captured: epoch + int64(i)*1000, InputTokens: -1, OutputTokens: -1,
+			Bytes: 600, Disposition: bronze.Kept, OwnID: true, Parent: fmt.Sprintf("agent-%d", call%5), Agent: fmt.Sprintf("agent-%d", call%5),
+		}, eventID: fmt.Sprint("event-", i)}
+		if i%2 == 1 {
+			c.Kind, c.Phase, c.Status, c.Capability = bronze.KindObservation, bronze.PhaseEnd, bronze.StatusOK, ""
+		}
+		var text strings.Builder
+		for w := range 70 {
+			text.WriteString(words[(i*7+w*w)%len(words)] + " ")
+		}
+		c.Text = text.String()
+		c.Payload = fmt.Sprintf(`{"event_cid":"event-%d","text":%q}`, i, c.Text)
+		c.ID, c.Entity = benchID(3, i), benchID(4, call)
+		captures = append(captures, c)
+	}
+	return Batch{Seq: uint64(n + 1), Record: record(captures)}
+}
+
+// BenchmarkStates tells what a state event costs to fold and to flush, with tables that keep nothing.
+func BenchmarkStates(b *testing.B) {
+	var batches []Batch
+	for n := range stateEvents / benchRows {
+		batches = append(batches, statesBatch(n))
+	}
+	opts := testOptions(discard{})
+	opts.CacheBytes = 128 << 20
+	for range b.N {
+		opts.Dir, opts.FS = b.TempDir(), vfs.Default
+		g := open(b, opts)
+		busy := processorTime(b)
+		for _, batch := range batches {
+			if err := g.Apply(context.Background(), []Batch{batch}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		folded := processorTime(b) - busy
+		if err := g.FlushAll(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(folded.Seconds()*1e6/stateEvents, "fold-cpu-µs/event")
+		b.ReportMetric((processorTime(b)-busy).Seconds()*1e6/stateEvents, "cpu-µs/event")
+		if err := g.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkWorkflows reads pages of 50 workflows, of few and of many, each with a title to look up.
+func BenchmarkWorkflows(b *testing.B) {
+	for _, count := range []int{100, 1_000_000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			opts := testOptions(nil)
+			opts.Store, opts.Dir, opts.FS = discard{}, b.TempDir(), vfs.Default
+			g, err := Open(context.Background(), opts)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer g.Close()
+			for from, seq := 0, uint64(1); from < count; from, seq = from+benchRows, seq+1 {
+				var captures []capture
+				for n := from; n < min(from+benchRows, count); n++ {
+					captures = append(captures, aWorkflow(n, "Shall I take my purple umbrella to Oslo?"))
+				}
+				deliver(b, g, seq, [][]capture{captures})
+			}
+			var took []time.Duration
+			cursor := ""
+			for b.Loop() {
+				begun := time.Now()
+				page, next, err := g.Workflows(context.Background(), cursor, time.Time{}, 50, everyWorkflow)
+				if err != nil || len(page) != 50 {
+					b.Fatal(len(page), err)
+				}
+				took, cursor = append(took, time.Since(begun)), next
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms/page-p50")
+			b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "ms/page-p95")
+		})
+	}
 }

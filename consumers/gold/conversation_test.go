@@ -14,6 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/state"
 	"assay/consumers/silver"
 	"assay/internal/capture/framing"
 	"assay/sovereign/schema"
@@ -82,7 +84,7 @@ func (k *talk) deliver(t tester, g *Gold, frames []*streams.Frame, together int)
 	for group := range slices.Chunk(frames, together) {
 		record := refined(t, group)
 		seq++
-		err := g.Apply(context.Background(), []Batch{{seq, record}})
+		err := g.Apply(context.Background(), []Batch{{Seq: seq, Record: record}})
 		record.Release()
 		if err != nil {
 			t.Fatal(err)
@@ -134,8 +136,8 @@ func hearOf(t tester, g *Gold, store *memoryStore) *heard {
 	if err := g.FlushAll(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	err := scan(g.state.db, []byte{keyOrdinal}, func(k, _ []byte) (bool, error) {
-		e, err := g.Entity(markedID(k))
+	err := state.Scan(g.db, []byte{model.KeyOrdinal}, func(k, _ []byte) (bool, error) {
+		e, err := g.Entity(model.LastID(k))
 		h.entities = append(h.entities, e)
 		return err == nil, err
 	})
@@ -175,7 +177,7 @@ func (h *heard) one(what string, wanted func(*Entity) bool) *Entity {
 
 func (h *heard) message(role, text string) *Entity {
 	h.t.Helper()
-	return h.one(role+" saying "+text, func(e *Entity) bool { return e.Kind == KindMessage && e.Role == role && e.Text == text })
+	return h.one(role+" saying "+text, func(e *Entity) bool { return e.Kind == model.KindMessage && e.Role == role && e.Text == text })
 }
 
 func (h *heard) call(capability string) *Entity {
@@ -245,7 +247,7 @@ func checkFlight(t tester, h *heard) {
 	expect(t, "the model", first.Capability, "m-1")
 	expect(t, "how the first answer ended", first.Status+" "+first.FinishReason, "ok tool_calls")
 	expect(t, "tokens", fmt.Sprint(first.InputTokens, first.OutputTokens, first.CachedTokens, first.ReasoningTokens), "20 9 4 2")
-	expect(t, "clock", first.Clock, ClockOwn)
+	expect(t, "clock", first.Clock, model.ClockOwn)
 	expect(t, "settings", first.Request, `{"model":"m-1","stream":true,"temperature":0.5}`)
 	h.message("assistant", "Yes, there is wind.")
 	tool := h.call("wind")
@@ -255,10 +257,10 @@ func checkFlight(t tester, h *heard) {
 	}
 	failed := h.one("failed", func(e *Entity) bool { return e.Status == "error" })
 	expect(t, "error", failed.Error, "slow down")
-	model, wind := h.metrics["m-1"], h.metrics["wind"]
-	expect(t, "uses of the model", fmt.Sprint(model.Kind, model.Calls, model.Errors, model.InputTokens, model.OutputTokens), "model3 1 20 9")
+	said, wind := h.metrics["m-1"], h.metrics["wind"]
+	expect(t, "uses of the model", fmt.Sprint(said.Kind, said.Calls, said.Errors, said.InputTokens, said.OutputTokens), "model3 1 20 9")
 	expect(t, "uses of the tool", fmt.Sprint(wind.Kind, wind.Calls, wind.Errors), "tool1 0")
-	expect(t, "echoes", len(slices.DeleteFunc(slices.Clone(h.entities), func(e *Entity) bool { return e.Kind != KindEcho })), 2)
+	expect(t, "echoes", len(slices.DeleteFunc(slices.Clone(h.entities), func(e *Entity) bool { return e.Kind != model.KindEcho })), 2)
 	expect(t, "episodes", strings.Join(h.episodes, "\n"), strings.Join([]string{
 		"message: Let me look.", "message: May I fly my kite in Bergen?", "message: Thanks", "message: Yes, there is wind.",
 		"message: You are a pilot.", `tool_call: wind {"place":"Bergen"}`, "tool_result: 9 m/s",
@@ -307,8 +309,8 @@ func TestForgettingAConversation(t *testing.T) {
 	if err := g.FlushAll(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	_, err := g.Forget(context.Background(), chat.workflow, func(context.Context, []string) (*Burial, error) {
-		return &Burial{Through: 1, Rows: func(yield func(arrow.Record, error) bool) {
+	_, err := g.Forget(context.Background(), chat.workflow, func(context.Context, []string) (*EraseScope, error) {
+		return &EraseScope{Through: 1, Rows: func(yield func(arrow.Record, error) bool) {
 			record := refined(t, chat.frames)
 			defer record.Release()
 			yield(record, nil)
@@ -318,9 +320,9 @@ func TestForgettingAConversation(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, want := dump(t, g), dump(t, never)
-	for _, kind := range []byte{keySaid, keyAsked, keyUnsaid} {
+	for _, kind := range []byte{model.KeySaid, model.KeyAsked, model.KeyUnsaid} {
 		for of, all := range map[*Gold]map[string]string{g: got, never: want} {
-			if err := scan(of.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
+			if err := state.Scan(of.db, []byte{kind}, func(k, v []byte) (bool, error) {
 				all[string(k)] = string(v)
 				return true, nil
 			}); err != nil {
@@ -329,7 +331,7 @@ func TestForgettingAConversation(t *testing.T) {
 		}
 	}
 	for k, v := range got {
-		if strings.HasPrefix(k, string(keyOrigin)) {
+		if strings.HasPrefix(k, string(model.KeyWatermark)) {
 			continue // how far a stream has come is not forgotten
 		}
 		if want[k] != v {
@@ -343,11 +345,11 @@ func TestForgettingAConversation(t *testing.T) {
 func TestWhatWasSaidIsNotedAfterACrash(t *testing.T) {
 	store := newMemory()
 	opts := testOptions(store)
-	opts.Fault = crashAt(AfterCommit, 1)
+	opts.Fault = crashAt(state.AfterCommit, 1)
 	k, g := flight(), open(t, opts)
 	record := refined(t, k.frames)
 	defer record.Release()
-	if err := g.Apply(context.Background(), []Batch{{1, record}}); !errors.Is(err, errCrash) {
+	if err := g.Apply(context.Background(), []Batch{{Seq: 1, Record: record}}); !errors.Is(err, errCrash) {
 		t.Fatal(err)
 	}
 	if err := g.Close(); err != nil {
@@ -575,7 +577,7 @@ func TestAStreamThatIsCutOff(t *testing.T) {
 
 func TestACutResultIsMarked(t *testing.T) {
 	k := newTalk()
-	long := strings.Repeat("x", MaxText)
+	long := strings.Repeat("x", model.MaxText)
 	k.add(streams.SourceJSONRPC, streams.ContentNDJSON, "s", "", "", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"shot"}}`+"\n"+
 		`{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"`+long+`"}]}}`+"\n")
 	e := k.hear(t).call("shot")

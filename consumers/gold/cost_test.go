@@ -70,7 +70,7 @@ func TestSumsOutliveTheTableOfPrices(t *testing.T) {
 		opts.Prices = prices
 		g := open(t, opts)
 		record := refined(t, []*streams.Frame{frame})
-		if err := g.Apply(t.Context(), []Batch{{uint64(i + 1), record}}); err != nil {
+		if err := g.Apply(t.Context(), []Batch{{Seq: uint64(i + 1), Record: record}}); err != nil {
 			t.Fatal(err)
 		}
 		record.Release()

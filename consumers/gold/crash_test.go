@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
+	"assay/consumers/gold/state"
 	"assay/sovereign/schema"
 )
 
@@ -25,6 +26,8 @@ type process struct {
 	mu    sync.Mutex
 	fault func(FaultPoint) error
 	down  bool // it has crashed, and gets no further
+
+	forgotten func(workflow string, bronzeSeq uint64) bool // nil: nothing is
 }
 
 func newProcess(t tester) *process {
@@ -37,6 +40,7 @@ func (p *process) start(t tester) {
 	opts := testOptions(p.store)
 	opts.FS = p.disk
 	opts.Fault, p.down = p.reach, false
+	opts.Forgotten = func(workflow string, seq uint64) bool { return p.forgotten != nil && p.forgotten(workflow, seq) }
 	p.Gold = open(t, opts)
 }
 
@@ -103,7 +107,7 @@ func crashAt(point FaultPoint, n int) func(FaultPoint) error {
 	}
 }
 
-var faultPoints = []FaultPoint{BeforeAppend, AfterAppend, AfterCommit, BeforeIntent, AfterIntent, AfterWrite, AfterHeld}
+var faultPoints = []FaultPoint{state.BeforeAppend, state.AfterAppend, state.AfterCommit, state.BeforeIntent, state.AfterIntent, state.AfterWrite, state.AfterHeld}
 
 // delivery is the same events undisturbed, and with a crash.
 type delivery [][][]capture

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"assay/consumers/gold/model"
 	"assay/streams"
 )
 
@@ -134,7 +135,7 @@ func TestTranscriptsComeOutOnce(t *testing.T) {
 					continue
 				}
 				output, input = output+max(e.OutputTokens, 0), input+max(e.InputTokens, 0)
-				if e.Kind == KindMessage && e.Role == "user" && e.AgentID == "" {
+				if e.Kind == model.KindMessage && e.Role == "user" && e.AgentID == "" {
 					prompts++
 				}
 			}

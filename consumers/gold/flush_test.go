@@ -9,31 +9,30 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"pgregory.net/rapid"
-
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
 	"assay/internal/embed"
 	"assay/sovereign/schema"
 )
 
 // requestAndResponse returns the two events of one call.
 func requestAndResponse(workflow, intent string) (request, response capture) {
-	of := event{workflow: workflow, stream: "s", intent: intent, inputTokens: -1, outputTokens: -1}
+	of := model.Event{Workflow: workflow, Stream: "s", Intent: intent, InputTokens: -1, OutputTokens: -1}
 	ask, answer := of, of
-	ask.kind, ask.phase, ask.capability, ask.text, ask.payload = bronze.KindRPCRequest, bronze.PhaseStart, "read", "read it", `{"q":1}`
-	answer.kind, answer.phase, answer.position, answer.text, answer.payload = bronze.KindRPCResponse, bronze.PhaseEnd, 1, "it says", `{"a":1}`
-	return newCapture(capture{event: ask}, intent), newCapture(capture{event: answer}, intent)
+	ask.Kind, ask.Phase, ask.Capability, ask.Text, ask.Payload = bronze.KindRPCRequest, bronze.PhaseStart, "read", "read it", `{"q":1}`
+	answer.Kind, answer.Phase, answer.Position, answer.Text, answer.Payload = bronze.KindRPCResponse, bronze.PhaseEnd, 1, "it says", `{"a":1}`
+	return newCapture(capture{Event: ask}, intent), newCapture(capture{Event: answer}, intent)
 }
 
 // message returns the events of a model's message, the last of which ends it.
 func message(pieces ...string) (captures []capture) {
 	for i, piece := range pieces {
-		c := capture{event: event{
-			kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: "w", stream: "m", intent: "m", position: uint64(i),
-			capability: "gpt", inputTokens: -1, outputTokens: -1, text: piece,
+		c := capture{Event: model.Event{
+			Kind: bronze.KindTextDelta, Phase: bronze.PhaseDelta, Workflow: "w", Stream: "m", Intent: "m", Position: uint64(i),
+			Capability: "gpt", InputTokens: -1, OutputTokens: -1, Text: piece,
 		}, fragments: []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: piece}}}
 		if i == len(pieces)-1 {
-			c.kind, c.phase = bronze.KindMessageEnd, bronze.PhaseEnd
+			c.Kind, c.Phase = bronze.KindMessageEnd, bronze.PhaseEnd
 		}
 		captures = append(captures, newCapture(c, "m"))
 	}
@@ -70,7 +69,7 @@ func TestAnEntityIsAppendedWhenItEndsAndMergedWhenItChanges(t *testing.T) {
 		t.Errorf("row is %v", row)
 	}
 	earlier := request
-	earlier.captured -= 500
+	earlier.Captured -= 500
 	deliver(t, g, 3, [][]capture{{earlier}})
 	flush(t, g)
 	if row := store.tables[schema.Entities][0]; row["latency_us"] != "1500" {
@@ -139,7 +138,7 @@ func TestEpisodesAreWholeMessages(t *testing.T) {
 	deliver(t, g, 1, [][]capture{message("Once upon ", "a time", ".")})
 	flush(t, g)
 	episodes := store.tables[schema.Episodes]
-	if len(episodes) != 1 || episodes[0]["text"] != "Once upon a time." || episodes[0]["kind"] != EpisodeMessage {
+	if len(episodes) != 1 || episodes[0]["text"] != "Once upon a time." || episodes[0]["kind"] != model.EpisodeMessage {
 		t.Fatalf("episodes are %v", episodes)
 	}
 	if episodes[0]["model"] != (embed.Hashing{}).Model() || episodes[0]["vector"] == "" {
@@ -151,7 +150,7 @@ func TestEpisodesThatATextNoLongerHasAreDeleted(t *testing.T) {
 	store := newMemory()
 	g := open(t, testOptions(store))
 	defer g.Close()
-	long := strings.Repeat("word ", EpisodeRunes)
+	long := strings.Repeat("word ", model.EpisodeRunes)
 	pieces := message(long, "end", "short")
 	pieces[1].fragments[0] = bronze.Fragment{Part: "0", Type: bronze.FragmentText, Text: "short", Whole: true}
 	deliver(t, g, 1, [][]capture{{pieces[0], pieces[2]}})
@@ -204,7 +203,7 @@ func TestRowsOfWhatIsGoneAreDeleted(t *testing.T) {
 	g := open(t, testOptions(store))
 	defer g.Close()
 	request, response := requestAndResponse("w", "1")
-	response.capability = "seen too late"
+	response.Capability = "seen too late"
 	deliver(t, g, 1, [][]capture{{response}})
 	flush(t, g)
 	deliver(t, g, 2, [][]capture{{request}})
@@ -213,14 +212,14 @@ func TestRowsOfWhatIsGoneAreDeleted(t *testing.T) {
 		t.Errorf("metrics are %v", rows)
 	}
 	for _, row := range store.tables[schema.UsageGraph] {
-		if row["source"] == response.capability || row["target"] == response.capability {
+		if row["source"] == response.Capability || row["target"] == response.Capability {
 			t.Errorf("the graph still has %v", row)
 		}
 	}
 }
 
 func TestLongTextsAreCutAtTheLimitByPosition(t *testing.T) {
-	half := strings.Repeat("é", MaxText/4)
+	half := strings.Repeat("é", model.MaxText/4)
 	for name, order := range map[string][]int{"in order": {0, 1, 2, 3}, "backwards": {3, 2, 1, 0}} {
 		g := open(t, testOptions(newMemory()))
 		pieces := message("start ", half, half, half)
@@ -229,12 +228,12 @@ func TestLongTextsAreCutAtTheLimitByPosition(t *testing.T) {
 			shuffled = append(shuffled, pieces[i])
 		}
 		deliver(t, g, 1, [][]capture{shuffled})
-		e, err := g.Entity(pieces[0].entity)
+		e, err := g.Entity(pieces[0].Entity)
 		if err != nil {
 			t.Fatal(err)
 		}
 		kept, mark, cut := strings.Cut(e.Text, "\n[cut off here: ")
-		if len(kept) > MaxText || len(kept) < MaxText-1 || !strings.HasPrefix(e.Text, "start ") || !utf8.ValidString(e.Text) {
+		if len(kept) > model.MaxText || len(kept) < model.MaxText-1 || !strings.HasPrefix(e.Text, "start ") || !utf8.ValidString(e.Text) {
 			t.Errorf("%s: %d bytes that start %.10q", name, len(kept), e.Text)
 		}
 		if missing := len("start ") + 3*len(half) - len(kept); !cut || mark != fmt.Sprintf("%d bytes more]", missing) {
@@ -246,22 +245,6 @@ func TestLongTextsAreCutAtTheLimitByPosition(t *testing.T) {
 	}
 }
 
-func TestChunksLoseNoWord(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		words := rapid.SliceOfN(rapid.StringMatching(`\pL{1,300}`), 0, 60).Draw(t, "words")
-		text := strings.Join(words, rapid.SampledFrom([]string{" ", "\n", "\n\n "}).Draw(t, "separator"))
-		pieces := chunks(text)
-		for _, p := range pieces {
-			if n := utf8.RuneCountInString(p); n == 0 || n > EpisodeRunes {
-				t.Fatalf("a chunk of %d characters", n)
-			}
-		}
-		if got, want := strings.Fields(strings.Join(pieces, " ")), strings.Fields(text); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Fatalf("%d words, want %d", len(got), len(want))
-		}
-	})
-}
-
 func TestAMessageWithToolCallsShowsThem(t *testing.T) {
 	g := open(t, testOptions(newMemory()))
 	defer g.Close()
@@ -270,7 +253,7 @@ func TestAMessageWithToolCallsShowsThem(t *testing.T) {
 	pieces[1].fragments = []bronze.Fragment{{Part: "1", Type: bronze.FragmentToolCall, Text: `:"x"}`}}
 	pieces[2].fragments = nil
 	deliver(t, g, 1, [][]capture{pieces})
-	e, err := g.Entity(pieces[0].entity)
+	e, err := g.Entity(pieces[0].Entity)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	"pgregory.net/rapid"
 
+	"assay/consumers/gold/state"
 	"assay/sovereign/schema"
 )
 
@@ -23,14 +24,14 @@ func drawWorkflows(t *rapid.T) (captures []capture) {
 }
 
 func without(captures []capture, workflow string) []capture {
-	return slices.DeleteFunc(slices.Clone(captures), func(c capture) bool { return c.workflow == workflow })
+	return slices.DeleteFunc(slices.Clone(captures), func(c capture) bool { return c.Workflow == workflow })
 }
 
 // forgetAll has a workflow forgotten whose events are among the captures.
 func forgetAll(g *Gold, captures []capture, workflow string) error {
-	_, err := g.Forget(context.Background(), workflow, func(context.Context, []string) (*Burial, error) {
-		own := slices.DeleteFunc(slices.Clone(captures), func(c capture) bool { return c.workflow != workflow })
-		return &Burial{Through: 1, Rows: inRecords(own)}, nil
+	_, err := g.Forget(context.Background(), workflow, func(context.Context, []string) (*EraseScope, error) {
+		own := slices.DeleteFunc(slices.Clone(captures), func(c capture) bool { return c.Workflow != workflow })
+		return &EraseScope{Through: 1, Rows: inRecords(own)}, nil
 	})
 	return err
 }
@@ -58,7 +59,7 @@ func TestForgettingLeavesWhatOthersSaid(t *testing.T) {
 		defer never.Close()
 		never.run(t, [][][]capture{{without(captures, workflow)}})
 		forgetful.run(t, drawDelivery(t, captures))
-		forgetful.fault = crashAt(rapid.SampledFrom([]FaultPoint{AfterDelete, AfterForget, "no"}).Draw(t, "point"), 1)
+		forgetful.fault = crashAt(rapid.SampledFrom([]FaultPoint{state.AfterDelete, state.AfterForget, "no"}).Draw(t, "point"), 1)
 		defer func() { forgetful.Close() }()
 		for err := forgetAll(forgetful.Gold, captures, workflow); err != nil; err = forgetAll(forgetful.Gold, captures, workflow) {
 			if !errors.Is(err, errCrash) {
@@ -67,7 +68,7 @@ func TestForgettingLeavesWhatOthersSaid(t *testing.T) {
 			crashes++
 			forgetful.crash(t)
 		}
-		forgetful.opts.Forgotten = func(name string, seq uint64) bool { return name == workflow && seq <= 1 }
+		forgetful.forgotten = func(name string, seq uint64) bool { return name == workflow && seq <= 1 }
 		forgetful.run(t, drawDelivery(t, captures))
 		if a, b := never.Totals(), forgetful.Totals(); a != b {
 			t.Fatalf("counted %+v, without the workflow %+v", b, a)
@@ -105,7 +106,7 @@ func TestForgettingARetraction(t *testing.T) {
 	said := (&statement{id: "ev-1", entity: "step-1", at: 1}).capture(0)
 	child := (&statement{id: "ev-2", entity: "step-2", parent: "ev-1", at: 2}).capture(1)
 	retraction := (&statement{id: "ev-3", entity: "other", retracts: []string{"ev-1"}, at: 3}).capture(2)
-	retraction.workflow = "elsewhere"
+	retraction.Workflow = "elsewhere"
 	all := []capture{said, child, retraction}
 
 	store := newMemory()

@@ -2,41 +2,21 @@ package gold
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
+	"assay/consumers/gold/erase"
+	"assay/consumers/gold/fold"
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/project"
+	"assay/consumers/gold/state"
 	"assay/internal/price"
-	"assay/sovereign/schema"
 )
-
-// Store holds the tables.
-type Store interface {
-	// Append adds rows without looking for their keys.
-	Append(ctx context.Context, table string, rows arrow.Record) error
-	// Merge adds rows, or replaces those with the same key.
-	Merge(ctx context.Context, table string, rows arrow.Record) error
-	Delete(ctx context.Context, table string, where schema.Filter) error
-	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
-}
-
-// Embedder turns texts into vectors of Dimensions numbers each. Flushing waits for it, so it must be fast; one that is not
-// returns nil vectors at once, and whoever owns it fills them in later.
-type Embedder interface {
-	Embed(ctx context.Context, texts []string) ([][]float32, error)
-	Model() string
-	Dimensions() int
-}
 
 // Options configure Gold.
 type Options struct {
@@ -71,8 +51,8 @@ type Options struct {
 	QuietAfter    time.Duration // an entity that has not ended is written once it has not changed for so long
 	StopWithin    time.Duration // what the last flush may take when Run is told to stop
 
-	// Bury stores a letter on DEAD. Run needs it for messages of SILVER that cannot be decoded.
-	Bury func(ctx context.Context, letters ...*nats.Msg) error
+	// DeadLetter stores a letter on DEAD. Run needs it for messages of SILVER that cannot be decoded.
+	DeadLetter func(ctx context.Context, letters ...*nats.Msg) error
 
 	Prices *price.Table // of what events tell no cost of; nil: none
 
@@ -113,43 +93,28 @@ func (o *Options) validate() error {
 	return nil
 }
 
-// FaultPoint names a step of Gold's protocols, for tests that crash it there.
-type FaultPoint string
-
-// The steps, in order.
-const (
-	BeforeAppend FaultPoint = "before append" // nothing of the group is stored
-	AfterAppend  FaultPoint = "after append"  // traces has the rows, the state does not know them
-	AfterCommit  FaultPoint = "after commit"  // the state has the group, SILVER does not know
-	BeforeIntent FaultPoint = "before intent" // rows are to be written to a table
-	AfterIntent  FaultPoint = "after intent"  // the state says that the table may have them
-	AfterWrite   FaultPoint = "after write"   // the table has them, their marks still stand
-	AfterHeld    FaultPoint = "after held"    // the tables have rows that the state says are held
-)
-
 // Gold folds SILVER. Its methods may be called from several goroutines.
 type Gold struct {
-	opts  Options
-	state *state
-	sums  uuid.UUID // namespace of the ids of rows that sum up a partition
+	opts   Options
+	db     *state.DB
+	tables *project.Tables
+	engine *fold.Engine
 
 	failed map[uint64]int // failures of messages of SILVER, by sequence; Run's
-	// Whoever takes several of the first three locks takes them in this order.
-	folding   sync.Mutex         // one group at a time; it guards awaited
-	awaited   map[uuid.UUID]bool // names that are known to be awaited: see lineage.go
-	flushing  sync.Mutex         // one flush of what is marked at a time
-	told      tellings           // of the flush under way
-	sumsDue   time.Time          // when Run writes the sums again; flushing guards it
-	appending sync.Mutex         // one write of what is held at a time
-	enough    chan struct{}      // signals that what is held makes up a write
-	// committing is held while a group is committed and while marks are taken away, so that no mark which a group has just
-	// renewed is lost. It guards what follows.
-	committing sync.Mutex
-	progress   progress
-	totals     Totals
-	unsure     bool // an append may have reached traces without its commit
-	held       held
-	writing    *held // what is being appended of it
+}
+
+// newGold puts together what folds into a state and writes its tables.
+func newGold(db *state.DB, opts Options) *Gold {
+	part := model.Partition{Number: opts.Partition, Count: opts.Partitions, Namespace: opts.Namespace}
+	tables := project.New(db, project.Options{
+		Store: opts.Store, Embedder: opts.Embedder, Logger: opts.Logger, Namespace: opts.Namespace, Partition: part,
+		HoldBytes: opts.HoldBytes, FlushEvery: opts.FlushEvery, QuietAfter: opts.QuietAfter, Now: opts.Now, Fault: opts.Fault,
+	})
+	engine := fold.New(db, tables, fold.Options{
+		Store: opts.Store, Logger: opts.Logger, Partition: part, Epoch: opts.Epoch, Late: opts.Late, Prices: opts.Prices,
+		HoldBytes: opts.HoldBytes, Now: opts.Now, Fault: opts.Fault, Forgotten: opts.Forgotten,
+	})
+	return &Gold{opts: opts, db: db, tables: tables, engine: engine, failed: map[uint64]int{}}
 }
 
 // Open opens the state store and reconciles traces with it: rows of a group that was appended but never committed are
@@ -158,14 +123,13 @@ func Open(ctx context.Context, opts Options) (*Gold, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	st, err := openState(opts.Dir, opts.FS, opts.CacheBytes, stateLogger{opts.Logger})
+	db, err := state.Open(opts.Dir, opts.FS, opts.CacheBytes, opts.Journal, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
-	st.journal = opts.Journal
-	g := &Gold{opts: opts, state: st, sums: opts.sums(), enough: make(chan struct{}, 1), failed: map[uint64]int{}}
-	if err := g.resume(ctx); err != nil {
-		_ = st.close() // the first error says more
+	g := newGold(db, opts)
+	if err := g.engine.Resume(ctx); err != nil {
+		_ = db.Close() // the first error says more
 		return nil, err
 	}
 	return g, nil
@@ -173,126 +137,62 @@ func Open(ctx context.Context, opts Options) (*Gold, error) {
 
 // Close closes the state store; Run must have returned.
 func (g *Gold) Close() error {
-	g.folding.Lock()
-	defer g.folding.Unlock()
-	g.flushing.Lock()
-	defer g.flushing.Unlock()
-	g.appending.Lock()
-	defer g.appending.Unlock()
-	g.held.release()
-	return g.state.close()
+	g.engine.Lock()
+	defer g.engine.Unlock()
+	return g.tables.BetweenFlushes(func() error {
+		g.tables.Release()
+		return g.db.Close()
+	})
 }
 
 // Applied returns the greatest sequence of SILVER that was committed.
 func (g *Gold) Applied() uint64 {
-	g.committing.Lock()
-	defer g.committing.Unlock()
-	return g.progress.applied - g.progress.base
+	g.db.Lock()
+	defer g.db.Unlock()
+	return g.db.Progress.Applied - g.db.Progress.Base
 }
 
 // Fresh tells whether nothing was ever committed to the state, not even what is forgotten again.
 func (g *Gold) Fresh() bool {
-	g.committing.Lock()
-	defer g.committing.Unlock()
-	return g.progress.generation == 0
+	g.db.Lock()
+	defer g.db.Unlock()
+	return g.db.Progress.Generation == 0
 }
 
 // Totals returns the counts as of the last commit.
 func (g *Gold) Totals() Totals {
-	g.committing.Lock()
-	defer g.committing.Unlock()
-	return g.totals
+	g.db.Lock()
+	defer g.db.Unlock()
+	return g.db.Totals
 }
 
-// resume reads how far the state has come and reconciles.
-func (g *Gold) resume(ctx context.Context) error {
-	p, err := load(g.state.db, []byte{keyProgress}, decodeProgress)
+// OpenCopy opens the state in the directory of the options, or begins an empty one. Errors wrap ErrState.
+func OpenCopy(opts Options) (*Copy, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	if err := opts.FS.MkdirAll(opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	st, err := state.Open(opts.Dir, opts.FS, opts.CacheBytes, nil, opts.Logger)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if p == nil {
-		return g.begin(ctx)
-	}
-	if p.version != stateVersion {
-		return fmt.Errorf("%w: it has version %d, this program %d", ErrVersion, p.version, stateVersion)
-	}
-	totals, err := load(g.state.db, []byte{keyTotals}, decodeTotals)
-	if err != nil {
-		return err
-	}
-	g.progress = *p
-	if totals != nil {
-		g.totals = *totals
-	}
-	if err := g.reconcile(ctx); err != nil {
-		return err
-	}
-	if err := errors.Join(g.recallHeld(), g.noteSaid(), g.spread()); err != nil {
-		return err
-	}
-	return g.enterEpoch()
+	return &Copy{State: st}, nil
 }
 
-// begin starts a new state, unless the tables show that there was one.
-func (g *Gold) begin(ctx context.Context) error {
-	rows, err := g.opts.Store.Count(ctx, schema.Traces, g.opts.rows())
-	if err != nil {
-		return storeError("count", schema.Traces, err)
-	}
-	if rows > 0 {
-		return fmt.Errorf("%w: traces has %d rows", ErrStateLost, rows)
-	}
-	g.progress = progress{version: stateVersion, epoch: g.opts.Epoch}
-	return g.saveProgress()
+// Rebase writes the whole state into the journal, and returns the sequence up to which nothing is needed any more. Nothing is
+// committed meanwhile.
+func (g *Gold) Rebase() (before uint64, err error) { return g.db.Rebase() }
+
+// Forget forgets a workflow. bury is called once nothing is folded or flushed any more, with the workflow's spellings; from
+// then on Options.Forgotten must tell that its events up to EraseScope.Through are forgotten. Whatever stops Forget, calling it
+// again with the same scope ends it. The tables show it after the next flush.
+func (g *Gold) Forget(
+	ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*EraseScope, error),
+) (*Forgotten, error) {
+	return erase.Forget(ctx, g.engine, g.tables, workflow, bury)
 }
 
-// reconcile deletes the rows of traces that were appended and not committed. Where the store may be late, and after an append of
-// this process that has failed, it does so without looking for them: the append may come about until the table is written again.
-func (g *Gold) reconcile(ctx context.Context) error {
-	uncommitted := schema.And(g.opts.rows(), schema.Gt("silver_seq", int64(g.progress.applied)))
-	if !g.opts.Late && !g.unsure {
-		rows, err := g.opts.Store.Count(ctx, schema.Traces, uncommitted)
-		if err != nil {
-			return storeError("count", schema.Traces, err)
-		}
-		if rows == 0 {
-			return nil
-		}
-		g.opts.Logger.Info("gold: deleting rows that were appended but not committed", "rows", rows)
-	}
-	return storeError("delete from", schema.Traces, g.opts.Store.Delete(ctx, schema.Traces, uncommitted))
-}
-
-// enterEpoch notices that SILVER was created anew and counts from one again.
-func (g *Gold) enterEpoch() error {
-	if g.progress.epoch == g.opts.Epoch {
-		return nil
-	}
-	g.opts.Logger.Info("gold: SILVER was created anew", "applied", g.progress.applied)
-	g.progress.epoch, g.progress.base = g.opts.Epoch, g.progress.applied
-	return g.saveProgress()
-}
-
-func (g *Gold) saveProgress() error {
-	writes := g.state.db.NewBatch()
-	defer writes.Close()
-	if err := writes.Set([]byte{keyProgress}, g.progress.encode(), nil); err != nil {
-		return stateError("write", err)
-	}
-	return g.state.commit(writes, pebble.Sync)
-}
-
-// fault is where a test may stop Gold.
-func (g *Gold) fault(at FaultPoint) error {
-	if g.opts.Fault == nil {
-		return nil
-	}
-	return g.opts.Fault(at)
-}
-
-func storeError(doing, table string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %s %s: %w", ErrStore, doing, table, err)
-}
+// Compact rewrites the state store, so that nothing that was deleted is left in its files. Folding goes on meanwhile.
+func (g *Gold) Compact(ctx context.Context) error { return g.db.Compact(ctx) }

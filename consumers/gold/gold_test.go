@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/state"
 	"assay/sovereign/schema"
 )
 
@@ -20,7 +22,7 @@ func applyTogether(to interface {
 }, seq uint64, group [][]capture) error {
 	batches := make([]Batch, len(group))
 	for i, captures := range group {
-		batches[i] = Batch{seq + uint64(i), record(captures)}
+		batches[i] = Batch{Seq: seq + uint64(i), Record: record(captures)}
 		defer batches[i].Record.Release()
 	}
 	return to.Apply(context.Background(), batches)
@@ -44,44 +46,44 @@ func dump(t tester, g *Gold) map[string]string {
 	t.Helper()
 	all, owners := map[string]string{}, map[string]string{}
 	for _, kind := range []byte{
-		keyTotals, keyOrigin, keyOrdinal, keyIdentity, keyEntity, keyOwnID, keyMetric, keyWorkflow, keyElement, keyTime, keyShed,
-		keyHistory, keyRecent,
+		model.KeyTotals, model.KeyWatermark, model.KeyOrdinal, model.KeyIdentity, model.KeyEntity, model.KeyOwnID, model.KeyMetric, model.KeyWorkflow, model.KeyElement, model.KeyTime, model.KeyShed,
+		model.KeyHistory, model.KeyRecent,
 	} {
-		err := scan(g.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
+		err := state.Scan(g.db, []byte{kind}, func(k, v []byte) (bool, error) {
 			key, value := string(k), string(v)
 			switch kind {
-			case keyOrigin:
-				o, err := decodeOrigin(v)
+			case model.KeyWatermark:
+				o, err := model.DecodeHighWatermark(v)
 				if err != nil {
 					return false, err
 				}
-				owners[string(numberKey(keyIdentity, ^o.ordinal))] = key
-				value = fmt.Sprint(o.reached)
-			case keyOrdinal:
+				owners[string(model.NumberKey(model.KeyIdentity, ^o.Ordinal))] = key
+				value = fmt.Sprint(o.Reached)
+			case model.KeyOrdinal:
 				ordinal, _ := binary.Uvarint(v)
-				owners[string(numberKey(keyEntity, ordinal))] = key
+				owners[string(model.NumberKey(model.KeyEntity, ordinal))] = key
 				value = ""
-			case keyIdentity, keyEntity:
-				owner := owners[key[:numberKeyLen]]
+			case model.KeyIdentity, model.KeyEntity:
+				owner := owners[key[:model.NumberKeyLen]]
 				if owner == "" {
 					return false, fmt.Errorf("nothing has the ordinal of %q", key)
 				}
-				switch slot := key[numberKeyLen]; {
-				case kind == keyIdentity:
+				switch slot := key[model.NumberKeyLen]; {
+				case kind == model.KeyIdentity:
 					return true, dumpPlaced(all, key[:1]+owner, v)
-				case slot == slotFragments:
-					return true, dumpPassage(all, key[:1]+owner, k[numberKeyLen+1:], v)
-				case slot == slotInEntities, slot == slotInEpisodes:
+				case slot == model.SlotFragments:
+					return true, dumpPassage(all, key[:1]+owner, k[model.NumberKeyLen+1:], v)
+				case slot == model.SlotEntityRows, slot == model.SlotEpisodeRows:
 					return true, nil
-				case slot == slotState:
-					e, err := decodeEntity(v)
+				case slot == model.SlotState:
+					e, err := model.DecodeEntity(v)
 					if err != nil {
 						return false, err
 					}
-					e.rows = 0 // what tables have depends on the cuts
-					value = string(e.encode())
+					e.HeldRows = 0 // what tables have depends on the cuts
+					value = string(e.Encode())
 				}
-				key = key[:1] + owner + key[numberKeyLen:]
+				key = key[:1] + owner + key[model.NumberKeyLen:]
 			}
 			all[key] = value
 			return true, nil
@@ -96,20 +98,20 @@ func dump(t tester, g *Gold) map[string]string {
 // dumpPlaced adds the events of a block's record: which commit brought an event makes no difference, and of what several
 // say of it the most counts.
 func dumpPlaced(all map[string]string, owner string, record []byte) error {
-	return eachPlaced(record, func(event uuid.UUID, known *identity) {
+	return model.EachPlaced(record, func(event uuid.UUID, known *model.Identity) {
 		k := owner + string(event[:])
-		was, err := decodeIdentity([]byte(all[k]))
-		if err != nil || rankDisposition(known.disposition) > rankDisposition(was.disposition) {
-			all[k] = string(known.encode())
+		was, err := model.DecodeIdentity([]byte(all[k]))
+		if err != nil || model.RankDisposition(known.Disposition) > model.RankDisposition(was.Disposition) {
+			all[k] = string(known.Encode())
 		}
 	})
 }
 
 // dumpPassage counts the pieces of a passage by themselves: which of them came together makes no difference.
 func dumpPassage(all map[string]string, owner string, at, record []byte) error {
-	pieces, err := decodePassage(at, record)
+	pieces, err := model.DecodeFragmentRun(at, record)
 	for _, p := range pieces {
-		all[fmt.Sprintf("%s%c%v%s", owner, slotFragments, p.at, p.fragments)] += "1"
+		all[fmt.Sprintf("%s%c%v%s", owner, model.SlotFragments, p.At, p.Fragments)] += "1"
 	}
 	return err
 }

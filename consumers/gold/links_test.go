@@ -5,6 +5,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"assay/consumers/gold/model"
 	"assay/internal/price"
 	"assay/streams"
 )
@@ -41,9 +42,9 @@ func TestOneCallSeenFromTwoSides(t *testing.T) {
 		defer g.Close()
 		k.deliver(t, g, frames, rapid.IntRange(1, len(frames)).Draw(t, "together"))
 		h := hearOf(t, g, store)
-		model, tool := h.metrics["gpt-4o"], h.metrics["wind"]
-		if model == nil || model.Calls != 1 || model.InputTokens != 20 || model.OutputTokens != 9 || model.CostUSD != (20*2.5+9*10)/1e6 {
-			t.Fatalf("the model: %+v", model)
+		said, tool := h.metrics["gpt-4o"], h.metrics["wind"]
+		if said == nil || said.Calls != 1 || said.InputTokens != 20 || said.OutputTokens != 9 || said.CostUSD != (20*2.5+9*10)/1e6 {
+			t.Fatalf("the model: %+v", said)
 		}
 		if tool == nil || tool.Calls != 1 || tool.LatencyP50US < 0 {
 			t.Fatalf("the tool: %+v", tool)
@@ -51,7 +52,7 @@ func TestOneCallSeenFromTwoSides(t *testing.T) {
 		answers, output := 0, int64(0)
 		for _, e := range h.entities {
 			output += max(e.OutputTokens, 0)
-			if e.Kind == KindMessage && e.Text == "Let me look at the wind." {
+			if e.Kind == model.KindMessage && e.Text == "Let me look at the wind." {
 				answers++
 			}
 			if e.Capability == "wind" && (e.Result == "" || e.WorkflowID != trace) {

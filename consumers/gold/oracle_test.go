@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/state"
 )
 
 // told is an event as all its captures together tell it.
@@ -26,30 +28,30 @@ type told struct {
 func tell(captures []capture) (events map[uuid.UUID]*told, entities map[uuid.UUID][]*told) {
 	events, entities = map[uuid.UUID]*told{}, map[uuid.UUID][]*told{}
 	for _, c := range captures {
-		e := events[c.id]
-		if e == nil || rankDisposition(c.disposition) > rankDisposition(e.disposition) {
+		e := events[c.ID]
+		if e == nil || model.RankDisposition(c.Disposition) > model.RankDisposition(e.Disposition) {
 			e = &told{capture: c}
-			events[c.id] = e
+			events[c.ID] = e
 		}
-		if c.disposition == e.disposition {
-			e.captured = min(e.captured, c.captured)
-			e.streams, e.positions = append(e.streams, c.stream), append(e.positions, c.position)
-			e.parts = append(e.parts, c.part)
+		if c.Disposition == e.Disposition {
+			e.Captured = min(e.Captured, c.Captured)
+			e.streams, e.positions = append(e.streams, c.Stream), append(e.positions, c.Position)
+			e.parts = append(e.parts, c.Part)
 		}
 	}
 	for _, e := range events {
-		if e.disposition == bronze.Kept {
-			entities[e.entity] = append(entities[e.entity], e)
+		if e.Disposition == bronze.Kept {
+			entities[e.Entity] = append(entities[e.Entity], e)
 		}
 	}
 	for _, of := range entities {
-		slices.SortFunc(of, func(a, b *told) int { return a.stamp().compare(b.stamp()) })
+		slices.SortFunc(of, func(a, b *told) int { return a.Stamp().Compare(b.Stamp()) })
 	}
 	return events, entities
 }
 
 func (e *told) closes() bool {
-	return e.phase == bronze.PhaseEnd || e.phase == bronze.PhaseError || e.phase == bronze.PhaseNone && e.status != ""
+	return e.Phase == bronze.PhaseEnd || e.Phase == bronze.PhaseError || e.Phase == bronze.PhaseNone && e.Status != ""
 }
 
 func TestEntitiesAreWhatTheirEventsTell(t *testing.T) {
@@ -84,29 +86,29 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 	}
 	var bytes, in, out, cached int64 = 0, -1, -1, -1
 	cost := -1.0
-	started, startCaptured := int64(never), int64(never)
+	started, startCaptured := int64(model.Never), int64(model.Never)
 	var closing *told
-	ownEnd := int64(ageless)
+	ownEnd := int64(model.Ageless)
 	var firstPosition uint64 = math.MaxUint64
 	statuses := ""
 	for _, ev := range of {
-		bytes += ev.bytes
-		in, out = max(in, ev.inputTokens), max(out, ev.outputTokens)
-		cached, cost = max(cached, ev.cachedTokens), max(cost, ev.cost)
+		bytes += ev.Bytes
+		in, out = max(in, ev.InputTokens), max(out, ev.OutputTokens)
+		cached, cost = max(cached, ev.CachedTokens), max(cost, ev.Cost)
 		firstPosition = min(firstPosition, slices.Min(ev.positions))
 		if ev.closes() {
-			if closing == nil || outcomeOf(&ev.event) >= outcomeOf(&closing.event) {
+			if closing == nil || model.OutcomeOf(&ev.Event) >= model.OutcomeOf(&closing.Event) {
 				closing = ev
 			}
-			if ev.ts != never {
-				ownEnd = max(ownEnd, ev.ts)
+			if ev.TS != model.Never {
+				ownEnd = max(ownEnd, ev.TS)
 			}
-			statuses += string(cmp.Or(ev.status, bronze.StatusOK)) + " "
+			statuses += string(cmp.Or(ev.Status, bronze.StatusOK)) + " "
 		} else {
-			started, startCaptured = min(started, ev.ts), min(startCaptured, ev.captured)
+			started, startCaptured = min(started, ev.TS), min(startCaptured, ev.Captured)
 		}
 	}
-	byCapture := started == never && startCaptured != never
+	byCapture := started == model.Never && startCaptured != model.Never
 	if byCapture {
 		started = startCaptured
 	}
@@ -116,31 +118,31 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 		status = "cancelled"
 	case strings.Contains(statuses, "error"):
 		status = "error"
-	case statuses == "" && slices.ContainsFunc(of, func(ev *told) bool { return ev.phase != "" }):
+	case statuses == "" && slices.ContainsFunc(of, func(ev *told) bool { return ev.Phase != "" }):
 		status = "open"
 	}
-	ended := int64(never)
+	ended := int64(model.Never)
 	if closing != nil {
-		if ended = closing.captured; ownEnd != ageless {
+		if ended = closing.Captured; ownEnd != model.Ageless {
 			ended = ownEnd
 		}
 	}
-	clock := ClockOwn
-	if byCapture || closing != nil && ownEnd == ageless {
-		clock = ClockCapture
+	clock := model.ClockOwn
+	if byCapture || closing != nil && ownEnd == model.Ageless {
+		clock = model.ClockCapture
 	}
-	if started == never {
+	if started == model.Never {
 		started = ended
 	}
-	want := fmt.Sprint(first(func(e *told) string { return e.capability }), first(func(e *told) string { return e.role }),
-		clock, cached, cost, first(func(e *told) string { return e.agent }),
-		status, timeOf(started), timeOf(ended), len(of), bytes, in, out, firstPosition)
+	want := fmt.Sprint(first(func(e *told) string { return e.Capability }), first(func(e *told) string { return e.Role }),
+		clock, cached, cost, first(func(e *told) string { return e.Agent }),
+		status, model.TimeOf(started), model.TimeOf(ended), len(of), bytes, in, out, firstPosition)
 	got := fmt.Sprint(e.Capability, e.Role, e.Clock, e.CachedTokens, e.CostUSD, e.AgentID, e.Status, e.StartedAt, e.EndedAt, e.Events, e.Bytes, e.InputTokens, e.OutputTokens,
 		e.FirstPosition)
 	if got != want {
 		t.Fatalf("entity is\n%s, its events tell\n%s", got, want)
 	}
-	if text := tellText(of); e.Kind == KindMessage && e.Text != text {
+	if text := tellText(of); e.Kind == model.KindMessage && e.Text != text {
 		t.Fatalf("text is %q, its pieces make %q", e.Text, text)
 	}
 }
@@ -148,21 +150,21 @@ func checkEntity(t *rapid.T, e *Entity, of []*told) {
 // tellText puts the text of a message together from the least places of its events.
 func tellText(of []*told) string {
 	type piece struct {
-		place
+		model.Offset
 		*told
 	}
 	var pieces []piece
 	for _, ev := range of {
-		p := piece{place: beyond, told: ev}
+		p := piece{Offset: model.BeyondAll, told: ev}
 		for i := range ev.streams {
-			if at := (place{hashOf(ev.streams[i]), ev.positions[i], ev.parts[i]}); at.before(p.place) {
-				p.place = at
+			if at := (model.Offset{Stream: model.HashOf(ev.streams[i]), Position: ev.positions[i], Part: ev.parts[i]}); at.Before(p.Offset) {
+				p.Offset = at
 			}
 		}
 		pieces = append(pieces, p)
 	}
 	slices.SortFunc(pieces, func(a, b piece) int {
-		return cmp.Or(a.place.compare(b.place), cmp.Compare(encodeFragments(a.fragments), encodeFragments(b.fragments)))
+		return cmp.Or(a.Offset.Compare(b.Offset), cmp.Compare(encodeFragments(a.fragments), encodeFragments(b.fragments)))
 	})
 	text, whole := "", ""
 	for _, p := range pieces {
@@ -180,13 +182,13 @@ func tellText(of []*told) string {
 }
 
 // calls returns what all entities of the state add to metrics and graph.
-func calls(t tester, g *Gold) (all []call) {
-	err := scan(g.state.db, []byte{keyOrdinal}, func(k, _ []byte) (bool, error) {
-		e, err := loadEntity(g.state.db, markedID(k))
+func calls(t tester, g *Gold) (all []model.Call) {
+	err := state.Scan(g.db, []byte{model.KeyOrdinal}, func(k, _ []byte) (bool, error) {
+		e, err := state.LoadEntityState(g.db, model.LastID(k))
 		if err != nil {
 			return false, err
 		}
-		if c := callOf(markedID(k), e); !c.none() {
+		if c := model.CallOf(model.LastID(k), e); !c.None() {
 			all = append(all, c)
 		}
 		return true, nil
@@ -202,9 +204,9 @@ func TestMetricsAreThoseOfAllEntities(t *testing.T) {
 		g := open(t, testOptions(newMemory()))
 		defer g.Close()
 		deliver(t, g, 1, drawDelivery(t, drawCaptures(t))...)
-		byKey := map[string][]call{}
+		byKey := map[string][]model.Call{}
 		for _, c := range calls(t, g) {
-			k := fmt.Sprint(c.capability.name, c.provider, timeOf(c.moment.at).Truncate(BucketWidth))
+			k := fmt.Sprint(c.Capability.Name, c.Provider, model.TimeOf(c.Start.At).Truncate(model.BucketWidth))
 			byKey[k] = append(byKey[k], c)
 		}
 		for m, err := range g.Metrics() {
@@ -221,24 +223,24 @@ func TestMetricsAreThoseOfAllEntities(t *testing.T) {
 	})
 }
 
-func checkMetric(t *rapid.T, m *Metric, of []call) {
+func checkMetric(t *rapid.T, m *Metric, of []model.Call) {
 	var errors, bytes, in, out int64
 	cost := -1.0
 	workflows := map[string]bool{}
 	var latencies []int64
 	for _, c := range of {
-		bytes += c.bytes
-		in += c.inputTokens
-		out += c.outputTokens
-		workflows[c.workflow] = true
-		if c.cost >= 0 {
-			cost = max(cost, 0) + float64(c.cost)/1e9 // of quarters, which floats hold exactly
+		bytes += c.Bytes
+		in += c.InputTokens
+		out += c.OutputTokens
+		workflows[c.Workflow] = true
+		if c.Cost >= 0 {
+			cost = max(cost, 0) + float64(c.Cost)/1e9 // of quarters, which floats hold exactly
 		}
-		if c.failed {
+		if c.Failed {
 			errors++
 		}
-		if c.latency >= 0 {
-			latencies = append(latencies, c.latency)
+		if c.Latency >= 0 {
+			latencies = append(latencies, c.Latency)
 		}
 	}
 	want := []int64{int64(len(of)), errors, bytes, in, out, int64(len(workflows))}
@@ -269,44 +271,44 @@ func TestGraphIsThatOfAllEntities(t *testing.T) {
 		count := func(from, relation, to string, at int64, failed bool) {
 			k := from + " " + relation + " " + to
 			if want[k] == nil {
-				want[k] = &Element{FirstAt: timeOf(at), LastAt: timeOf(at)}
+				want[k] = &Element{FirstAt: model.TimeOf(at), LastAt: model.TimeOf(at)}
 			}
 			e := want[k]
 			e.Count++
 			if failed {
 				e.Errors++
 			}
-			if e.FirstAt.After(timeOf(at)) {
-				e.FirstAt = timeOf(at)
+			if e.FirstAt.After(model.TimeOf(at)) {
+				e.FirstAt = model.TimeOf(at)
 			}
-			if e.LastAt.Before(timeOf(at)) {
-				e.LastAt = timeOf(at)
+			if e.LastAt.Before(model.TimeOf(at)) {
+				e.LastAt = model.TimeOf(at)
 			}
 		}
-		workflows := map[string][]call{}
+		workflows := map[string][]model.Call{}
 		for _, c := range calls(t, g) {
-			capability := c.capability.kind + ":" + c.capability.name
-			count(capability, "", ":", c.moment.at, c.failed)
-			for _, caller := range []string{"workflow:" + c.workflow, "agent:" + c.agent} {
+			capability := c.Capability.Kind + ":" + c.Capability.Name
+			count(capability, "", ":", c.Start.At, c.Failed)
+			for _, caller := range []string{"workflow:" + c.Workflow, "agent:" + c.Agent} {
 				if caller == "agent:" {
 					continue
 				}
-				count(caller, "", ":", c.moment.at, c.failed)
-				count(caller, "calls", capability, c.moment.at, c.failed)
-				if c.ended != never {
-					count(capability, "answers", caller, c.ended, c.failed)
+				count(caller, "", ":", c.Start.At, c.Failed)
+				count(caller, "calls", capability, c.Start.At, c.Failed)
+				if c.Ended != model.Never {
+					count(capability, "answers", caller, c.Ended, c.Failed)
 				}
 			}
-			workflows[c.workflow] = append(workflows[c.workflow], c)
+			workflows[c.Workflow] = append(workflows[c.Workflow], c)
 		}
 		for _, of := range workflows {
-			slices.SortFunc(of, func(a, b call) int {
-				return cmp.Or(cmp.Compare(a.moment.at, b.moment.at), cmp.Compare(a.moment.position, b.moment.position),
-					slices.Compare(a.moment.entity[:], b.moment.entity[:]))
+			slices.SortFunc(of, func(a, b model.Call) int {
+				return cmp.Or(cmp.Compare(a.Start.At, b.Start.At), cmp.Compare(a.Start.Position, b.Start.Position),
+					slices.Compare(a.Start.Entity[:], b.Start.Entity[:]))
 			})
 			for i := 1; i < len(of); i++ {
-				a, b := of[i-1].capability, of[i].capability
-				count(a.kind+":"+a.name, "follows", b.kind+":"+b.name, of[i].moment.at, false)
+				a, b := of[i-1].Capability, of[i].Capability
+				count(a.Kind+":"+a.Name, "follows", b.Kind+":"+b.Name, of[i].Start.At, false)
 			}
 		}
 		for e, err := range g.Graph() {
@@ -336,7 +338,7 @@ func checkCounts(t *rapid.T, g *Gold) {
 		switch {
 		case e.Relation != "":
 			want.Edges++
-		case e.SourceType == NodeCapability || e.SourceType == NodeModel:
+		case e.SourceType == model.NodeCapability || e.SourceType == model.NodeModel:
 			want.Capabilities++
 			fallthrough
 		default:
@@ -347,26 +349,4 @@ func checkCounts(t *rapid.T, g *Gold) {
 	if got.Nodes != want.Nodes || got.Edges != want.Edges || got.Capabilities != want.Capabilities {
 		t.Fatalf("counted %+v, there are %+v", got, want)
 	}
-}
-
-func TestQuantilesStayWithinTheSketchesBound(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		latencies := rapid.SliceOfN(rapid.Int64Range(0, 1<<40), 1, 200).Draw(t, "latencies")
-		removed := rapid.SliceOfN(rapid.Int64Range(0, 1<<40), 0, 50).Draw(t, "removed")
-		var s sketch
-		for _, l := range append(slices.Clone(removed), latencies...) {
-			s = s.add(map[int32]int64{binOf(l): 1})
-		}
-		for _, l := range removed {
-			s = s.add(map[int32]int64{binOf(l): -1})
-		}
-		slices.Sort(latencies)
-		for _, q := range []float64{0, 0.5, 0.95, 0.99, 1} {
-			want := float64(latencies[int(q*float64(len(latencies)-1))])
-			got, ok := s.quantile(q)
-			if !ok || math.Abs(float64(got)-want) > LatencyAccuracy*want+0.5 {
-				t.Fatalf("quantile %v is %d, want %v", q, got, want)
-			}
-		}
-	})
 }

@@ -257,9 +257,9 @@ func (p *Partitions) betweenFlushes(n int, do func() error) error {
 	return g.BetweenFlushes(rest)
 }
 
-// RetellEpisodes has all episodes written anew.
-func (p *Partitions) RetellEpisodes(ctx context.Context) error {
-	return p.each(func(g *Gold) error { return g.RetellEpisodes(ctx) })
+// RewriteEpisodes has all episodes written anew.
+func (p *Partitions) RewriteEpisodes(ctx context.Context) error {
+	return p.each(func(g *Gold) error { return g.RewriteEpisodes(ctx) })
 }
 
 // Compact rewrites the state stores.
@@ -289,10 +289,10 @@ func (p *Partitions) Spellings(workflow string) ([]string, error) {
 
 // Forget forgets a workflow: its partition all of it, the others what it took back of theirs. bury is called once.
 func (p *Partitions) Forget(
-	ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*Burial, error),
+	ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*EraseScope, error),
 ) (out *Forgotten, err error) {
-	var burial *Burial
-	once := func(ctx context.Context, spellings []string) (_ *Burial, err error) {
+	var burial *EraseScope
+	once := func(ctx context.Context, spellings []string) (_ *EraseScope, err error) {
 		if burial == nil {
 			burial, err = bury(ctx, spellings)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,22 +17,6 @@ const (
 	// retryWaitMax is the longest pause between two attempts at a message that fails.
 	retryWaitMax = 10 * time.Second
 )
-
-// errPanic means that folding panicked, through what a message holds.
-var errPanic = errors.New("gold: folding panicked")
-
-// recovered makes an error of a panic.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack())
-	}
-}
-
-// safely makes an error of a panic of f.
-func safely(f func() error) (err error) {
-	defer recovered(&err)
-	return f()
-}
 
 // passing reports whether a failure is the store's, the state's or the log's, or a stop, and no fault of a message.
 func passing(err error) bool {
@@ -83,7 +66,7 @@ func (g *Gold) giveUp(ctx context.Context, msg jetstream.Msg, reason error) erro
 		_ = msg.NakWithDelay(min(retryWait<<n, retryWaitMax)) // without it it comes back when its wait is over
 		return nil
 	}
-	if err := g.bury(ctx, msg, fmt.Errorf("it failed again and again: %w", reason)); err != nil {
+	if err := g.deadLetter(ctx, msg, fmt.Errorf("it failed again and again: %w", reason)); err != nil {
 		return err
 	}
 	delete(g.failed, seq)

@@ -11,6 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/state"
 	"assay/kernels"
 	"assay/sovereign/schema"
 )
@@ -23,20 +25,20 @@ type statement struct {
 }
 
 func (s *statement) capture(position int) capture {
-	c := capture{eventID: s.id, event: event{
-		kind: bronze.KindObservation, workflow: "w", stream: "s", position: uint64(position), ownID: true, parent: s.parent,
-		ts: epoch + s.at, text: "statement " + s.id, inputTokens: -1, outputTokens: -1, bytes: 1,
+	c := capture{eventID: s.id, Event: model.Event{
+		Kind: bronze.KindObservation, Workflow: "w", Stream: "s", Position: uint64(position), OwnID: true, Parent: s.parent,
+		TS: epoch + s.at, Text: "statement " + s.id, InputTokens: -1, OutputTokens: -1, Bytes: 1,
 	}}
 	if s.sources != nil {
-		c.kind = bronze.KindPromotion
-		c.payload = listing("source_episodic_event_cids", s.sources)
+		c.Kind = bronze.KindPromotion
+		c.Payload = listing("source_episodic_event_cids", s.sources)
 	}
 	if s.retracts != nil {
-		c.kind = bronze.KindCascade
-		c.payload = listing("quarantined_event_cids", s.retracts)
+		c.Kind = bronze.KindCascade
+		c.Payload = listing("quarantined_event_cids", s.retracts)
 	}
 	c = newCapture(c, s.key())
-	c.id = kernels.UUID(namespace, s.id)
+	c.ID = kernels.UUID(namespace, s.id)
 	return c
 }
 
@@ -111,10 +113,10 @@ func whoseFault(all []*statement) map[uuid.UUID]uuid.UUID {
 			}
 		}
 	}
-	faults := map[node]stamp{}
-	var reach func(node, stamp)
-	reach = func(n node, by stamp) {
-		if was, ok := faults[n]; ok && was.compare(by) <= 0 {
+	faults := map[node]model.Stamp{}
+	var reach func(node, model.Stamp)
+	reach = func(n node, by model.Stamp) {
+		if was, ok := faults[n]; ok && was.Compare(by) <= 0 {
 			return
 		}
 		faults[n] = by
@@ -124,7 +126,7 @@ func whoseFault(all []*statement) map[uuid.UUID]uuid.UUID {
 	}
 	for _, s := range all {
 		for _, name := range s.retracts {
-			by := stamp{ts: epoch + s.at, id: id(s)}
+			by := model.Stamp{TS: epoch + s.at, ID: id(s)}
 			for _, n := range append(stands(name), kernels.UUID(namespace, name+"|w")) {
 				reach(n, by)
 			}
@@ -133,7 +135,7 @@ func whoseFault(all []*statement) map[uuid.UUID]uuid.UUID {
 	by := map[node]uuid.UUID{}
 	for _, s := range all {
 		if fault, ok := faults[entity(s)]; ok {
-			by[entity(s)] = fault.id
+			by[entity(s)] = fault.ID
 		}
 	}
 	return by
@@ -209,8 +211,8 @@ func flushAll(t tester, g *Gold) {
 func dumpLineage(t tester, g *Gold) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, kind := range []byte{keyDescent, keyAwaited, keySeed, keyQuarantine, keyReached} {
-		if err := scan(g.state.db, []byte{kind}, func(k, v []byte) (bool, error) {
+	for _, kind := range []byte{model.KeyDescent, model.KeyAwaited, model.KeySeed, model.KeyQuarantine, model.KeyReached} {
+		if err := state.Scan(g.db, []byte{kind}, func(k, v []byte) (bool, error) {
 			all[string(k)] = string(v)
 			return true, nil
 		}); err != nil {
@@ -230,7 +232,7 @@ func TestACrashDoesNotKeepRetractionsFromSpreading(t *testing.T) {
 		undisturbed, crashed := newProcess(t), newProcess(t)
 		defer undisturbed.Close()
 		undisturbed.run(t, groups)
-		crashed.fault = crashAt(AfterCommit, rapid.IntRange(1, 3).Draw(t, "time"))
+		crashed.fault = crashAt(state.AfterCommit, rapid.IntRange(1, 3).Draw(t, "time"))
 		crashed.run(t, groups)
 		defer func() { crashed.Close() }()
 		same(t, dumpLineage(t, undisturbed.Gold), dumpLineage(t, crashed.Gold))

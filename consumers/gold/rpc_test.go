@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
 	"assay/streams"
 )
 
@@ -40,7 +41,7 @@ func TestCallsEndWithTheirExchange(t *testing.T) {
 				t.Fatalf("%d entities", len(h.entities))
 			}
 			e := h.entities[0]
-			if e.Kind != KindCall || e.Capability != "tool" || e.Status != c.status || e.Error != c.error {
+			if e.Kind != model.KindCall || e.Capability != "tool" || e.Status != c.status || e.Error != c.error {
 				t.Errorf("%s %s %s: %s", e.Kind, e.Capability, e.Status, e.Error)
 			}
 			calls := h.metrics["tool"]
@@ -60,7 +61,7 @@ func TestExchangesWithoutRequestsBelongToTheirSession(t *testing.T) {
 			`{"exchange":%q,"method":"GET","path":"/mcp","protocol":"jsonrpc","status":405,"end":"complete","session":"mcp-1/a"}`, x))
 	}
 	h := k.hear(t)
-	if len(h.entities) != 1 || h.entities[0].Kind != KindSession || h.entities[0].Events != 3 || h.entities[0].Status != "ok" {
+	if len(h.entities) != 1 || h.entities[0].Kind != model.KindSession || h.entities[0].Events != 3 || h.entities[0].Status != "ok" {
 		t.Errorf("%d entities, the first %+v", len(h.entities), h.entities[0])
 	}
 }

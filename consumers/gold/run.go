@@ -24,20 +24,41 @@ const retryWait = 500 * time.Millisecond
 // When the store fails, Run tries again; it returns errors that it cannot mend, which wrap ErrState or tell that the
 // consumer is gone, and what the last flush could not write.
 func (g *Gold) Run(ctx context.Context, consumer jetstream.Consumer) error {
-	if g.opts.Bury == nil {
-		return fmt.Errorf("%w: Run needs Bury", ErrOptions)
+	if g.opts.DeadLetter == nil {
+		return fmt.Errorf("%w: Run needs DeadLetter", ErrOptions)
 	}
 	draining, cancel := outlive(ctx, g.opts.StopWithin)
 	defer cancel()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.fold(running, draining, consumer) })
-	group.Go(func() error { return g.holdRegularly(running, draining) })
-	group.Go(func() error { return g.flushRegularly(running, draining) })
+	group.Go(func() error { return g.tables.HoldRegularly(running, draining) })
+	group.Go(func() error { return g.tables.FlushRegularly(running, draining) })
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	return g.FlushAll(draining)
 }
+
+// Apply folds a group of batches and commits it as one: when it returns nil, traces has a row of each new event and the
+// state, on disk, knows them. After an error nothing of the group counts, and it can be applied again. The caller keeps
+// the records until Apply returns.
+func (g *Gold) Apply(ctx context.Context, batches []Batch) error {
+	return g.engine.Apply(ctx, batches)
+}
+
+// Flush brings the tables up to date, but for entities that have neither ended nor been quiet for Options.QuietAfter.
+func (g *Gold) Flush(ctx context.Context) error { return g.tables.Flush(ctx) }
+
+// FlushAll brings the tables wholly up to date, as at a clean stop.
+func (g *Gold) FlushAll(ctx context.Context) error { return g.tables.FlushAll(ctx) }
+
+// BetweenFlushes runs do while Gold writes no derived table. Whoever else changes rows of these tables does it there, so that
+// neither overwrites what the other has just written. Folding goes on meanwhile; flushes wait.
+func (g *Gold) BetweenFlushes(do func() error) error { return g.tables.BetweenFlushes(do) }
+
+// RewriteEpisodes has the following flushes write all episodes anew, as when their table was laid anew. Rows that the table
+// still has are replaced. What is to be done is on disk when it returns.
+func (g *Gold) RewriteEpisodes(ctx context.Context) error { return g.tables.RewriteEpisodes(ctx) }
 
 // outlive returns a context that ends a grace period after ctx does.
 func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
@@ -140,7 +161,7 @@ func (g *Gold) foldGood(ctx context.Context, msgs []jetstream.Msg) error {
 		b, err := decodeMessage(msg)
 		if err == nil {
 			batches, good = append(batches, b), append(good, msg)
-		} else if err := g.bury(ctx, msg, err); err != nil {
+		} else if err := g.deadLetter(ctx, msg, err); err != nil {
 			return err
 		}
 	}
@@ -158,15 +179,15 @@ func (g *Gold) foldGood(ctx context.Context, msgs []jetstream.Msg) error {
 	return nil
 }
 
-// bury puts a message that is no batch on DEAD and has it delivered no more, since that would not help. Bronze has its
+// deadLetter puts a message that is no batch on DEAD and has it delivered no more, since that would not help. Bronze has its
 // events, and an audit finds them missing.
-func (g *Gold) bury(ctx context.Context, msg jetstream.Msg, reason error) error {
+func (g *Gold) deadLetter(ctx context.Context, msg jetstream.Msg, reason error) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return fmt.Errorf("gold: message without metadata: %w", err)
 	}
 	g.opts.Logger.Error("gold: message of SILVER goes to DEAD", "sequence", meta.Sequence.Stream, "error", reason)
-	if err := g.opts.Bury(ctx, silver.BatchLetter(reason.Error(), meta.Sequence.Stream, msg.Data())); err != nil {
+	if err := g.opts.DeadLetter(ctx, silver.BatchLetter(reason.Error(), meta.Sequence.Stream, msg.Data())); err != nil {
 		return fmt.Errorf("gold: bury a message: %w", err)
 	}
 	if err := msg.TermWithReason(reason.Error()); err != nil {
@@ -185,48 +206,6 @@ func decodeMessage(msg jetstream.Msg) (Batch, error) {
 		return Batch{}, fmt.Errorf("%w: %w", ErrBatch, err)
 	}
 	return Batch{Seq: meta.Sequence.Stream, Record: record}, nil
-}
-
-// holdRegularly writes what is held when it makes up a write, and at least every Options.FlushEvery.
-func (g *Gold) holdRegularly(ctx, draining context.Context) error {
-	return g.regularly(ctx, g.enough, func() error { return g.flushHeld(draining) })
-}
-
-// flushRegularly writes what is marked every Options.FlushEvery.
-func (g *Gold) flushRegularly(ctx, draining context.Context) error {
-	return g.regularly(ctx, nil, func() error { return g.flushRested(draining) })
-}
-
-// flushRest is how many times what a flush took passes until the next: what comes in meanwhile is written together, and what
-// changes again and again less often.
-const flushRest = 2
-
-// regularly calls flush every Options.FlushEvery or after it has rested, and whenever there is enough.
-func (g *Gold) regularly(ctx context.Context, enough <-chan struct{}, flush func() error) error {
-	due := time.NewTimer(g.opts.FlushEvery)
-	defer due.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-due.C:
-		case <-enough:
-		}
-		began := time.Now()
-		if err := g.fellBehind(flush()); err != nil {
-			return err
-		}
-		due.Reset(max(g.opts.FlushEvery, flushRest*time.Since(began)))
-	}
-}
-
-// fellBehind passes on what ends folding. What else fails is tried again the next time.
-func (g *Gold) fellBehind(err error) error {
-	if err == nil || errors.Is(err, ErrState) {
-		return err
-	}
-	g.opts.Logger.Warn("gold: tables fall behind, will try again", "error", err)
-	return nil
 }
 
 // wait returns after d, or when ctx ends.

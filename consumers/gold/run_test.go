@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/nats-io/nats.go"
 
+	"assay/consumers/gold/state"
 	"assay/consumers/silver"
 	"assay/sovereign/schema"
 	"assay/streams"
@@ -49,14 +50,14 @@ func TestRunFoldsEveryMessageOnce(t *testing.T) {
 
 	store := newMemory()
 	opts := testOptions(store)
-	opts.Bury = log.PublishMsgs
+	opts.DeadLetter = log.PublishMsgs
 	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
 	defer stop()
 	var g *Gold
 	var once sync.Once
 	var buried []string
 	opts.Fault = func(at FaultPoint) (err error) {
-		if at != AfterCommit {
+		if at != state.AfterCommit {
 			return nil
 		}
 		once.Do(func() { err = errCrash })
@@ -118,7 +119,7 @@ func TestAMessageThatAlwaysFailsGoesToDead(t *testing.T) {
 	for i := range messages {
 		calls := someCalls(i, 1)
 		if i == poison {
-			calls[0].workflow = "poison"
+			calls[0].Workflow = "poison"
 		}
 		r := record(calls)
 		body, err := silver.Encode(memory.DefaultAllocator, r)
@@ -132,7 +133,7 @@ func TestAMessageThatAlwaysFailsGoesToDead(t *testing.T) {
 	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
 	defer stop()
 	opts.MaxFailures = 2
-	opts.Bury = func(ctx context.Context, msgs ...*nats.Msg) error {
+	opts.DeadLetter = func(ctx context.Context, msgs ...*nats.Msg) error {
 		defer stop() // all others are folded while its pauses pass
 		return log.PublishMsgs(ctx, msgs...)
 	}

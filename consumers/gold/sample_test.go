@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
 	"assay/consumers/silver"
 	"assay/internal/embed"
 	"assay/kernels"
@@ -28,29 +29,29 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMicro()
 
 // capture is one capture of an event: a row of Silver.
 type capture struct {
-	event
+	model.Event
 	eventID   string
 	fragments []bronze.Fragment
 }
 
 // newCapture completes a capture as Silver would.
 func newCapture(c capture, key string) capture {
-	c.id = kernels.UUID(namespace, fmt.Sprint(c)) // what differs in content is another event
-	c.entity = kernels.UUID(namespace, key)
-	if c.disposition == "" {
-		c.disposition = bronze.Kept
+	c.ID = kernels.UUID(namespace, fmt.Sprint(c)) // what differs in content is another event
+	c.Entity = kernels.UUID(namespace, key)
+	if c.Disposition == "" {
+		c.Disposition = bronze.Kept
 	}
-	if c.payload == "" {
-		c.payload = fmt.Sprintf(`{"at":%d}`, c.position)
+	if c.Payload == "" {
+		c.Payload = fmt.Sprintf(`{"at":%d}`, c.Position)
 	}
-	if c.bytes == 0 {
-		c.bytes = int64(len(c.payload) + len(c.text))
+	if c.Bytes == 0 {
+		c.Bytes = int64(len(c.Payload) + len(c.Text))
 	}
-	if c.ts == 0 {
-		c.ts = never
+	if c.TS == 0 {
+		c.TS = model.Never
 	}
-	if c.captured == 0 {
-		c.captured = epoch + int64(c.position)*1000
+	if c.Captured == 0 {
+		c.Captured = epoch + int64(c.Position)*1000
 	}
 	return c
 }
@@ -60,16 +61,16 @@ func record(captures []capture) arrow.Record {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, silver.Schema)
 	defer b.Release()
 	for _, c := range captures {
-		text, payload := c.text, c.payload
+		text, payload := c.Text, c.Payload
 		fragments := encodeFragments(c.fragments)
-		if c.disposition != bronze.Kept {
+		if c.Disposition != bronze.Kept {
 			text, payload, fragments = "", "", ""
 		}
 		for i, v := range []any{
-			c.id, c.entity, c.kind, c.workflow, c.intent, c.agent, c.capability, c.provider, string(c.phase), string(c.status),
-			arrow.Timestamp(c.ts), c.stream, int64(c.position), arrow.Timestamp(c.captured), int64(1), "event", c.eventID, c.parent,
-			text, fragments, payload, c.finish, c.failure, c.inputTokens, c.outputTokens, c.bytes, int32(0), string(c.disposition),
-			int32(c.part), c.role, c.title, c.cachedTokens, c.reasoningTokens, c.cost, c.capabilityKind,
+			c.ID, c.Entity, c.Kind, c.Workflow, c.Intent, c.Agent, c.Capability, c.Provider, string(c.Phase), string(c.Status),
+			arrow.Timestamp(c.TS), c.Stream, int64(c.Position), arrow.Timestamp(c.Captured), int64(1), "event", c.eventID, c.Parent,
+			text, fragments, payload, c.Finish, c.Failure, c.InputTokens, c.OutputTokens, c.Bytes, int32(0), string(c.Disposition),
+			int32(c.Part), c.Role, c.Title, c.CachedTokens, c.ReasoningTokens, c.Cost, c.CapabilityKind,
 		} {
 			appendValue(b.Field(i), silver.Schema.Field(i).Nullable, v)
 		}
@@ -99,7 +100,7 @@ func appendValue(b array.Builder, nullable bool, v any) {
 			b.(*array.StringBuilder).Append(v)
 		}
 	case arrow.Timestamp:
-		if v == never {
+		if v == model.Never {
 			b.AppendNull()
 		} else {
 			b.(*array.TimestampBuilder).Append(v)
@@ -138,14 +139,14 @@ func drawRecaptures(t *rapid.T, c capture) []capture {
 	captures := []capture{c}
 	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "recaptures") {
 		again := c
-		again.captured += rapid.Int64Range(-5000, 5000).Draw(t, "later")
+		again.Captured += rapid.Int64Range(-5000, 5000).Draw(t, "later")
 		if c.eventID != "" {
-			again.stream = rapid.SampledFrom([]string{"s0", "s1", "s2"}).Draw(t, "other stream")
-			again.position = rapid.Uint64Range(0, 9).Draw(t, "other position")
-			again.part = rapid.Uint32Range(0, 2).Draw(t, "other part")
+			again.Stream = rapid.SampledFrom([]string{"s0", "s1", "s2"}).Draw(t, "other stream")
+			again.Position = rapid.Uint64Range(0, 9).Draw(t, "other position")
+			again.Part = rapid.Uint32Range(0, 2).Draw(t, "other part")
 		}
-		if c.disposition == bronze.Kept && c.phase == bronze.PhaseDelta && rapid.Bool().Draw(t, "shed once") {
-			again.disposition = bronze.Shed
+		if c.Disposition == bronze.Kept && c.Phase == bronze.PhaseDelta && rapid.Bool().Draw(t, "shed once") {
+			again.Disposition = bronze.Shed
 		}
 		captures = append(captures, again)
 	}
@@ -161,23 +162,23 @@ func drawTime(t *rapid.T) int64 {
 	if rapid.Bool().Draw(t, "has time") {
 		return epoch + rapid.Int64Range(-2, 2).Draw(t, "hour")*time.Hour.Microseconds() + rapid.Int64Range(0, 50).Draw(t, "µs")
 	}
-	return never
+	return model.Never
 }
 
 func drawCalls(t *rapid.T) (all []capture) {
 	workflow, stream, from := drawPlace(t)
 	for i := range uint64(rapid.IntRange(1, 4).Draw(t, "calls")) {
 		intent := fmt.Sprintf("%s/client/%d", stream, rapid.IntRange(0, 5).Draw(t, "request"))
-		call := event{workflow: workflow, stream: stream, intent: intent, inputTokens: -1, outputTokens: -1, provider: "mcp"}
+		call := model.Event{Workflow: workflow, Stream: stream, Intent: intent, InputTokens: -1, OutputTokens: -1, Provider: "mcp"}
 		request, response := call, call
-		request.kind, request.phase, request.ts, request.position = bronze.KindRPCRequest, bronze.PhaseStart, drawTime(t), from+2*i
-		request.capability = rapid.SampledFrom([]string{"read", "write", "list"}).Draw(t, "tool")
-		request.agent = rapid.SampledFrom([]string{"", "", "a0", "a1"}).Draw(t, "agent")
-		request.text = "please " + request.capability
-		response.kind, response.phase, response.ts, response.position = bronze.KindRPCResponse, bronze.PhaseEnd, drawTime(t), from+2*i+1
-		response.status = rapid.SampledFrom([]bronze.Status{bronze.StatusOK, bronze.StatusError, bronze.StatusCancelled}).Draw(t, "status")
-		response.text = "here you are"
-		pair := []capture{{event: request}, {event: response}}
+		request.Kind, request.Phase, request.TS, request.Position = bronze.KindRPCRequest, bronze.PhaseStart, drawTime(t), from+2*i
+		request.Capability = rapid.SampledFrom([]string{"read", "write", "list"}).Draw(t, "tool")
+		request.Agent = rapid.SampledFrom([]string{"", "", "a0", "a1"}).Draw(t, "agent")
+		request.Text = "please " + request.Capability
+		response.Kind, response.Phase, response.TS, response.Position = bronze.KindRPCResponse, bronze.PhaseEnd, drawTime(t), from+2*i+1
+		response.Status = rapid.SampledFrom([]bronze.Status{bronze.StatusOK, bronze.StatusError, bronze.StatusCancelled}).Draw(t, "status")
+		response.Text = "here you are"
+		pair := []capture{{Event: request}, {Event: response}}
 		for _, c := range pair[rapid.IntRange(0, 1).Draw(t, "lost request"):] {
 			all = append(all, newCapture(c, intent+"|"+workflow))
 		}
@@ -191,29 +192,29 @@ func drawMessage(t *rapid.T) (all []capture) {
 	streams := rapid.SampledFrom([][]string{{stream}, {stream}, {stream, "s3"}}).Draw(t, "streams")
 	parts := rapid.Uint64Range(1, 3).Draw(t, "events a record")
 	for i := range uint64(rapid.IntRange(1, 6).Draw(t, "deltas")) {
-		c := capture{event: event{
-			kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: workflow, intent: stream, position: from + i/parts,
-			part:   uint32(i % parts),
-			stream: rapid.SampledFrom(streams).Draw(t, "stream of delta"), capability: "gpt",
-			provider: rapid.SampledFrom([]string{"", "openai"}).Draw(t, "provider"), ts: never,
-			inputTokens: rapid.Int64Range(-1, 9).Draw(t, "in"), outputTokens: int64(i), text: fmt.Sprintf("piece %d ", from+i),
-			cachedTokens: rapid.Int64Range(-1, 9).Draw(t, "cached"), reasoningTokens: -1,
-			cost: rapid.SampledFrom([]float64{-1, 0, 0.25}).Draw(t, "cost"), role: rapid.SampledFrom([]string{bronze.RoleAssistant, bronze.RoleUser}).Draw(t, "role"),
-			title: rapid.SampledFrom([]string{"", "", "a title"}).Draw(t, "title"),
+		c := capture{Event: model.Event{
+			Kind: bronze.KindTextDelta, Phase: bronze.PhaseDelta, Workflow: workflow, Intent: stream, Position: from + i/parts,
+			Part:   uint32(i % parts),
+			Stream: rapid.SampledFrom(streams).Draw(t, "stream of delta"), Capability: "gpt",
+			Provider: rapid.SampledFrom([]string{"", "openai"}).Draw(t, "provider"), TS: model.Never,
+			InputTokens: rapid.Int64Range(-1, 9).Draw(t, "in"), OutputTokens: int64(i), Text: fmt.Sprintf("piece %d ", from+i),
+			CachedTokens: rapid.Int64Range(-1, 9).Draw(t, "cached"), ReasoningTokens: -1,
+			Cost: rapid.SampledFrom([]float64{-1, 0, 0.25}).Draw(t, "cost"), Role: rapid.SampledFrom([]string{bronze.RoleAssistant, bronze.RoleUser}).Draw(t, "role"),
+			Title: rapid.SampledFrom([]string{"", "", "a title"}).Draw(t, "title"),
 		}}
-		c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: c.text}}
+		c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: c.Text}}
 		switch rapid.IntRange(0, 9).Draw(t, "delta") {
 		case 0:
 			c.fragments = []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: "all of it", Whole: true}}
 		case 1:
 			c.fragments = []bronze.Fragment{{Part: "1", Type: bronze.FragmentToolCall, ID: "c1", Name: "read", Text: "{}"}}
 		case 2:
-			c.kind, c.phase, c.finish = bronze.KindMessageEnd, bronze.PhaseEnd, "stop"
+			c.Kind, c.Phase, c.Finish = bronze.KindMessageEnd, bronze.PhaseEnd, "stop"
 		case 3:
-			c.disposition = bronze.Shed
+			c.Disposition = bronze.Shed
 		}
 		if ownIDs {
-			c.eventID, c.ownID = fmt.Sprintf("own-%s-%d", stream, from+i), true
+			c.eventID, c.OwnID = fmt.Sprintf("own-%s-%d", stream, from+i), true
 		}
 		all = append(all, newCapture(c, stream+"|"+workflow))
 	}
@@ -225,12 +226,12 @@ func drawStates(t *rapid.T) (all []capture) {
 	for i := range uint64(rapid.IntRange(1, 4).Draw(t, "states")) {
 		kind := rapid.SampledFrom([]string{"NodeStartedEvent", bronze.KindObservation, "custom", "broken"}).Draw(t, "kind")
 		id := fmt.Sprintf("cid-%s-%d", kind, rapid.IntRange(0, 9).Draw(t, "cid"))
-		c := capture{event: event{
-			kind: kind, workflow: workflow, stream: stream, position: from + i, ts: epoch + int64(len(id)), text: "state " + kind,
-			inputTokens: -1, outputTokens: -1, ownID: true,
+		c := capture{Event: model.Event{
+			Kind: kind, Workflow: workflow, Stream: stream, Position: from + i, TS: epoch + int64(len(id)), Text: "state " + kind,
+			InputTokens: -1, OutputTokens: -1, OwnID: true,
 		}, eventID: id + workflow}
 		if kind == "broken" {
-			c.disposition = bronze.Dead
+			c.Disposition = bronze.Dead
 		}
 		all = append(all, newCapture(c, id+"|"+workflow))
 	}
@@ -240,9 +241,9 @@ func drawStates(t *rapid.T) (all []capture) {
 func drawSession(t *rapid.T) (all []capture) {
 	workflow, stream, from := drawPlace(t)
 	for i := range uint64(rapid.IntRange(1, 4).Draw(t, "notifications")) {
-		all = append(all, newCapture(capture{event: event{
-			kind: bronze.KindRPCNotification, workflow: workflow, stream: stream, position: from + i, capability: "notifications/message",
-			text: fmt.Sprintf("note %d", from+i), inputTokens: -1, outputTokens: -1,
+		all = append(all, newCapture(capture{Event: model.Event{
+			Kind: bronze.KindRPCNotification, Workflow: workflow, Stream: stream, Position: from + i, Capability: "notifications/message",
+			Text: fmt.Sprintf("note %d", from+i), InputTokens: -1, OutputTokens: -1,
 		}}, stream+"|"+workflow+"|session"))
 	}
 	return all

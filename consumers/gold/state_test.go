@@ -1,32 +1,29 @@
 package gold
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"log/slog"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 
+	"github.com/apache/arrow/go/v17/arrow/array"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/state"
 	"assay/sovereign/schema"
 )
 
 // someCalls returns requests of one workflow, numbered.
 func someCalls(from, n int) (captures []capture) {
 	for i := from; i < from+n; i++ {
-		captures = append(captures, newCapture(capture{event: event{
-			kind: bronze.KindRPCRequest, phase: bronze.PhaseStart, workflow: "w", stream: "s", position: uint64(i),
-			capability: "read", inputTokens: -1, outputTokens: -1,
+		captures = append(captures, newCapture(capture{Event: model.Event{
+			Kind: bronze.KindRPCRequest, Phase: bronze.PhaseStart, Workflow: "w", Stream: "s", Position: uint64(i),
+			Capability: "read", InputTokens: -1, OutputTokens: -1,
 		}}, string(rune('a'+i))))
 	}
 	return captures
@@ -67,7 +64,7 @@ func TestAFailingDiskIsAnErrorAndLosesNothing(t *testing.T) {
 func apply(g *Gold, seq uint64, captures []capture) error {
 	r := record(captures)
 	defer r.Release()
-	return g.Apply(context.Background(), []Batch{{seq, r}})
+	return g.Apply(context.Background(), []Batch{{Seq: seq, Record: r}})
 }
 
 func TestAStateThatIsLostIsNoticed(t *testing.T) {
@@ -88,11 +85,9 @@ func TestAStateThatIsLostIsNoticed(t *testing.T) {
 func TestAStateOfAnotherVersionIsNoticed(t *testing.T) {
 	opts := testOptions(newMemory())
 	g := open(t, opts)
-	var shorter encoder // as all records of progress begin
-	shorter.uint(stateVersion - 1)
-	if err := g.state.db.Set([]byte{keyProgress}, shorter, pebble.Sync); err != nil {
-		t.Fatal(err)
-	}
+	var shorter model.Encoder // as all records of progress begin
+	shorter.Uint(model.StateVersion - 1)
+	overwrite(t, g, []byte{model.KeyProgress}, shorter)
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,15 +96,23 @@ func TestAStateOfAnotherVersionIsNoticed(t *testing.T) {
 	}
 }
 
+// overwrite puts another record into the state.
+func overwrite(t *testing.T, g *Gold, key, record []byte) {
+	t.Helper()
+	writes := g.db.NewBatch()
+	defer writes.Close()
+	if err := errors.Join(writes.Set(key, record, nil), g.db.Commit(writes, pebble.Sync)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestADamagedRecordIsAnError(t *testing.T) {
 	g := open(t, testOptions(newMemory()))
 	defer g.Close()
 	captures := someCalls(0, 1)
 	deliver(t, g, 1, [][]capture{captures})
-	if err := g.state.db.Set(key(keyOrdinal, captures[0].entity), []byte{200}, pebble.Sync); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := g.Entity(captures[0].entity); !errors.Is(err, ErrState) {
+	overwrite(t, g, model.Key(model.KeyOrdinal, captures[0].Entity), []byte{200})
+	if _, err := g.Entity(captures[0].Entity); !errors.Is(err, ErrState) {
 		t.Errorf("error is %v, want ErrState", err)
 	}
 }
@@ -121,9 +124,7 @@ func TestADamagedRecordHoldsNothingUp(t *testing.T) {
 	defer g.Close()
 	captures := someCalls(0, 2)
 	deliver(t, g, 1, [][]capture{captures})
-	if err := g.state.db.Set(key(keyOrdinal, captures[0].entity), []byte{200}, pebble.Sync); err != nil {
-		t.Fatal(err)
-	}
+	overwrite(t, g, model.Key(model.KeyOrdinal, captures[0].Entity), []byte{200})
 	if err := g.FlushAll(context.Background()); err != nil {
 		t.Errorf("flush: %v", err)
 	}
@@ -146,7 +147,7 @@ func TestAMessageThatComesLateIsMergedOnce(t *testing.T) {
 	deliver(t, p.Gold, 1, [][]capture{someCalls(0, 1)})
 	deliver(t, p.Gold, 3, [][]capture{someCalls(2, 1)})
 	// Message 2 got lost on its way and comes now; the process dies after its row was written.
-	p.fault = crashAt(AfterAppend, 1)
+	p.fault = crashAt(state.AfterAppend, 1)
 	if err := apply(p.Gold, 2, someCalls(1, 1)); err == nil {
 		t.Fatal("no crash")
 	}
@@ -190,93 +191,6 @@ func TestAStreamCreatedAnewCountsOn(t *testing.T) {
 	}
 }
 
-// What is deleted is in no file after a purge, also where the file had values that are still there.
-func TestAPurgeLeavesNothingOfWhatWasDeleted(t *testing.T) {
-	disk := vfs.NewMem()
-	s, err := openState("state", disk, 16<<20, stateLogger{slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	random := rand.NewChaCha8([32]byte{})
-	values := map[string]string{}
-	for file := range 5 {
-		for i := range 200 {
-			value := make([]byte, 4*stateApartBytes)
-			random.Read(value) // which no compression hides
-			k := fmt.Sprintf("k%03d-%d", i, file)
-			values[k] = string(value)
-			if err := s.db.Set([]byte(k), value, pebble.NoSync); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := errors.Join(s.db.Flush(), s.db.Compact(t.Context(), []byte{0}, []byte{0xFF}, true)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	gone := map[string]string{}
-	for i := 0; i < 200; i += 20 {
-		k := fmt.Sprintf("k%03d-%d", i, i/20%5)
-		gone[k] = values[k]
-		delete(values, k)
-		if err := s.db.Delete([]byte(k), pebble.Sync); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if found := filesWith(t, disk, gone); found == 0 {
-		t.Error("what was just deleted is in no file any more; this test shows nothing")
-	}
-	if err := s.purge(t.Context(), &sync.Mutex{}); err != nil {
-		t.Fatal(err)
-	}
-	for k, want := range values {
-		if found, err := s.get([]byte(k), func(value []byte) error {
-			if string(value) != want {
-				t.Errorf("%s has another value", k)
-			}
-			return nil
-		}); !found || err != nil {
-			t.Fatalf("%s: found %t, %v", k, found, err)
-		}
-	}
-	if err := s.close(); err != nil { // files that nobody needs go beside all else
-		t.Fatal(err)
-	}
-	if found := filesWith(t, disk, gone); found > 0 {
-		t.Errorf("%d files have what was deleted", found)
-	}
-}
-
-// filesWith counts the files of the state that have one of the values. A log is not one: it is reused as it is.
-func filesWith(t *testing.T, disk vfs.FS, values map[string]string) (count int) {
-	names, err := disk.List("state")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, ".sst") && !strings.HasSuffix(name, ".blob") {
-			continue
-		}
-		file, err := disk.Open(disk.PathJoin("state", name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it has just gone
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(file)
-		if err := errors.Join(err, file.Close()); err != nil {
-			t.Fatal(err)
-		}
-		for _, value := range values {
-			if bytes.Contains(content, []byte(value)) {
-				count++
-				break
-			}
-		}
-	}
-	return count
-}
-
 func TestOpenSaysWhatIsMissing(t *testing.T) {
 	for name, spoil := range map[string]func(*Options){
 		"directory": func(o *Options) { o.Dir = "" },
@@ -294,11 +208,11 @@ func TestOpenSaysWhatIsMissing(t *testing.T) {
 func TestARecordOfAnotherSchemaIsRefused(t *testing.T) {
 	g := open(t, testOptions(newMemory()))
 	defer g.Close()
-	rows := newRows(schema.Shed)
+	rows := array.NewRecordBuilder(memory.DefaultAllocator, schema.ByName(schema.Shed).Schema)
 	defer rows.Release()
 	r := rows.NewRecord()
 	defer r.Release()
-	if err := g.Apply(context.Background(), []Batch{{1, r}}); !errors.Is(err, ErrBatch) {
+	if err := g.Apply(context.Background(), []Batch{{Seq: 1, Record: r}}); !errors.Is(err, ErrBatch) {
 		t.Errorf("error is %v, want ErrBatch", err)
 	}
 }

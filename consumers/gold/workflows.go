@@ -11,6 +11,9 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
+
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/state"
 )
 
 // Workflow is the summary of a workflow.
@@ -42,19 +45,19 @@ const (
 func (g *Gold) Workflows(
 	ctx context.Context, cursor string, since time.Time, limit int, accept func(*Workflow) bool,
 ) (page []*Workflow, next string, err error) {
-	last, err := parseCursor(cursor, keyRecent)
+	last, err := parseCursor(cursor, model.KeyRecent)
 	if err != nil {
 		return nil, "", err
 	}
-	snapshot := g.state.db.NewSnapshot()
+	snapshot := g.db.NewSnapshot()
 	defer snapshot.Close()
 	limit, scanned := min(limit, maxWorkflows), 0
-	err = scanAfter(snapshot, []byte{keyRecent}, last, func(k, _ []byte) (bool, error) {
+	err = state.ScanAfter(snapshot, []byte{model.KeyRecent}, last, func(k, _ []byte) (bool, error) {
 		if len(page) == limit || scanned == maxScanned || ctx.Err() != nil {
 			next = formatCursor(last)
 			return false, context.Cause(ctx)
 		}
-		at, id := parseRecent(k)
+		at, id := model.ParseRecent(k)
 		if !since.IsZero() && at < since.UnixMicro() {
 			return false, nil
 		}
@@ -75,14 +78,14 @@ func (g *Gold) Workflows(
 
 // Workflow returns the summary of a workflow, nil if nothing is known of it.
 func (g *Gold) Workflow(workflow string) (*Workflow, error) {
-	snapshot := g.state.db.NewSnapshot()
+	snapshot := g.db.NewSnapshot()
 	defer snapshot.Close()
-	return loadWorkflow(snapshot, historyID(g.opts.Namespace, workflow))
+	return loadWorkflow(snapshot, model.HistoryID(g.opts.Namespace, workflow))
 }
 
 // WorkflowNames returns the names of workflows, in their order, up to limit.
 func (g *Gold) WorkflowNames(limit int) (names []string, err error) {
-	err = scan(g.state.db, []byte{keyTraces}, func(k, _ []byte) (bool, error) {
+	err = state.Scan(g.db, []byte{model.KeyTraces}, func(k, _ []byte) (bool, error) {
 		names = append(names, string(k[1:]))
 		return len(names) < limit, nil
 	})
@@ -90,27 +93,27 @@ func (g *Gold) WorkflowNames(limit int) (names []string, err error) {
 }
 
 func loadWorkflow(from pebble.Reader, history uuid.UUID) (*Workflow, error) {
-	s, err := load(from, historyKey(history, slotSummary), decodeSummary)
+	s, err := state.Load(from, model.HistoryKey(history, model.SlotSummary), model.DecodeSummary)
 	if err != nil || s == nil {
 		return nil, err
 	}
 	w := &Workflow{
-		ID: s.workflow, LastAt: timeOf(s.last.at), Entities: s.entities, Messages: s.messages, Calls: s.calls,
-		Errors: s.errors, OpenCalls: s.open, InputTokens: s.inputTokens, OutputTokens: s.outputTokens,
-		CachedTokens: s.cachedTokens, ReasoningTokens: s.reasoningTokens, CostUSD: float64(s.cost) / 1e9,
+		ID: s.Workflow, LastAt: model.TimeOf(s.Last.At), Entities: s.Entities, Messages: s.Messages, Calls: s.Calls,
+		Errors: s.Errors, OpenCalls: s.Open, InputTokens: s.InputTokens, OutputTokens: s.OutputTokens,
+		CachedTokens: s.CachedTokens, ReasoningTokens: s.ReasoningTokens, CostUSD: float64(s.Cost) / 1e9,
 	}
-	if w.Agents, err = loadNames(from, history, slotAgent); err != nil {
+	if w.Agents, err = loadNames(from, history, model.SlotAgent); err != nil {
 		return nil, err
 	}
-	if w.Models, err = loadNames(from, history, slotModel); err != nil {
+	if w.Models, err = loadNames(from, history, model.SlotModel); err != nil {
 		return nil, err
 	}
 	return w, w.entitle(from, history)
 }
 
 func loadNames(from pebble.Reader, history uuid.UUID, slot byte) (names []string, err error) {
-	err = scan(from, historyKey(history, slot), func(k, _ []byte) (bool, error) {
-		names = append(names, string(k[historyKeyLen:]))
+	err = state.Scan(from, model.HistoryKey(history, slot), func(k, _ []byte) (bool, error) {
+		names = append(names, string(k[model.HistoryKeyLen:]))
 		return len(names) < maxNames, nil
 	})
 	return names, err
@@ -121,17 +124,17 @@ func loadNames(from pebble.Reader, history uuid.UUID, slot byte) (names []string
 func (w *Workflow) entitle(from pebble.Reader, history uuid.UUID) error {
 	var first, said uuid.UUID
 	seen := 0
-	err := scan(from, historyKey(history, slotTurn), func(k, by []byte) (bool, error) {
-		t := parseTurn(k)
+	err := state.Scan(from, model.HistoryKey(history, model.SlotTurn), func(k, by []byte) (bool, error) {
+		t := model.ParseTurn(k)
 		if seen++; seen == 1 {
-			w.FirstAt = timeOf(t.at)
+			w.FirstAt = model.TimeOf(t.At)
 		}
-		switch speaker(by[0]) {
-		case user:
-			said = t.entity
-		case other:
+		switch model.Speaker(by[0]) {
+		case model.SpeakerUser:
+			said = t.Entity
+		case model.SpeakerOther:
 			if first == uuid.Nil {
-				first = t.entity
+				first = t.Entity
 			}
 		}
 		return said == uuid.Nil && seen < titleTurns, nil
@@ -146,34 +149,34 @@ func (w *Workflow) entitle(from pebble.Reader, history uuid.UUID) error {
 	if err != nil || said == uuid.Nil {
 		return err
 	}
-	e, err := loadWhole(from, said)
+	e, err := state.LoadRecord(from, said)
 	if err == nil && e != nil {
-		w.Title = headline(e.content.text())
+		w.Title = headline(e.Content.Text())
 	}
 	return err
 }
 
 // lastTitle is the title that an event told last, "" if none did.
 func lastTitle(from pebble.Reader, history uuid.UUID) (string, error) {
-	prefix := historyKey(history, slotTitle)
-	it, err := from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	prefix := model.HistoryKey(history, model.SlotTitle)
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: model.PrefixEnd(prefix)})
 	if err != nil {
-		return "", stateError("scan", err)
+		return "", state.Wrap("scan", err)
 	}
 	defer it.Close()
 	if !it.Last() {
-		return "", stateError("scan", it.Error())
+		return "", state.Wrap("scan", it.Error())
 	}
-	e, err := loadEntity(from, parseTurn(it.Key()).entity)
+	e, err := state.LoadEntityState(from, model.ParseTurn(it.Key()).Entity)
 	if err != nil || e == nil {
 		return "", err
 	}
-	return e.title.value, nil
+	return e.Title.Value, nil
 }
 
 // headline is the beginning of a text on one line.
 func headline(text string) string {
-	words := strings.Join(strings.Fields(cut(text, 8*titleRunes)), " ")
+	words := strings.Join(strings.Fields(model.Cut(text, 8*titleRunes)), " ")
 	if runes := []rune(words); len(runes) > titleRunes {
 		return string(runes[:titleRunes-1]) + "…"
 	}
@@ -191,16 +194,16 @@ type Turns struct {
 // Conversation returns a stretch of a workflow's history, each entity in its current state, and the cursor of the next page,
 // "" if there is none. Sessions, which are no turns, are passed over. Errors wrap ErrCursor or ErrState.
 func (g *Gold) Conversation(ctx context.Context, workflow string, asked Turns) (page []*Entity, next string, err error) {
-	prefix := historyKey(historyID(g.opts.Namespace, workflow), slotTurn)
-	last, err := parseCursor(asked.Cursor, keyHistory)
+	prefix := model.HistoryKey(model.HistoryID(g.opts.Namespace, workflow), model.SlotTurn)
+	last, err := parseCursor(asked.Cursor, model.KeyHistory)
 	if err != nil {
 		return nil, "", err
 	}
-	snapshot := g.state.db.NewSnapshot()
+	snapshot := g.db.NewSnapshot()
 	defer snapshot.Close()
-	it, err := snapshot.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	it, err := snapshot.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: model.PrefixEnd(prefix)})
 	if err != nil {
-		return nil, "", stateError("scan", err)
+		return nil, "", state.Wrap("scan", err)
 	}
 	defer it.Close()
 	size, limit := 0, min(asked.Limit, MaxTurns)
@@ -214,13 +217,13 @@ func (g *Gold) Conversation(ctx context.Context, workflow string, asked Turns) (
 		}
 		by, err := it.ValueAndErr()
 		if err != nil {
-			return nil, "", stateError("scan", err)
+			return nil, "", state.Wrap("scan", err)
 		}
 		last = bytes.Clone(it.Key())
-		if speaker(by[0]) == notifier {
+		if model.Speaker(by[0]) == model.SpeakerNotifier {
 			continue
 		}
-		e, err := loadView(snapshot, parseTurn(last).entity)
+		e, err := state.LoadEntity(snapshot, model.ParseTurn(last).Entity)
 		if err != nil {
 			return nil, "", err
 		}
@@ -228,7 +231,7 @@ func (g *Gold) Conversation(ctx context.Context, workflow string, asked Turns) (
 			page, size = append(page, e), size+len(e.Text)+len(e.Request)+len(e.Result)+len(e.Reasoning)
 		}
 	}
-	return page, next, stateError("scan", it.Error())
+	return page, next, state.Wrap("scan", it.Error())
 }
 
 // begin moves to the first key after the last one seen, or before it.
@@ -269,7 +272,7 @@ func parseCursor(cursor string, kind byte) ([]byte, error) {
 		return nil, nil
 	}
 	k, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(k) < historyKeyLen || k[0] != kind {
+	if err != nil || len(k) < model.HistoryKeyLen || k[0] != kind {
 		return nil, fmt.Errorf("%w: %q is none that a page ended with", ErrCursor, cursor)
 	}
 	return k, nil

@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"assay/consumers/bronze"
+	"assay/consumers/gold/model"
+	"assay/consumers/gold/state"
 )
 
 func everyWorkflow(*Workflow) bool { return true }
@@ -52,12 +54,12 @@ func TestSummariesAreThoseOfAllEntities(t *testing.T) {
 		g := open(t, testOptions(newMemory()))
 		defer g.Close()
 		deliver(t, g, 1, drawDelivery(t, drawCaptures(t))...)
-		shares := map[string][]share{}
-		err := scan(g.state.db, []byte{keyOrdinal}, func(k, _ []byte) (bool, error) {
-			e, err := loadEntity(g.state.db, markedID(k))
-			if err == nil && e.events > 0 {
-				s := shareOf(markedID(k), e)
-				shares[s.workflow] = append(shares[s.workflow], s)
+		shares := map[string][]model.HistoryShare{}
+		err := state.Scan(g.db, []byte{model.KeyOrdinal}, func(k, _ []byte) (bool, error) {
+			e, err := state.LoadEntityState(g.db, model.LastID(k))
+			if err == nil && e.Events > 0 {
+				s := model.HistoryShareOf(model.LastID(k), e)
+				shares[s.Workflow] = append(shares[s.Workflow], s)
 			}
 			return true, err
 		})
@@ -77,26 +79,26 @@ func TestSummariesAreThoseOfAllEntities(t *testing.T) {
 	})
 }
 
-func checkWorkflow(t *rapid.T, g *Gold, w *Workflow, of []share) {
-	var sum counts
+func checkWorkflow(t *rapid.T, g *Gold, w *Workflow, of []model.HistoryShare) {
+	var sum model.HistoryCounts
 	agents := map[string]bool{}
 	for _, s := range of {
-		sum.add(+1, s.counts)
-		if s.agent != "" {
-			agents[s.agent] = true
+		sum.Add(+1, s.Counts)
+		if s.Agent != "" {
+			agents[s.Agent] = true
 		}
 	}
-	slices.SortFunc(of, func(a, b share) int { return a.turn.compare(b.turn) })
+	slices.SortFunc(of, func(a, b model.HistoryShare) int { return a.Turn.Compare(b.Turn) })
 	got := fmt.Sprint(w.Entities, w.Messages, w.Calls, w.Errors, w.OpenCalls, w.InputTokens, w.OutputTokens, len(w.Agents), w.FirstAt, w.LastAt)
-	want := fmt.Sprint(sum.entities, sum.messages, sum.calls, sum.errors, sum.open, sum.inputTokens, sum.outputTokens, len(agents),
-		timeOf(of[0].turn.at), timeOf(of[len(of)-1].turn.at))
+	want := fmt.Sprint(sum.Entities, sum.Messages, sum.Calls, sum.Errors, sum.Open, sum.InputTokens, sum.OutputTokens, len(agents),
+		model.TimeOf(of[0].Turn.At), model.TimeOf(of[len(of)-1].Turn.At))
 	if got != want {
 		t.Fatalf("%s: %s, its entities tell %s", w.ID, got, want)
 	}
 	var turns []uuid.UUID
 	for _, s := range of {
-		if s.speaker != notifier {
-			turns = append(turns, s.turn.entity)
+		if s.Speaker != model.SpeakerNotifier {
+			turns = append(turns, s.Turn.Entity)
 		}
 	}
 	backward := rapid.Bool().Draw(t, "backward")
@@ -115,9 +117,9 @@ func checkWorkflow(t *rapid.T, g *Gold, w *Workflow, of []share) {
 // aWorkflow is a message that says one thing in a workflow of its own.
 func aWorkflow(n int, text string) capture {
 	name := fmt.Sprintf("w%03d", n)
-	return newCapture(capture{event: event{
-		kind: bronze.KindTextDelta, phase: bronze.PhaseDelta, workflow: name, stream: name, agent: "a" + name, capability: "gpt",
-		captured: epoch + int64(n)*1e6, inputTokens: -1, outputTokens: -1,
+	return newCapture(capture{Event: model.Event{
+		Kind: bronze.KindTextDelta, Phase: bronze.PhaseDelta, Workflow: name, Stream: name, Agent: "a" + name, Capability: "gpt",
+		Captured: epoch + int64(n)*1e6, InputTokens: -1, OutputTokens: -1,
 	}, fragments: []bronze.Fragment{{Part: "0", Type: bronze.FragmentText, Text: text}}}, name)
 }
 
@@ -147,11 +149,11 @@ func TestATitleIsWhatWasToldOrWhatAUserSaidFirst(t *testing.T) {
 	g := open(t, testOptions(newMemory()))
 	defer g.Close()
 	system, question, answer := aWorkflow(1, "You are a helper."), aWorkflow(1, "Shall I take my umbrella?"), aWorkflow(1, "Yes.")
-	system.role, question.role, answer.role = bronze.RoleSystem, bronze.RoleUser, bronze.RoleAssistant
+	system.Role, question.Role, answer.Role = bronze.RoleSystem, bronze.RoleUser, bronze.RoleAssistant
 	var captures []capture
 	for i, c := range []capture{system, question, answer} {
-		c.position, c.captured = uint64(i), epoch+int64(i)
-		captures = append(captures, newCapture(c, c.role))
+		c.Position, c.Captured = uint64(i), epoch+int64(i)
+		captures = append(captures, newCapture(c, c.Role))
 	}
 	deliver(t, g, 1, [][]capture{captures})
 	if w, err := g.Workflow("w001"); err != nil || w.Title != "Shall I take my umbrella?" {
@@ -159,7 +161,7 @@ func TestATitleIsWhatWasToldOrWhatAUserSaidFirst(t *testing.T) {
 	}
 	for i, title := range []string{"Umbrellas", "Weather"} {
 		c := aWorkflow(1, "-")
-		c.position, c.captured, c.title = uint64(10+i), epoch+int64(10+i), title
+		c.Position, c.Captured, c.Title = uint64(10+i), epoch+int64(10+i), title
 		deliver(t, g, uint64(2+i), [][]capture{{newCapture(c, title)}})
 		if w, err := g.Workflow("w001"); err != nil || w.Title != title {
 			t.Errorf("told %s: %+v, error %v", title, w, err)
@@ -172,7 +174,7 @@ func TestAPageEndsWhereItsTextsAreMany(t *testing.T) {
 	defer g.Close()
 	captures := someCalls(0, 5)
 	for i := range captures {
-		captures[i].text = "0123456789"
+		captures[i].Text = "0123456789"
 	}
 	deliver(t, g, 1, [][]capture{captures})
 	page, next, err := g.Conversation(context.Background(), "w", Turns{Limit: 10, MaxBytes: 25})
@@ -189,7 +191,7 @@ func TestAPageEndsWhereItsTextsAreMany(t *testing.T) {
 func TestACursorOfSomethingElseIsRefused(t *testing.T) {
 	g := open(t, testOptions(newMemory()))
 	defer g.Close()
-	for _, cursor := range []string{"x", "%%", formatCursor([]byte{keyTotals, 1}), formatCursor(make([]byte, 99))} {
+	for _, cursor := range []string{"x", "%%", formatCursor([]byte{model.KeyTotals, 1}), formatCursor(make([]byte, 99))} {
 		if _, _, err := g.Workflows(context.Background(), cursor, time.Time{}, 1, everyWorkflow); !errors.Is(err, ErrCursor) {
 			t.Errorf("%q: %v", cursor, err)
 		}

@@ -76,7 +76,7 @@ func (p *Pipeline) fitVectors(ctx context.Context) error {
 		return nil
 	}
 	p.opts.Logger.Info("laying episodes anew for vectors of another length", "model", p.embedder.Model(), "was", have, "is", want)
-	if err := p.gold.RetellEpisodes(ctx); err != nil {
+	if err := p.gold.RewriteEpisodes(ctx); err != nil {
 		return err
 	}
 	if err := p.store.Reshape(ctx, want); err != nil {

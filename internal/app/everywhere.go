@@ -23,7 +23,7 @@ func (e everywhere) Spellings(workflow string) ([]string, error) {
 
 // Forget implements erase.Gold. The tombstone comes first, so that no worker lets anything of the workflow in any more.
 func (e everywhere) Forget(
-	ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*gold.Burial, error),
+	ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*gold.EraseScope, error),
 ) (*gold.Forgotten, error) {
 	spellings, err := e.Spellings(workflow)
 	if err != nil {

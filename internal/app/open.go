@@ -247,7 +247,7 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 		return options, fmt.Errorf("read stream SILVER: %w", err)
 	}
 	options.FetchBytes, options.CacheBytes, options.HoldBytes = p.shares.Fold, p.shares.State, p.shares.Hold
-	options.Embedder, options.Logger, options.Bury = p.flushed(), p.opts.Logger, p.log.PublishMsgs
+	options.Embedder, options.Logger, options.DeadLetter = p.flushed(), p.opts.Logger, p.log.PublishMsgs
 	options.Fault = func(at gold.FaultPoint) error { failpoint.Point("gold: " + string(at)); return nil }
 	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
 	options.Forgotten = p.log.Forgotten().Has

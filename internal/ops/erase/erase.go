@@ -27,7 +27,7 @@ type Store interface {
 // Gold is what was folded, in all partitions.
 type Gold interface {
 	Spellings(workflow string) ([]string, error)
-	Forget(ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*gold.Burial, error)) (*gold.Forgotten, error)
+	Forget(ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*gold.EraseScope, error)) (*gold.Forgotten, error)
 	FlushAll(ctx context.Context) error
 	Compact(ctx context.Context) error
 }
@@ -166,20 +166,20 @@ func Take(ctx context.Context, opts Options, from *gold.Gold, t streams.Tombston
 }
 
 // burial is what the partitions need to know of what is buried.
-func (f *forgetting) burial(ctx context.Context, _ []string) (*gold.Burial, error) {
+func (f *forgetting) burial(ctx context.Context, _ []string) (*gold.EraseScope, error) {
 	info, err := f.Log.Bronze().Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
 	}
 	t := &f.report.Tombstone
-	return &gold.Burial{
+	return &gold.EraseScope{
 		Through: t.Through, Spellings: t.Spellings, Rows: f.rows(ctx),
 		Gaps: info.State.FirstSeq > 1 || info.State.NumDeleted > 0,
 	}, nil
 }
 
 // bury writes the tombstone.
-func (f *forgetting) bury(ctx context.Context, spellings []string) (*gold.Burial, error) {
+func (f *forgetting) bury(ctx context.Context, spellings []string) (*gold.EraseScope, error) {
 	info, err := f.Log.Bronze().Info(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
