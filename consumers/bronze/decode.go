@@ -179,6 +179,8 @@ func (d *decoder) text(raw []byte) {
 	switch v := d.parse(raw); {
 	case v == nil:
 		e.Kill(whyNotJSON(raw))
+	case v.Type() == fastjson.TypeArray && d.tuple(e, v, raw):
+		d.finish(e)
 	case v.Type() != fastjson.TypeObject:
 		e.Kill("JSON " + v.Type().String() + " where an object is expected")
 	default:
@@ -186,6 +188,16 @@ func (d *decoder) text(raw []byte) {
 		d.object(e, v, "")
 		d.finish(e)
 	}
+}
+
+// tuple decodes a record that is an array, if it is an event of LangGraph.
+func (d *decoder) tuple(e *Event, v *fastjson.Value, raw []byte) bool {
+	mode, payload, ok := formats.LangGraphTuple(v)
+	if ok {
+		e.Payload = string(raw)
+		d.langGraph(e, payload, mode)
+	}
+	return ok
 }
 
 // rescue makes a dead event of the record that begins with the i-th event, if decoding it has panicked: that is a fault of

@@ -29,7 +29,7 @@ func TestUndecodableEventsAreDead(t *testing.T) {
 		"noise":             {streams.SourceEvent, "\x01\x02\x03\n{}\n", `not JSON: invalid character '\x01' looking for beginning of value at byte 1`},
 		"UTF-16":            {streams.SourceEvent, "\xff\xfe{\x00\"\x00a\x00\"\x00:\x001\x00}\x00\n{}\n", "UTF-16 where UTF-8 is expected; convert it, for instance with iconv -f UTF-16 -t UTF-8"},
 		"scalar":            {streams.SourceEvent, "3\n{}\n", "JSON number where an object is expected"},
-		"scalar in a batch": {streams.SourceEvent, `["a",{}]`, "JSON string where an object is expected"},
+		"scalar in a batch": {streams.SourceEvent, `[1,{}]`, "JSON number where an object is expected"},
 		"empty array":       {streams.SourceEvent, "[]\n{}\n", "JSON array where an object is expected"},
 		"depth":             {streams.SourceEvent, deep + "\n{}\n", "JSON nested deeper than 300 levels"},
 	} {

@@ -139,7 +139,8 @@ func (r *record) langAnswer(id string, m, metadata *fastjson.Value, mode langMod
 	whole := mode != langPiece
 	said, thought := langContent(m.Get("content"))
 	e.langPart(Fragment{Part: "text", Type: FragmentText, Text: said, Whole: whole})
-	e.langPart(Fragment{Part: "reasoning", Type: FragmentReasoning, Text: cmp.Or(thought, textAt(m, "additional_kwargs", "reasoning_content")), Whole: whole})
+	thought = cmp.Or(thought, textAt(m, "additional_kwargs", "reasoning_content"), langSummary(m.Get("additional_kwargs", "reasoning", "summary")))
+	e.langPart(Fragment{Part: "reasoning", Type: FragmentReasoning, Text: thought, Whole: whole})
 	if mode != langPartial {
 		e.Text = said
 	}
@@ -175,6 +176,14 @@ func (r *record) langAnswer(id string, m, metadata *fastjson.Value, mode langMod
 		c.CapabilityKind, c.ParentID = CapabilityTool, message
 		r.version(c, message+"/"+text(call, "id"))
 	}
+}
+
+// langSummary joins the pieces of a summary of reasoning, as OpenAI's Responses have it.
+func langSummary(summary *fastjson.Value) (thought string) {
+	for _, piece := range summary.GetArray() {
+		thought += text(piece, "text")
+	}
+	return thought
 }
 
 func (e *Event) langPart(f Fragment) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // otlp decodes an export of OpenTelemetry, spans or logs or both, as JSON. A span's id is its identity, so that one which
@@ -26,6 +28,15 @@ func (d *decoder) otlp(e *Event, v *fastjson.Value) {
 		for _, s := range trace.GetArray("spans") {
 			x.add(newJaegerSpan(s))
 		}
+	}
+	for _, s := range v.GetArray("spans") {
+		x.add(newSDKSpan(s))
+	}
+	switch {
+	case formats.IsSDKSpan(v):
+		x.add(newSDKSpan(v))
+	case formats.IsLangfuse(v):
+		x.observations(v)
 	}
 	x.relate()
 	for _, s := range x.spans {
@@ -147,9 +158,7 @@ func jaegerTags(tags *fastjson.Value) attributes {
 	var arena fastjson.Arena
 	all := attributes{}
 	for _, tag := range tags.GetArray() {
-		value := arena.NewObject()
-		value.Set("stringValue", arena.NewString(scalarText(tag.Get("value"))))
-		all[string(tag.GetStringBytes("key"))] = value
+		all[string(tag.GetStringBytes("key"))] = textValue(&arena, scalarText(tag.Get("value")))
 	}
 	return all
 }

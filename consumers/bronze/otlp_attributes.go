@@ -13,8 +13,12 @@ import (
 type attributes map[string]*fastjson.Value
 
 func attributesOf(list *fastjson.Value) attributes {
-	all := attributes{}
-	for _, a := range list.GetArray() {
+	if is(list, fastjson.TypeObject) {
+		return plainAttributes(list)
+	}
+	elements := list.GetArray()
+	all := make(attributes, len(elements))
+	for _, a := range elements {
 		all[string(a.GetStringBytes("key"))] = a.Get("value")
 	}
 	return all

@@ -72,7 +72,7 @@ func otlpOutput(s *span) []message {
 		func() []message { return parseMessages(a.json("gcp.vertex.agent.llm_response"), RoleAssistant) },
 		func() []message { _, output := listedEvents(a); return output },
 		func() []message {
-			return looseMessages(a, RoleAssistant, "gen_ai.completion", "langfuse.observation.output", "output.value",
+			return looseMessages(a, RoleAssistant, "gen_ai.completion", "langfuse.observation.output", "gen_ai.output", "output.value",
 				"traceloop.entity.output", "mlflow.spanOutputs")
 		},
 	} {
@@ -183,6 +183,8 @@ func indexedMessages(a attributes, prefix, infix string) (all []message) {
 		if parsed := a.json(at + "content"); parsed != nil && is(parsed, fastjson.TypeArray) {
 			if s := blocksText(parsed); s != "" {
 				m.text = s
+			} else if m.addCalls(parsed); len(m.calls) > 0 {
+				m.text = ""
 			}
 		}
 		for j := range indexedMax {
@@ -242,7 +244,7 @@ func vertexRequest(v *fastjson.Value) []message {
 func looseMessages(a attributes, role string, keys ...string) []message {
 	for _, key := range keys {
 		if v := a.json(key); v != nil {
-			for _, list := range []*fastjson.Value{v.Get("messages"), v.Get("input"), v.Get("contents"), v} {
+			for _, list := range []*fastjson.Value{v.Get("messages"), v.Get("input"), v.Get("contents"), v.Get("candidates"), v.Get("choices"), v} {
 				if found := parseMessages(list, role); len(found) > 0 {
 					return found
 				}
@@ -266,9 +268,6 @@ func parseMessages(v *fastjson.Value, role string) (all []message) {
 			return []message{{role: cmp.Or(role, RoleUser), text: s}}
 		}
 	case is(v, fastjson.TypeObject):
-		if inner := v.Get("content"); is(inner, fastjson.TypeObject) && isArray(inner, "parts") {
-			v = inner
-		}
 		if m := parseMessage(v, role); !m.empty() {
 			return []message{m}
 		}
@@ -295,6 +294,11 @@ func parseMessage(v *fastjson.Value, role string) message {
 	if kwargs := v.Get("kwargs"); is(kwargs, fastjson.TypeObject) { // LangChain's serialisation
 		v = kwargs
 	}
+	if inner := v.Get("content"); is(inner, fastjson.TypeObject) && isArray(inner, "parts") { // Gemini's candidates
+		m := parseMessage(inner, role)
+		m.finish = text(v, "finishReason", "finish_reason")
+		return m
+	}
 	m := message{role: roleOf(text(v, "role", "type"), role), finish: text(v, "finish_reason")}
 	content := v.Get("content")
 	if is(content, fastjson.TypeString) {
@@ -309,7 +313,7 @@ func parseMessage(v *fastjson.Value, role string) message {
 		m.part(v)
 	}
 	m.reasoning = joinLines(m.reasoning, text(v, "reasoning", "reasoning_content", "thinking"))
-	m.addCalls(v.Get("tool_calls"))
+	m.addCalls(cmp.Or(v.Get("tool_calls"), v.Get("additional_kwargs", "tool_calls")))
 	if m.role == RoleTool && len(m.answers) == 0 {
 		m.answers = append(m.answers, messageAnswer{text(v, "tool_call_id", "id"), jsonOrQuoted(m.text), m.text})
 	}

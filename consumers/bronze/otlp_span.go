@@ -22,7 +22,7 @@ const (
 func (s *span) classify() spanKind {
 	a := s.attributes
 	switch a.text("gen_ai.operation.name") {
-	case "chat", "text_completion", "generate_content", "completion", "generate":
+	case "chat", "text_completion", "generate_content", "completion", "generate", "call_llm":
 		return spanModel
 	case "execute_tool":
 		if strings.HasPrefix(a.text("gen_ai.tool.name"), "(merged") {
@@ -58,7 +58,7 @@ func (s *span) classifyByVendor() spanKind {
 		s.name == "claude_code.llm_request", a.has("gcp.vertex.agent.llm_response") && s.name == "call_llm":
 		return spanModel
 	case operation == "ai.toolCall", s.name == "claude_code.tool", a.text("mcp.method.name") == "tools/call",
-		strings.HasPrefix(s.name, "execute_tool "):
+		strings.HasPrefix(s.name, "execute_tool "), a.has("gen_ai.tool.call.id"):
 		return spanTool
 	case strings.HasSuffix(operation, ".doEmbed"):
 		return spanEmbedding
@@ -216,12 +216,12 @@ func (x *export) tool(s *span) {
 	}
 	start := x.begin(s, KindToolCall, intent)
 	start.Capability = name
-	start.Text = a.text("gen_ai.tool.call.arguments", "ai.toolCall.args", "gcp.vertex.agent.tool_call_args", "tool_arguments",
+	start.Text = a.text("gen_ai.tool.call.arguments", "ai.toolCall.args", "gcp.vertex.agent.tool_call_args", "tool_arguments", "gen_ai.tool.args",
 		"tool.parameters", "input.value", "traceloop.entity.input", "langfuse.observation.input", "mlflow.spanInputs", "tool_input")
 	start.Payload = jsonOrQuoted(start.Text)
 	e := x.end(s, KindToolResult, intent)
 	e.Capability = name
-	result := a.text("gen_ai.tool.call.result", "ai.toolCall.result", "gcp.vertex.agent.tool_response", "tool_response",
+	result := a.text("gen_ai.tool.call.result", "ai.toolCall.result", "gcp.vertex.agent.tool_response", "tool_response", "gen_ai.output",
 		"output.value", "traceloop.entity.output", "langfuse.observation.output", "mlflow.spanOutputs", "tool_output")
 	e.Payload, e.Text = cmp.Or(jsonOrNull(result), "null"), result
 	if parsed, err := fastjson.Parse(result); err == nil && is(parsed, fastjson.TypeObject) && present(parsed, "error") &&

@@ -331,3 +331,74 @@ func TestA2ASamples(t *testing.T) {
 		})
 	}
 }
+
+// TestLangGraphTuples decodes a run that was written down as tuples: a question, two calls side by side, and the answer.
+func TestLangGraphTuples(t *testing.T) {
+	dir, _ := samples(t)
+	got := tell(t, filepath.Join(dir, "langgraph", "vercel-ai", "react_agent_tool_calling.tuples.ndjson"))
+	check(t, "dead", len(got.dead), 0)
+	check(t, "prompts", got.prompts, 1)
+	check(t, "calls", got.calls, 2)
+	check(t, "results", got.results, 2)
+	check(t, "errors", got.errors, 0)
+	check(t, "output", got.output, 126+48)
+	answer := got.texts[bronze.RoleAssistant+"|wf|run-019b2889-0b71-7000-8000-0d936dbfc1c4"]
+	if !strings.HasSuffix(answer, "(Asia/Tokyo)") {
+		t.Errorf("the answer is %q", answer)
+	}
+}
+
+// TestLangfuseExports counts what the observations of each export come to: by their own usage, once for each call of a model.
+func TestLangfuseExports(t *testing.T) {
+	dir, _ := samples(t)
+	for name, want := range map[string]struct {
+		prompts, calls        int
+		input, output         int64
+		workflow, said, model string
+	}{
+		"agno-2025-06-11":                    {3, 2, 663 + 163, 225 + 20, "35cc6c90-b657-4819-b66c-c931c03ad569", "trending on Twitter", "gpt-4o-mini"},
+		"crewai-2025-07-11":                  {1, 0, 190, 164, "a287bb31e317433610d8827617471140", "Final Answer", "gpt-4o-mini"},
+		"koog-2025-08-26":                    {1, 2, 168 + 47, 19 + 106, "6f8d2449-33ed-4c7c-82e7-5410e34ee4e6", "bye my dear Bob", "gpt-4o"},
+		"langgraph-python-2025-08-22":        {2, 1, 60 + 108, 15 + 51, "e1fde3efec57ce8a69bafd3fb928a7eb", "primarily leads to the website", "gpt-4o-2024-08-06"},
+		"pydantic-ai-tools-2025-06-06":       {1, 0, 31, 96, "session_abc", "Langfuse is a tool", "gpt-4o-2024-08-06"},
+		"pydantic-ai-tools-2025-12-04":       {3, 4, 417 + 131 + 502 + 265, 53 + 69 + 14 + 73, "7a38edd8123db47ad8dcb8aa4c5e3926", "too many bugs", "gpt-4o-mini-2024-07-18"},
+		"pydantic-ai-with-gemini-2025-12-24": {1, 0, 40, 159, "f68601af42c4a35e1d5e4699de569c1f", "rationale", "gemini-2.5-flash"},
+		"vertex-ai-2025-08-01": {1, 0, 5, 845, "0298935e31d66d7de9487cac935d7d99", "open-so",
+			"projects/example-project-1/locations/europe-central2/publishers/google/models/gemini-2.5-flash"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := tell(t, filepath.Join(dir, "otlp", "langfuse", name+".trace.json"))
+			check(t, "dead", len(got.dead), 0)
+			check(t, "prompts", got.prompts, want.prompts)
+			check(t, "calls", got.calls, want.calls)
+			check(t, "input", got.input, want.input)
+			check(t, "output", got.output, want.output)
+			check(t, "workflows", fmt.Sprint(got.workflows), fmt.Sprint([]string{want.workflow}))
+			check(t, "models", fmt.Sprint(got.models), fmt.Sprint([]string{want.model}))
+			if said := strings.Join(slices.Collect(maps.Values(got.texts)), "\n"); !strings.Contains(said, want.said) {
+				t.Errorf("%q is not told in %q", want.said, said)
+			}
+		})
+	}
+}
+
+// TestSDKSpans decodes spans as SDKs and frameworks dump them.
+func TestSDKSpans(t *testing.T) {
+	dir, _ := samples(t)
+	for name, want := range map[string]struct {
+		prompts, results int
+		output           int64
+	}{
+		"gen_ai/TINYAGENT_trace.json": {1, 3, 16 + 14 + 43 + 83}, "gen_ai/LLAMA_INDEX_trace.json": {1, 3, 36 + 33 + 94 + 32 + 60},
+		"openinference/OPENAI_trace.json": {1, 4, 18 + 15 + 25},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := tell(t, filepath.Join(dir, "otlp", "any-agent", name))
+			check(t, "dead", len(got.dead), 0)
+			check(t, "prompts", got.prompts, want.prompts)
+			check(t, "results", got.results, want.results)
+			check(t, "output", got.output, want.output)
+			check(t, "workflows", len(got.workflows), 1)
+		})
+	}
+}

@@ -155,7 +155,31 @@ func isOTLP(v *fastjson.Value, _ string) bool {
 		return true // as Jaeger's queries answer
 	}
 	batch := v.Get("batches", "0")
-	return arrayAt(batch, "instrumentationLibrarySpans") || arrayAt(batch, "scopeSpans")
+	return arrayAt(batch, "instrumentationLibrarySpans") || arrayAt(batch, "scopeSpans") || IsSDKSpan(v) || IsSDKSpan(v.Get("spans", "0")) ||
+		IsLangfuse(v)
+}
+
+// IsSDKSpan knows a span as an SDK of OpenTelemetry writes it itself, or what was dumped of one.
+func IsSDKSpan(v *fastjson.Value) bool {
+	if !stringAt(v, "name") || !objectAt(v, "attributes") {
+		return false
+	}
+	switch context := v.Get("context"); {
+	case context.Exists("trace_id") && context.Exists("span_id"):
+		return v.Exists("start_time")
+	case stringAt(v, "traceId"):
+		return v.Exists("status") && (v.Exists("startTime") || v.Exists("timestamp"))
+	}
+	return stringAt(v.Get("_spanContext"), "traceId") || stringAt(v.Get("spanContext"), "traceId")
+}
+
+// IsLangfuse knows a trace with its observations as Langfuse exports it.
+func IsLangfuse(v *fastjson.Value) bool {
+	first := v.Get("observations", "0")
+	if first == nil {
+		first = v.Get("trace", "observations", "0")
+	}
+	return stringAt(first, "traceId") && stringAt(first, "type") && first.Exists("startTime")
 }
 
 func isGeminiCLI(v *fastjson.Value, typ string) bool {
@@ -356,6 +380,20 @@ func IsLangGraph(name string, v *fastjson.Value) bool {
 		return stringAt(v, "error") && stringAt(v, "message") && fields(v) == 2
 	}
 	return false
+}
+
+// LangGraphTuple takes an event of a LangGraph run apart that is written as a tuple: mode and payload, with the path of the subgraph before
+// them where there are any. It is not ok for other values.
+func LangGraphTuple(v *fastjson.Value) (mode string, payload *fastjson.Value, ok bool) {
+	tuple := v.GetArray()
+	if len(tuple) == 3 && is(tuple[0], fastjson.TypeArray) {
+		tuple = tuple[1:]
+	}
+	if len(tuple) != 2 {
+		return "", nil, false
+	}
+	mode, payload = string(tuple[0].GetStringBytes()), tuple[1]
+	return mode, payload, IsLangGraph(mode, payload)
 }
 
 func isOpenAI(v *fastjson.Value, typ string) bool {

@@ -96,7 +96,13 @@ func each(path string, body []byte) (all []formats.Format) {
 		return []formats.Format{formats.OfHead(body).Format}
 	default:
 		for line := range framing.Texts(framing.NDJSON, body, true) {
-			if v, err := fastjson.ParseBytes(line); err == nil {
+			v, err := fastjson.ParseBytes(line)
+			if err != nil {
+				continue
+			}
+			if _, _, ok := formats.LangGraphTuple(v); ok {
+				all = append(all, formats.LangGraph)
+			} else {
 				all = append(all, formats.Of(v))
 			}
 		}

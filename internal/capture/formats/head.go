@@ -22,6 +22,9 @@ type Head struct {
 func OfHead(head []byte) (h Head) {
 	head = bytes.TrimPrefix(head, []byte("\ufeff"))
 	for range headRecordsMax {
+		if h.Format == Unknown && tuple(head) {
+			h.Format = LangGraph
+		}
 		head = bytes.TrimLeft(head, " \t\r\n,[")
 		if len(head) == 0 || h.Format != Unknown && h.Session != "" {
 			break
@@ -43,6 +46,20 @@ func OfHead(head []byte) (h Head) {
 		h.record(v)
 	}
 	return h
+}
+
+// tuple tells whether a head begins with a line that is an event of LangGraph as a tuple.
+func tuple(head []byte) bool {
+	line, _, _ := bytes.Cut(bytes.TrimLeft(head, " \t\r\n"), []byte("\n"))
+	if len(line) < 2 || line[0] != '[' || line[1] != '"' && line[1] != '[' {
+		return false
+	}
+	v, err := fastjson.ParseBytes(line)
+	if err != nil {
+		return false
+	}
+	_, _, ok := LangGraphTuple(v)
+	return ok
 }
 
 func (h *Head) record(v *fastjson.Value) {

@@ -11,6 +11,9 @@ import (
 //
 // Of an event stream it yields the messages, for ParseMessage.
 //
+// Of a JSON body that holds several objects one after the other, each of which begins on a line of its own behind the end of the one
+// before it, it yields each.
+//
 // A line comes without its terminator, an element without the white space around it; both alias body.
 func Texts(f Format, body []byte, first bool) iter.Seq[[]byte] {
 	if f == EventStream {
@@ -22,6 +25,8 @@ func Texts(f Format, body []byte, first bool) iter.Seq[[]byte] {
 			body = nil
 			if f == NDJSON {
 				text, body, _ = bytes.Cut(text, []byte{'\n'})
+			} else {
+				text, body = document(text)
 			}
 			if first {
 				text = bytes.TrimPrefix(text, bom)
@@ -39,12 +44,23 @@ func Texts(f Format, body []byte, first bool) iter.Seq[[]byte] {
 	}
 }
 
+// document returns the first of the objects that a JSON body may hold one after the other, and what follows it. Within one document
+// there is a comma between two objects, and no line break within a string.
+func document(body []byte) (first, rest []byte) {
+	for _, between := range []string{"}\n{", "}\r\n{"} {
+		if end := bytes.Index(body, []byte(between)); end >= 0 {
+			return body[:end+1], body[end+len(between)-1:]
+		}
+	}
+	return body, nil
+}
+
 func trimTerminator(text []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(text, []byte{'\n'}), []byte{'\r'})
 }
 
 // Elements yields the events of one JSON text: the elements if it is an array of 1 to EventsMax elements, else the text
-// itself.
+// itself. A text and what it names, perhaps behind a path, is no batch but a tuple, and so one event.
 func Elements(text []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		elements := split(text)
@@ -77,7 +93,18 @@ func split(text []byte) [][]byte {
 		elements = append(elements, element)
 		start = end + 1
 	}
+	if isTuple(elements) {
+		return nil
+	}
 	return elements
+}
+
+// isTuple tells a name and an object or list, perhaps with a list before them, from a batch.
+func isTuple(elements [][]byte) bool {
+	if len(elements) == 3 && elements[0][0] == '[' {
+		elements = elements[1:]
+	}
+	return len(elements) == 2 && elements[0][0] == '"' && (elements[1][0] == '{' || elements[1][0] == '[')
 }
 
 // elementEnd returns the index of the comma behind the first element of s, len(s) if it is the last one. What s is cut

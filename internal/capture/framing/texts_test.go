@@ -23,6 +23,8 @@ func TestTexts(t *testing.T) {
 		"invalid UTF-8":    {framing.NDJSON, "[1,\"\xff\"]", []string{"1", "\"\xff\""}},
 		"pretty document":  {framing.JSON, "{\n}\n", []string{"{\n}"}},
 		"pretty array":     {framing.JSON, "[\n1,\n2\n]\n", []string{"1", "2"}},
+		"pretty documents": {framing.JSON, "{\n \"a\": {\n }\n}\n{\n}\r\n{\n}\n", []string{"{\n \"a\": {\n }\n}", "{\n}", "{\n}"}},
+		"tuple":            {framing.NDJSON, "[\"a\",{}]\n[[\"x\"], \"a\", [1]]\n[\"a\",1]", []string{"[\"a\",{}]", "[[\"x\"], \"a\", [1]]", "\"a\"", "1"}},
 		"nothing":          {framing.JSON, "", nil},
 		"two documents":    {framing.JSON, "{}{}", []string{"{}{}"}},
 		"as many as fit":   {framing.JSON, list(framing.EventsMax), slices.Repeat([]string{"0"}, framing.EventsMax)},
