@@ -8,17 +8,19 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// claudeCode decodes a line of a Claude Code transcript. One answer of the model is several lines with the same message
+// claudeCode decodes a line of a Claude Code transcript, or of what it prints as stream-json. One answer of the model is several lines with the same message
 // id, each with a block or more of it; tool results come in lines of the user's. A line has its own id, which copies of a
 // resumed or forked session keep.
 func (d *decoder) claudeCode(e *Event, v *fastjson.Value) {
-	if session := text(v, "sessionId"); session != "" {
+	if session := text(v, "sessionId", "session_id"); session != "" {
 		e.WorkflowID = valid(session)
 	}
 	e.Provider = ProviderAnthropic
 	e.Time = eventTime(v.Get("timestamp"))
 	if v.GetBool("isSidechain") {
 		e.AgentID = text(v, "agentId", "slug", "sessionId")
+	} else if call := text(v, "parent_tool_use_id"); call != "" { // of a subagent, which that call began
+		e.AgentID = call
 	}
 	e.ParentID = text(v, "parentUuid")
 	r := d.record(e, text(v, "uuid"))
@@ -33,6 +35,12 @@ func (d *decoder) claudeCode(e *Event, v *fastjson.Value) {
 		}
 	case "system":
 		r.claudeSystem(v)
+	case "result": // how a run of `claude --output-format stream-json` ended
+		if v.GetBool("is_error") {
+			failure := r.event(KindAgentError)
+			failure.Phase = PhaseError
+			failure.broke(text(v, "result", "subtype"))
+		}
 	case "ai-title", "custom-title":
 		r.note().Title = text(v, "aiTitle", "customTitle", "title")
 	}

@@ -52,9 +52,13 @@ func (r *record) geminiMessage(m *fastjson.Value) {
 	default:
 		return // what the program tells its user
 	}
+	said := geminiText(m)
+	if role == RoleUser && said == "" {
+		return // what tools answered, which stands with their calls
+	}
 	e := r.message(role, id)
 	e.Time = at
-	e.say(FragmentText, "0", geminiText(m))
+	e.say(FragmentText, "0", said)
 	if role == RoleUser {
 		r.version(e, id)
 		return

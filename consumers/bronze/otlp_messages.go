@@ -49,7 +49,7 @@ func inputOf(s *span) []message {
 		func() []message { input, _ := listedEvents(a); return input },
 		func() []message {
 			return looseMessages(a, RoleUser, "gen_ai.prompt", "langfuse.observation.input", "input.value",
-				"traceloop.entity.input", "mlflow.spanInputs", "ai.prompt")
+				"traceloop.entity.input", "mlflow.spanInputs", "ai.prompt", "genkit:input", "lk.chat_ctx")
 		},
 	} {
 		if input := tell(); len(input) > 0 {
@@ -73,7 +73,7 @@ func otlpOutput(s *span) []message {
 		func() []message { _, output := listedEvents(a); return output },
 		func() []message {
 			return looseMessages(a, RoleAssistant, "gen_ai.completion", "langfuse.observation.output", "gen_ai.output", "output.value",
-				"traceloop.entity.output", "mlflow.spanOutputs")
+				"traceloop.entity.output", "mlflow.spanOutputs", "genkit:output", "lk.response.text")
 		},
 	} {
 		if output := tell(); len(output) > 0 {
@@ -244,7 +244,7 @@ func vertexRequest(v *fastjson.Value) []message {
 func looseMessages(a attributes, role string, keys ...string) []message {
 	for _, key := range keys {
 		if v := a.json(key); v != nil {
-			for _, list := range []*fastjson.Value{v.Get("messages"), v.Get("input"), v.Get("contents"), v.Get("candidates"), v.Get("choices"), v} {
+			for _, list := range []*fastjson.Value{v.Get("messages"), v.Get("input"), v.Get("contents"), v.Get("candidates"), v.Get("choices"), v.Get("items"), v} {
 				if found := parseMessages(list, role); len(found) > 0 {
 					return found
 				}

@@ -53,12 +53,22 @@ func (s *span) classify() spanKind {
 func (s *span) classifyByVendor() spanKind {
 	a := s.attributes
 	operation := a.text("ai.operationId")
+	switch a.text("genkit:metadata:subtype") {
+	case "model":
+		return spanModel
+	case "tool":
+		return spanTool
+	case "flow", "prompt":
+		return spanAgent
+	case "embedder":
+		return spanEmbedding
+	}
 	switch {
 	case strings.HasSuffix(operation, ".doGenerate"), strings.HasSuffix(operation, ".doStream"), a.has("llm.request.type"),
 		s.name == "claude_code.llm_request", a.has("gcp.vertex.agent.llm_response") && s.name == "call_llm":
 		return spanModel
 	case operation == "ai.toolCall", s.name == "claude_code.tool", a.text("mcp.method.name") == "tools/call",
-		strings.HasPrefix(s.name, "execute_tool "), a.has("gen_ai.tool.call.id"):
+		strings.HasPrefix(s.name, "execute_tool "), a.has("gen_ai.tool.call.id"), a.has("lk.function_tool.name"):
 		return spanTool
 	case strings.HasSuffix(operation, ".doEmbed"):
 		return spanEmbedding
@@ -159,7 +169,7 @@ func (x *export) model(s *span) {
 
 func (s *span) modelName() string {
 	return s.attributes.text("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "llm.response.model_name",
-		"llm.request.model_name", "ai.response.model", "ai.model.id", "langfuse.observation.model.name", "model", "llm.response.model")
+		"llm.request.model_name", "ai.response.model", "ai.model.id", "langfuse.observation.model.name", "model", "llm.response.model", "genkit:name")
 }
 
 func (s *span) provider() string {
@@ -201,6 +211,9 @@ func (e *Event) otlpTokens(a attributes) {
 		"ai.usage.outputTokens", "ai.usage.completionTokens", "llm.usage.completion_tokens", "output_tokens")
 	e.tokens(input, output, cached, a.count("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
 		"llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens", "gen_ai.usage.details.reasoning_tokens"))
+	if usage := a.json("genkit:output").Get("usage"); usage != nil {
+		e.tokens(count(usage, "inputTokens"), count(usage, "outputTokens"), count(usage, "cachedContentTokens"), count(usage, "thoughtsTokens"))
+	}
 	if cost := a.number("gen_ai.usage.cost"); cost >= 0 {
 		e.CostUSD = cost
 	}
@@ -210,19 +223,22 @@ func (e *Event) otlpTokens(a attributes) {
 func (x *export) tool(s *span) {
 	a := s.attributes
 	intent := s.toolIntent()
-	name := a.text("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name", "traceloop.entity.name", "mcp.tool.name")
+	name := a.text("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name", "traceloop.entity.name", "mcp.tool.name",
+		"lk.function_tool.name", "genkit:name")
 	if name == "" {
 		name = strings.TrimPrefix(s.name, "execute_tool ")
 	}
 	start := x.begin(s, KindToolCall, intent)
 	start.Capability = name
 	start.Text = a.text("gen_ai.tool.call.arguments", "ai.toolCall.args", "gcp.vertex.agent.tool_call_args", "tool_arguments", "gen_ai.tool.args",
-		"tool.parameters", "input.value", "traceloop.entity.input", "langfuse.observation.input", "mlflow.spanInputs", "tool_input")
+		"tool.parameters", "input.value", "traceloop.entity.input", "langfuse.observation.input", "mlflow.spanInputs", "tool_input",
+		"lk.function_tool.arguments", "genkit:input")
 	start.Payload = jsonOrQuoted(start.Text)
 	e := x.end(s, KindToolResult, intent)
 	e.Capability = name
 	result := a.text("gen_ai.tool.call.result", "ai.toolCall.result", "gcp.vertex.agent.tool_response", "tool_response", "gen_ai.output",
-		"output.value", "traceloop.entity.output", "langfuse.observation.output", "mlflow.spanOutputs", "tool_output")
+		"output.value", "traceloop.entity.output", "langfuse.observation.output", "mlflow.spanOutputs", "tool_output",
+		"lk.function_tool.output", "genkit:output")
 	e.Payload, e.Text = cmp.Or(jsonOrNull(result), "null"), result
 	if parsed, err := fastjson.Parse(result); err == nil && is(parsed, fastjson.TypeObject) && present(parsed, "error") &&
 		parsed.GetObject().Len() <= 2 {
@@ -243,7 +259,7 @@ func jsonOrNull(text string) string {
 // toolIntent is the id of the call where one of the spans that tell of it has it.
 func (s *span) toolIntent() string {
 	own := func(s *span) string {
-		return s.attributes.text("gen_ai.tool.call.id", "tool_call.id", "tool.id", "ai.toolCall.id", "tool_use_id", "tool_call_id")
+		return s.attributes.text("gen_ai.tool.call.id", "tool_call.id", "tool.id", "ai.toolCall.id", "tool_use_id", "tool_call_id", "lk.function_tool.id")
 	}
 	if id := own(s); id != "" {
 		return id

@@ -124,7 +124,12 @@ func (f Format) Source() streams.Source {
 // does, it is the workflow of them all.
 func (f Format) Session(v *fastjson.Value) string {
 	switch f {
-	case ClaudeCode, Qwen, GeminiCLI:
+	case ClaudeCode:
+		if id := str(v, "session_id"); id != "" {
+			return id
+		}
+		return str(v, "sessionId")
+	case Qwen, GeminiCLI:
 		return str(v, "sessionId")
 	case Codex:
 		if str(v, "type") == "session_meta" {
@@ -198,7 +203,11 @@ func isClaudeCode(v *fastjson.Value, typ string) bool {
 	case "user", "assistant":
 		return (stringAt(v, "sessionId") || stringAt(v, "uuid")) && present(v, "message") && !arrayAt(v.Get("message"), "parts")
 	case "system", "attachment", "progress", "tool_use", "tool_result":
-		return stringAt(v, "sessionId") && stringAt(v, "uuid")
+		return stringAt(v, "sessionId") && stringAt(v, "uuid") || typ == "system" && stringAt(v, "session_id") && stringAt(v, "subtype")
+	case "result":
+		return stringAt(v, "session_id") && stringAt(v, "subtype")
+	case "stream_event": // pieces of what comes whole as well
+		return stringAt(v, "session_id") && objectAt(v, "event")
 	case "summary":
 		return stringAt(v, "summary") && (v.Exists("leafUuid") || stringAt(v, "sessionId"))
 	case "file-history-snapshot":
