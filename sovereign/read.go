@@ -41,6 +41,9 @@ func (s *Store) query(ctx context.Context, q schema.Query) (array.RecordReader, 
 	if err != nil {
 		return nil, err
 	}
+	if q.Nearest != nil || q.Match != nil {
+		s.asked.Store(true)
+	}
 	native, err := do(ctx, s.calls,
 		func() (*nativeRows, error) { return t.native.query(description) }, (*nativeRows).free)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lancedb/lancedb-go/pkg/contracts"
@@ -90,8 +91,9 @@ type Store struct {
 	calls      *calls
 	connection contracts.IConnection
 	tables     map[string]*openTable
-	added      []string    // see ColumnsAdded
-	indexing   *sync.Mutex // held while the index of vectors is built
+	added      []string     // see ColumnsAdded
+	indexing   *sync.Mutex  // held while the index of vectors is built
+	asked      *atomic.Bool // somebody has asked for what is ranked
 }
 
 // openTable is a table through lancedb-go and through the native calls.
@@ -113,7 +115,7 @@ func Open(ctx context.Context, root string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	limitCaches(opts.IndexCacheBytes, opts.FooterCacheBytes)
 	limitTail(opts.TailRows)
-	s := &Store{root: root, opts: opts, calls: newCalls(), tables: make(map[string]*openTable), indexing: &sync.Mutex{}}
+	s := &Store{root: root, opts: opts, calls: newCalls(), tables: make(map[string]*openTable), indexing: &sync.Mutex{}, asked: new(atomic.Bool)}
 	if err := s.await(ctx, func() error { return s.open(ctx) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", root, err), s.Close())
 	}

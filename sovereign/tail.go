@@ -61,7 +61,15 @@ func (s *Store) extendFrom(column string, burst bool) int64 {
 	}
 }
 
-// warm indexes the rows that were written in memory.
+// warmWritten indexes what was written in memory, once somebody has asked for what is ranked: a run that nobody asks does not pay for
+// it, and the first question does it for all rows.
+func (s *Store) warmWritten(t *openTable) {
+	if s.asked.Load() {
+		_ = s.warm(t) // the rows are written; a query that cannot be made ready reads them, and says what fails
+	}
+}
+
+// warm indexes the rows of a table in memory that its indexes lack.
 func (s *Store) warm(t *openTable) error {
 	if t.Name != schema.Episodes {
 		return nil

@@ -52,7 +52,7 @@ func (s *Store) write(
 		err := call(t)
 		if err == nil {
 			s.calls.trouble.over()
-			_ = s.warm(t) // the rows are written; a query that cannot be made ready reads them, and says what fails
+			s.warmWritten(t)
 		}
 		return err
 	}), func(struct{}) {})

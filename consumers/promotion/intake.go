@@ -58,9 +58,12 @@ func (p *Publisher) consume(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// intakeRest is how many times what it took to take messages in passes until the next are: a write to the table and the bucket
-// costs the same for one as for hundreds.
-const intakeRest = 2
+// After messages were taken in, the next wait for intakeRest times what it took, and at least for intakeRestMin, unless a whole
+// fetch has come: a write to the table and the bucket costs the same for one as for hundreds.
+const (
+	intakeRest    = 2
+	intakeRestMin = 500 * time.Millisecond
+)
 
 // drain takes in what one fetch brings: it waits for a message, then takes all that have come besides while it rested.
 func (p *Publisher) drain(ctx context.Context, batch jetstream.MessageBatch) error {
@@ -82,7 +85,7 @@ func (p *Publisher) drain(ctx context.Context, batch jetstream.MessageBatch) err
 		if err := p.accept(ctx, msgs); err != nil && ctx.Err() == nil {
 			p.Logger.Warn("promotion: messages not taken in, they will be delivered again", "error", err)
 		}
-		rest.Reset(intakeRest * time.Since(began))
+		rest.Reset(max(intakeRest*time.Since(began), intakeRestMin))
 	}
 	return batch.Error()
 }

@@ -30,7 +30,7 @@ func (p *Pipeline) WaitIdle(ctx context.Context, show func(*query.Summary)) erro
 			return err
 		}
 		if look%showEvery == 0 {
-			summary, err := p.Summary(ctx)
+			summary, err := p.Status(ctx)
 			if err != nil {
 				return err
 			}
