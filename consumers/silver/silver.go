@@ -52,7 +52,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Namespace: kernels.Namespace,
-		Workers:   2, Partitions: 1,
+		Workers:   1, Partitions: 1,
 		MaxRows: 16_384, MaxBytes: 4 << 20, MaxFrames: 4000, MaxAge: 25 * time.Millisecond, MaxFetch: 1000, FetchBytes: 4 << 20,
 		MaxFailures: 10,
 	}

@@ -215,7 +215,7 @@ func Default() Config {
 		Registry:   Registry{Kind: "coreason", Timeout: 5 * time.Second, Concurrency: 8, WarnAge: 24 * time.Hour},
 		Embeddings: Embeddings{Batch: 64, Timeout: 30 * time.Second, Attempts: 3},
 		Gate:       Gate{LowWatermark: 10_000, HighWatermark: 100_000, Ceiling: 0.9},
-		Silver:     Silver{Workers: 2, MaxRows: 16_384, MaxBytes: 4 << 20, MaxAge: 25 * time.Millisecond},
+		Silver:     Silver{Workers: 1, MaxRows: 16_384, MaxBytes: 4 << 20, MaxAge: 25 * time.Millisecond},
 	}
 }
 
