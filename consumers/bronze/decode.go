@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -53,8 +54,8 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 			f.Count, n, streams.HeaderCount))
 	}
 	d.events = make([]Event, 0, f.Count)
-	d.parser = parsers.Get()
-	defer parsers.Put(d.parser)
+	d.scratch = scratches.Get().(*scratch)
+	defer d.release()
 	switch format {
 	case framing.SSE:
 		for block := range framing.ParseSSE(f.Body, f.Position == 0) {
@@ -83,8 +84,24 @@ func DeadFrame(subject string, body []byte, seq uint64, stored time.Time, err er
 	return d.deadFrame(err.Error())[0]
 }
 
-// parsers are shared by all decoders. What a parser returns is valid until it parses again, so strings are copied.
-var parsers fastjson.ParserPool
+// scratch is what a decoder needs while it decodes. What the parser returns is valid until it parses again, so strings are copied.
+type scratch struct {
+	parser fastjson.Parser
+	parts  []Event // further ones of the record at hand
+}
+
+// scratches are shared by all decoders.
+var scratches = sync.Pool{New: func() any { return &scratch{} }}
+
+// partsKept is the room for parts that is kept for the next frame.
+const partsKept = 1 << 10
+
+func (d *decoder) release() {
+	if cap(d.parts) > partsKept {
+		d.parts = nil
+	}
+	scratches.Put(d.scratch)
+}
 
 // decoder decodes one frame.
 type decoder struct {
@@ -92,10 +109,10 @@ type decoder struct {
 	seq      uint64
 	contract *kernels.Contract
 	mapping  mapping.Mapping
-	parser   *fastjson.Parser
-	records  uint64  // begun
-	events   []Event // of all records
-	parts    []Event // further ones of the record at hand
+	*scratch
+	raw     []byte  // what the record at hand says, valid UTF-8
+	records uint64  // begun
+	events  []Event // of all records
 }
 
 func (d *decoder) deadFrame(reason string) []Event {
@@ -184,7 +201,7 @@ func (d *decoder) text(raw []byte) {
 	case v.Type() != fastjson.TypeObject:
 		e.Kill("JSON " + v.Type().String() + " where an object is expected")
 	default:
-		e.Payload = string(raw)
+		d.raw = raw
 		d.object(e, v, "")
 		d.finish(e)
 	}
@@ -205,6 +222,7 @@ func (d *decoder) tuple(e *Event, v *fastjson.Value, raw []byte) bool {
 func (d *decoder) rescue(i int) {
 	if cause := recover(); cause != nil {
 		d.events = d.events[:i+1]
+		clear(d.parts)
 		d.parts = d.parts[:0]
 		e := &d.events[i]
 		*e = d.event(e.Position, e.Raw)
@@ -228,7 +246,7 @@ func (d *decoder) block(b framing.Block) {
 		e.Payload = string(b.Data)
 		d.langGraph(e, v, name)
 	case is(v, fastjson.TypeObject):
-		e.Payload = string(b.Data)
+		d.raw = b.Data
 		d.object(e, v, name)
 	case is(v, fastjson.TypeArray):
 		e.Payload = string(b.Data)

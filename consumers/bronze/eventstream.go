@@ -31,7 +31,7 @@ func (d *decoder) message(raw []byte) {
 			v = d.parse(text) // which the parser has forgotten
 		}
 	}
-	e.Payload = string(text)
+	d.raw = text
 	d.object(e, v, "")
 	d.finish(e)
 }

@@ -158,7 +158,9 @@ func jaegerTags(tags *fastjson.Value) attributes {
 	var arena fastjson.Arena
 	all := attributes{}
 	for _, tag := range tags.GetArray() {
-		all[string(tag.GetStringBytes("key"))] = textValue(&arena, scalarText(tag.Get("value")))
+		if value := tag.Get("value"); value != nil {
+			all[string(tag.GetStringBytes("key"))] = anyValue(&arena, value)
+		}
 	}
 	return all
 }

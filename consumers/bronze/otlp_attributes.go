@@ -137,19 +137,19 @@ func anyValueText(v *fastjson.Value) string {
 
 // anyValueJSON returns an AnyValue as the JSON value that it stands for, or that its text is.
 func anyValueJSON(v *fastjson.Value) *fastjson.Value {
-	var raw string
+	var raw []byte
 	switch {
 	case v.Exists("stringValue"):
-		raw = string(v.GetStringBytes("stringValue"))
-		if raw == "" || raw[0] != '{' && raw[0] != '[' && raw[0] != '"' {
+		raw = v.GetStringBytes("stringValue")
+		if len(raw) == 0 || raw[0] != '{' && raw[0] != '[' && raw[0] != '"' {
 			return nil
 		}
 	case v.Exists("arrayValue"), v.Exists("kvlistValue"):
-		raw = string(appendAnyValue(nil, v))
+		raw = appendAnyValue(nil, v)
 	default:
 		return nil
 	}
-	parsed, err := fastjson.Parse(raw)
+	parsed, err := fastjson.ParseBytes(raw)
 	if err != nil {
 		return nil
 	}

@@ -75,7 +75,6 @@ func (x *export) observations(v *fastjson.Value) {
 // newObservation reads an observation. Where it came by OpenTelemetry its metadata has the attributes of the span that it was, which tell
 // more than what was made of them.
 func newObservation(v *fastjson.Value, session string) *span {
-	var arena fastjson.Arena
 	metadata := parsedText(v.Get("metadata"))
 	s := &span{
 		trace: text(v, "traceId"), id: text(v, "id"), parent: text(v, "parentObservationId"), name: text(v, "name"),
@@ -85,7 +84,7 @@ func newObservation(v *fastjson.Value, session string) *span {
 	}
 	tell := func(key, value string) {
 		if value != "" && s.attributes[key] == nil {
-			s.attributes[key] = textValue(&arena, value)
+			s.attributes[key] = textValue(value)
 		}
 	}
 	if answer := parsedText(v.Get("output")); text(answer, "type") == "tool" && isString(answer, "tool_call_id") { // LangChain's
@@ -154,23 +153,35 @@ func parsedText(v *fastjson.Value) *fastjson.Value {
 // plainAttributes reads attributes that are the members of an object, as the AnyValues that they were.
 func plainAttributes(v *fastjson.Value) attributes {
 	var arena fastjson.Arena
-	all := attributes{}
-	v.GetObject().Visit(func(key []byte, value *fastjson.Value) {
-		if is(value, fastjson.TypeNull) {
-			return
+	members := v.GetObject()
+	all := make(attributes, members.Len())
+	members.Visit(func(key []byte, value *fastjson.Value) {
+		if !is(value, fastjson.TypeNull) {
+			all[string(key)] = anyValue(&arena, value)
 		}
-		said := scalarText(value)
-		if said == "" && !is(value, fastjson.TypeString) {
-			said = render(value)
-		}
-		all[string(key)] = textValue(&arena, said)
 	})
 	return all
 }
 
+// anyValue is a value as the AnyValue that it was. Lists and objects are texts of JSON, as most SDKs have them.
+func anyValue(arena *fastjson.Arena, value *fastjson.Value) *fastjson.Value {
+	switch {
+	case is(value, fastjson.TypeString):
+	case is(value, fastjson.TypeArray), is(value, fastjson.TypeObject):
+		return textValue(render(value))
+	default:
+		value = arena.NewString(compact(value))
+	}
+	any := arena.NewObject()
+	any.Set("stringValue", value)
+	return any
+}
+
 // textValue is an AnyValue that is a text.
-func textValue(arena *fastjson.Arena, text string) *fastjson.Value {
-	value := arena.NewObject()
-	value.Set("stringValue", arena.NewString(text))
+func textValue(text string) *fastjson.Value {
+	value, err := fastjson.ParseBytes(append(appendQuoted([]byte(`{"stringValue":`), []byte(text)), '}'))
+	if err != nil {
+		panic(err) // a quoted text is always JSON
+	}
 	return value
 }

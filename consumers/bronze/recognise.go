@@ -13,6 +13,9 @@ import (
 // SSE event's event field, "" outside SSE.
 func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 	format := formats.Of(v)
+	if !inRecords(format) {
+		e.Payload = string(d.raw)
+	}
 	switch {
 	case d.frame.Source == streams.SourceHTTP && isString(v, "exchange"):
 		d.exchange(e, v)
@@ -37,6 +40,16 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 		e.IntentID = d.intent()
 		decodeGeneric(e, v, name)
 	}
+}
+
+// inRecords reports whether what a record of the format says is all in events that are made of it, so that it is not kept as it is besides.
+func inRecords(format formats.Format) bool {
+	switch format {
+	case formats.OTLP, formats.ClaudeCode, formats.Codex, formats.CodexExec, formats.CodexLegacy, formats.GeminiCLI, formats.Qwen, formats.Pi,
+		formats.OpenCode, formats.Copilot:
+		return true
+	}
+	return false
 }
 
 // told decodes a record of a transcript or of telemetry, which may hold several events. It reports whether v is one.

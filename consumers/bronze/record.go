@@ -122,7 +122,10 @@ func (e *Event) broke(message string) {
 
 // note makes the record one of bookkeeping: it says something of its session, and nothing of a message or a call.
 func (r *record) note() *Event {
-	payload := r.first.Payload
+	payload := ""
+	if r.begun == 0 {
+		payload = string(r.d.raw)
+	}
 	e := r.event(KindNote)
 	e.Payload, e.IntentID = payload, cmp.Or(e.WorkflowID, e.StreamID)
 	return e
