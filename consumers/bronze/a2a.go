@@ -2,6 +2,7 @@ package bronze
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -10,6 +11,36 @@ import (
 // ProviderA2A is the Agent2Agent protocol, of which all three generations are understood: tasks that only have an id and a
 // status, objects that say their kind, and such whose one member does.
 const ProviderA2A = "a2a"
+
+// a2aREST decodes what was said in an exchange of A2A's HTTP binding, which carries the same without JSON-RPC around it. The exchange is
+// the call; what it asks for its path says.
+func (d *decoder) a2aREST(e *Event, v *fastjson.Value) {
+	e.IntentID, e.CapabilityKind, e.Provider = d.intent(), CapabilityMethod, ProviderA2A
+	if asked := v.Get("message"); is(asked, fastjson.TypeObject) && !strings.HasSuffix(strings.ToLower(text(asked, "role")), "agent") {
+		e.Kind, e.Phase, e.Text = KindToolCall, PhaseStart, a2aText(asked)
+		e.ParentID = causeOf(v)
+		return
+	}
+	e.Kind, e.Phase, e.Status = KindToolResult, PhaseEnd, StatusOK
+	a2aResult(e, v)
+}
+
+// a2aPath is how the HTTP binding of A2A is addressed, as far as no other API is addressed so.
+var a2aPath = regexp.MustCompile(`/(message:(?:send|stream)|tasks/[^/]+:(?:cancel|subscribe))$`)
+
+// a2aMethods are the methods of JSON-RPC that do the same.
+var a2aMethods = map[string]string{
+	"send": "SendMessage", "stream": "SendStreamingMessage", "cancel": "CancelTask", "subscribe": "SubscribeToTask",
+}
+
+// pathMethod is the method of A2A that a path names, "" if it names none.
+func pathMethod(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	if !a2aPath.MatchString(path) {
+		return ""
+	}
+	return a2aMethods[path[strings.LastIndexByte(path, ':')+1:]]
+}
 
 // a2aRequest takes what a request says to an agent, if it is one of A2A.
 func a2aRequest(e *Event, params *fastjson.Value) {
@@ -63,7 +94,7 @@ func a2aText(v *fastjson.Value) string {
 	if v == nil {
 		return ""
 	}
-	return blocksText(v.Get("parts"))
+	return blocksText(cmp.Or(v.Get("parts"), v.Get("content"))) // as 0.3's HTTP binding calls them
 }
 
 func a2aArtifacts(task *fastjson.Value) string {

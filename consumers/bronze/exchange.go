@@ -33,6 +33,8 @@ func (d *decoder) exchange(e *Event, v *fastjson.Value) {
 	e.ParentID = traceParent(text(v, "traceparent"))
 	if e.Capability = pathModel(text(v, "path")); e.Capability != "" {
 		e.CapabilityKind = CapabilityModel
+	} else if e.Capability = pathMethod(text(v, "path")); e.Capability != "" {
+		e.CapabilityKind, e.Provider = CapabilityMethod, ProviderA2A
 	}
 	p := d.part(e)
 	p.Kind, p.Phase, p.IntentID, p.Text, p.Payload = KindExchangeEnd, PhaseEnd, id, said, e.Payload

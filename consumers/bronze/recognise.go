@@ -23,6 +23,8 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 		decodeJSONRPC(e, v, d.frame)
 		d.acp(e, v)
 	case d.told(e, v, format):
+	case format == formats.A2A && d.frame.Exchange != "":
+		d.a2aREST(e, v)
 	case isCloudEvent(v):
 		decodeCloudEvent(e, v)
 	case len(d.mapping) > 0: // who maps members knows what they are

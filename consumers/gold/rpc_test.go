@@ -52,6 +52,33 @@ func TestCallsEndWithTheirExchange(t *testing.T) {
 	}
 }
 
+// A call in A2A's HTTP binding is its exchange, and ends as the task in its answer did.
+func TestCallsOfA2AOverHTTPEndAsTheirTask(t *testing.T) {
+	for state, status := range map[string]string{"TASK_STATE_COMPLETED": "ok", "TASK_STATE_FAILED": "error", "TASK_STATE_CANCELED": "cancelled"} {
+		k := newTalk()
+		k.add(streams.SourceEvent, streams.ContentJSON, "x1/client", "x1", streams.SideClient,
+			`{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"May I fly?"}]},"configuration":{}}`)
+		k.add(streams.SourceSSE, streams.ContentSSE, "x1/server", "x1", streams.SideServer,
+			`data: {"task":{"id":"t","contextId":"c","status":{"state":"TASK_STATE_SUBMITTED"}}}`+"\n\n"+
+				`data: {"artifactUpdate":{"taskId":"t","contextId":"c","artifact":{"artifactId":"a","parts":[{"text":"You may."}]}}}`+"\n\n"+
+				`data: {"statusUpdate":{"taskId":"t","contextId":"c","status":{"state":"`+state+`","message":{"messageId":"n","role":"ROLE_AGENT","parts":[{"text":"so it is"}]}}}}`+"\n\n")
+		k.add(streams.SourceHTTP, streams.ContentJSON, "x1/http", "x1", "", fmt.Sprintf(
+			`{"exchange":"x1","method":"POST","path":"/v1/message:stream","status":200,"started_at":%q,"ended_at":%q,"end":"complete"}`,
+			k.clock.Add(-time.Second).Format(time.RFC3339Nano), k.clock.Format(time.RFC3339Nano)))
+		h := k.hear(t)
+		if len(h.entities) != 1 {
+			t.Fatalf("%s: %d entities", state, len(h.entities))
+		}
+		e, calls := h.entities[0], h.metrics["SendStreamingMessage"]
+		if e.Kind != model.KindCall || e.Capability != "SendStreamingMessage" || e.Status != status || e.Text != "so it is" {
+			t.Errorf("%s: %s %s %s %q", state, e.Kind, e.Capability, e.Status, e.Text)
+		}
+		if calls == nil || calls.Calls != 1 || (calls.Errors == 1) != (status == "error") {
+			t.Errorf("%s: metrics %+v", state, calls)
+		}
+	}
+}
+
 // An exchange without requests belongs to its session.
 func TestExchangesWithoutRequestsBelongToTheirSession(t *testing.T) {
 	k := newTalk()

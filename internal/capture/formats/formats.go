@@ -327,7 +327,8 @@ func isA2A(v *fastjson.Value, _ string) bool {
 		return true
 	case objectAt(v, "statusUpdate"), objectAt(v, "artifactUpdate"):
 		return true
-	case objectAt(v, "task") && objectAt(v.Get("task"), "status"), objectAt(v, "message") && arrayAt(v.Get("message"), "parts"):
+	case objectAt(v, "task") && objectAt(v.Get("task"), "status"), objectAt(v, "message") && arrayAt(v.Get("message"), "parts"),
+		stringAt(v.Get("message"), "messageId") && arrayAt(v.Get("message"), "content"):
 		return !v.Exists("uuid") && !v.Exists("sessionId")
 	}
 	status := v.Get("status")
