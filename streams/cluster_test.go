@@ -139,3 +139,32 @@ func TestNoRoomInTheCluster(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// The same on three servers, one of which stops meanwhile: two servers compare what they store as one does.
+func TestForwardedFramesAreStoredOnceByACluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three servers")
+	}
+	nodes := cluster.Start(t, nil)
+	cfg := smallConfig()
+	cfg.Replicas, cfg.DuplicateWindow = 3, 100*time.Millisecond
+	log, err := Open(testContext(t), nodes.Connect(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := log.EdgeWriter("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Append(testContext(t), edgeMsgs("c", 1, 3)); err != nil {
+		t.Fatal(err)
+	}
+	leader := log.Bronze().CachedInfo().Cluster.Leader
+	for _, n := range nodes.Nodes {
+		if n.Name() == leader {
+			go n.Shutdown()
+		}
+	}
+	testForwardedOnce(t, log, 200)
+	inOrder(t, forwarded(t, log)["c"], 3)
+}

@@ -90,7 +90,7 @@ func transient(err error) bool {
 	for _, e := range []error{
 		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
 		nats.ErrReconnectBufExceeded, jetstream.ErrNoStreamResponse,
-		jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs, errAttemptTimeout,
+		jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs, errAttemptTimeout, errOvertaken,
 	} {
 		if errors.Is(err, e) {
 			return true

@@ -167,6 +167,9 @@ func ParseFrame(subject string, h nats.Header, body []byte, seq uint64, stored t
 	if err != nil {
 		return nil, err
 	}
+	if forwarded := strings.Count(subject, ".") > 2; forwarded && EdgeSequence(h) == 0 {
+		return nil, fmt.Errorf("%w: subject %q is an edge's, and there is no header %s", ErrFrame, subject, HeaderEdgeSequence)
+	}
 	f := &Frame{
 		Source: source, Workflow: workflow, ContentType: ContentJSON,
 		Stream: subject, Position: seq, Count: 1, Captured: stored.UTC(), Body: body,
@@ -232,13 +235,14 @@ func Subject(source Source, workflow string) string {
 	return "bronze." + string(source) + "." + EscapeToken(workflow)
 }
 
-// ParseSubject is the inverse of Subject. Its errors wrap ErrFrame.
+// ParseSubject is the inverse of Subject, also for a frame that an edge has forwarded, whose name stands before the workflow. Its
+// errors wrap ErrFrame.
 func ParseSubject(subject string) (Source, string, error) {
 	parts := strings.Split(subject, ".")
-	if len(parts) != 3 || parts[0] != "bronze" || !Source(parts[1]).Valid() {
+	if len(parts) < 3 || len(parts) > 4 || parts[0] != "bronze" || !Source(parts[1]).Valid() {
 		return "", "", fmt.Errorf("%w: subject %q is not bronze.<sse|jsonrpc|event|otlp|http>.<workflow>", ErrFrame, subject)
 	}
-	workflow, err := UnescapeToken(parts[2])
+	workflow, err := UnescapeToken(parts[len(parts)-1])
 	if err != nil {
 		return "", "", fmt.Errorf("%w: subject %q: %w", ErrFrame, subject, err)
 	}

@@ -23,6 +23,7 @@ const (
 	ConsumerSilver    = "silver"    // on BRONZE
 	ConsumerGold      = "gold"      // on SILVER; of a log with several partitions gold-0, gold-1, …
 	ConsumerPromotion = "promotion" // on PROMOTION
+	ConsumerForward   = "forward"   // on BRONZE, of an edge
 
 	BucketPublications = "publications" // promotions that wait for their next attempt
 	BucketState        = "state"        // small checkpoints
@@ -54,6 +55,7 @@ type Log struct {
 	was    jetstream.StreamConfig // of BRONZE, before Open changed it
 	damage []Damage
 
+	id         string
 	partitions int
 	fleet      bool
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -15,14 +17,25 @@ const PartitionsMax = 256
 const (
 	metaPartitions = "assay.partitions" // their number; a log without it has one
 	metaFleet      = "assay.fleet"      // the log is a fleet's
+	metaID         = "assay.id"         // tells the log from any other
 )
 
 // Partitions is into how many parts the log is divided by workflow (kernels.Partition). It never changes.
 func (l *Log) Partitions() int { return l.partitions }
 
-// setPartitions writes the number of partitions into the definition of a new BRONZE.
+// ID tells this log from any other. One of an earlier version has it from when it was made.
+func (l *Log) ID() string { return l.id }
+
+func idOf(info *jetstream.StreamInfo) string {
+	if id := info.Config.Metadata[metaID]; id != "" {
+		return id
+	}
+	return uuid.NewSHA1(uuid.Nil, []byte(info.Created.UTC().Format(time.RFC3339Nano))).String()
+}
+
+// setPartitions writes its id and the number of partitions into the definition of a new BRONZE.
 func setPartitions(s *jetstream.StreamConfig, n int, fleet bool) {
-	s.Metadata = map[string]string{}
+	s.Metadata = map[string]string{metaID: uuid.NewString()}
 	if n > 1 {
 		s.Metadata[metaPartitions] = strconv.Itoa(n)
 	}
@@ -31,8 +44,9 @@ func setPartitions(s *jetstream.StreamConfig, n int, fleet bool) {
 	}
 }
 
-// readPartitions reads their number from the definition, and compares it with the one asked for.
+// readPartitions reads the log's id and their number from the definition, and compares it with the one asked for.
 func (l *Log) readPartitions() (err error) {
+	l.id = idOf(l.bronze.CachedInfo())
 	if l.partitions, err = partitionsOf(&l.bronze.CachedInfo().Config); err != nil {
 		return err
 	}
