@@ -2,8 +2,6 @@ package streams
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -74,8 +72,7 @@ func EdgeMsg(edge string, m Message) *nats.Msg {
 	}
 	out.Header.Set(HeaderEdgeSequence, strconv.FormatUint(m.Seq, 10))
 	out.Header.Set(HeaderEdgeTime, m.Time.UTC().Format(time.RFC3339Nano))
-	digest := sha256.Sum256(m.Data)
-	out.Header.Set(HeaderEdgeDigest, hex.EncodeToString(digest[:16]))
+	out.Header.Set(HeaderEdgeDigest, bodyDigest(m.Data))
 	return out
 }
 

@@ -33,6 +33,9 @@ type Tombstone struct {
 type Forgotten struct {
 	mu      sync.RWMutex
 	through map[string]uint64 // by workflow in normal form
+	at      map[string]time.Time
+	upTo    uint64            // the most of through
+	latest  time.Time         // the last of at
 	names   map[string]string // normal forms of names that were asked about
 }
 
@@ -55,6 +58,35 @@ func (f *Forgotten) Has(workflow string, seq uint64) bool {
 	return seq <= f.look(workflow)
 }
 
+// HadBefore tells whether an event of a workflow in a frame that an edge has forwarded is forgotten, because its edge stored it before
+// the workflow was forgotten here, by the clocks of both.
+func (f *Forgotten) HadBefore(workflow string, edgeTime time.Time) bool {
+	if edgeTime.IsZero() {
+		return false
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if len(f.at) == 0 {
+		return false
+	}
+	at, found := f.at[normalForm(workflow)]
+	return found && !edgeTime.After(at)
+}
+
+// UpTo is the last sequence of BRONZE in which anything is forgotten.
+func (f *Forgotten) UpTo() uint64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.upTo
+}
+
+// Since tells whether anything was forgotten at a time or later.
+func (f *Forgotten) Since(t time.Time) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return !f.latest.Before(t)
+}
+
 // look finds out about a name that was not asked about before.
 func (f *Forgotten) look(workflow string) (through uint64) {
 	f.mu.Lock()
@@ -72,10 +104,17 @@ func (f *Forgotten) Add(t Tombstone) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.through == nil {
-		f.through, f.names = map[string]uint64{}, map[string]string{}
+		f.through, f.at, f.names = map[string]uint64{}, map[string]time.Time{}, map[string]string{}
 	}
 	name := normalForm(t.Workflow)
 	f.through[name] = max(f.through[name], t.Through)
+	f.upTo = max(f.upTo, t.Through)
+	if t.At.After(f.at[name]) {
+		f.at[name] = t.At
+	}
+	if t.At.After(f.latest) {
+		f.latest = t.At
+	}
 }
 
 // normalForm is the same for names of workflows that identities do not tell apart.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -83,4 +84,43 @@ func (l *Log) Between(ctx context.Context, after, before uint64) (some bool, lef
 		left += s.To - s.From + 1
 	}
 	return false, left, nil
+}
+
+// OpenHub opens as much of a hub's log as an edge needs: the frames and the tombstones. The connection stays the caller's. Errors wrap
+// ErrUndefined if there is no log.
+func OpenHub(ctx context.Context, nc *nats.Conn) (*Log, error) {
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(requestTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("streams: open: %w", err)
+	}
+	l := &Log{nc: nc, js: js, cfg: DefaultConfig()}
+	l.bronze, err = js.Stream(ctx, StreamBronze)
+	if err == nil {
+		l.tombstones, err = js.KeyValue(ctx, BucketForgotten)
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrBucketNotFound):
+		return nil, fmt.Errorf("%w: %w", ErrUndefined, err)
+	case err != nil:
+		return nil, scanError(err)
+	}
+	l.id = idOf(l.bronze.CachedInfo())
+	return l, l.CheckForgotten(ctx)
+}
+
+// CheckForgotten notes what other processes have forgotten.
+func (l *Log) CheckForgotten(ctx context.Context) error {
+	bucket, err := l.js.Stream(ctx, bucketStream+BucketForgotten)
+	if err != nil {
+		return scanError(err)
+	}
+	last := bucket.CachedInfo().State.LastSeq
+	if l.buried.Load() == last {
+		return nil
+	}
+	if err := l.loadForgotten(ctx); err != nil {
+		return err
+	}
+	l.buried.Store(last)
+	return nil
 }

@@ -128,8 +128,12 @@ func (f *Frame) validate() error {
 // ID is the frame's Nats-Msg-Id: stream, position and digest, so that a retry is recognised and a different frame is
 // never mistaken for one.
 func (f *Frame) ID() string {
-	digest := sha256.Sum256(f.Body)
-	return f.Stream + "/" + strconv.FormatUint(f.Position, 10) + "/" + hex.EncodeToString(digest[:16])
+	return f.Stream + "/" + strconv.FormatUint(f.Position, 10) + "/" + bodyDigest(f.Body)
+}
+
+func bodyDigest(body []byte) string {
+	digest := sha256.Sum256(body)
+	return hex.EncodeToString(digest[:16])
 }
 
 // Subject is the frame's subject, bronze.<source>.<workflow>.
@@ -233,6 +237,12 @@ func parseID(v string, limit int) (string, error) {
 // Subject returns bronze.<source>.<workflow>, the workflow escaped to one legal token.
 func Subject(source Source, workflow string) string {
 	return "bronze." + string(source) + "." + EscapeToken(workflow)
+}
+
+// Subjects are what the subjects of frames match whose source and workflow match two tokens: those of frames that were captured here,
+// and those of frames that edges have forwarded.
+func Subjects(source, workflow string) []string {
+	return []string{"bronze." + source + "." + workflow, "bronze." + source + ".*." + workflow}
 }
 
 // ParseSubject is the inverse of Subject, also for a frame that an edge has forwarded, whose name stands before the workflow. Its

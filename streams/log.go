@@ -64,6 +64,7 @@ type Log struct {
 	journal                         jetstream.Stream // of a fleet, else nil, as are:
 	members, owners                 jetstream.KeyValue
 	forgotten                       Forgotten
+	buried                          atomic.Uint64 // last tombstone that CheckForgotten has seen
 
 	tallying sync.Mutex // one count at a time
 	tally    atomic.Pointer[Tally]

@@ -118,13 +118,13 @@ func (f *replayFlags) selection() (s replay.Selection, err error) {
 	}
 	s.Subjects = f.subjects
 	if f.workflow != "" || f.source != "" {
-		s.Subjects = []string{f.subject()}
+		s.Subjects = f.filters()
 	}
 	return s, checkSource(f.source)
 }
 
-// subject is the filter for a source and a workflow, either of which may be any.
-func (f *replayFlags) subject() string {
+// filters are those for a source and a workflow, either of which may be any.
+func (f *replayFlags) filters() []string {
 	source, workflow := "*", "*"
 	if f.source != "" {
 		source = f.source
@@ -132,5 +132,5 @@ func (f *replayFlags) subject() string {
 	if f.workflow != "" {
 		workflow = streams.EscapeToken(f.workflow)
 	}
-	return "bronze." + source + "." + workflow
+	return streams.Subjects(source, workflow)
 }

@@ -27,7 +27,10 @@ func (o *Options) Events(m streams.Message) []bronze.Event {
 	if o.Forgotten == nil {
 		return events
 	}
-	return slices.DeleteFunc(events, func(e bronze.Event) bool { return o.Forgotten(e.WorkflowID, m.Seq) })
+	forwarded := streams.EdgeTime(m.Header)
+	return slices.DeleteFunc(events, func(e bronze.Event) bool {
+		return o.Forgotten.Has(e.WorkflowID, m.Seq) || o.Forgotten.HadBefore(e.WorkflowID, forwarded)
+	})
 }
 
 func (o *Options) decode(m streams.Message) []bronze.Event {

@@ -27,8 +27,8 @@ type Options struct {
 	// Publish stores messages durably, in order, before it returns.
 	Publish func(ctx context.Context, msgs ...*nats.Msg) error
 	Logger  *slog.Logger
-	// Forgotten tells whether an event of a workflow, in a frame of BRONZE, is forgotten: it is passed over; nil: none is.
-	Forgotten func(workflow string, bronzeSeq uint64) bool
+	// Forgotten tells which events are forgotten: they are passed over; nil: none is.
+	Forgotten *streams.Forgotten
 
 	// Trials finds the frames that end the process which decodes them; nil: none does.
 	Trials *Trials

@@ -286,7 +286,7 @@ func (p *Pipeline) silverOptions(ctx context.Context) (silver.Options, error) {
 	}
 	options.Decode = decoder(c.Gate)
 	options.Keys, options.Publish, options.Logger = keys, p.publishRefined, p.opts.Logger
-	options.Forgotten = p.log.Forgotten().Has
+	options.Forgotten = p.log.Forgotten()
 	options.Workers, options.Partitions = c.Silver.Workers, p.log.Partitions()
 	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, min(c.Silver.MaxBytes, p.shares.Refine), c.Silver.MaxAge
 	options.FetchBytes = p.shares.Refine

@@ -204,15 +204,16 @@ func (f *forgetting) checkKnown(ctx context.Context) error {
 	if err != nil || len(spellings) > 0 {
 		return err
 	}
-	subject := "bronze.*." + streams.EscapeToken(f.report.Workflow)
-	info, err := f.Log.Bronze().Info(ctx, jetstream.WithSubjectFilter(subject))
-	if err != nil {
-		return fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
+	for _, subject := range streams.Subjects("*", streams.EscapeToken(f.report.Workflow)) {
+		info, err := f.Log.Bronze().Info(ctx, jetstream.WithSubjectFilter(subject))
+		if err != nil {
+			return fmt.Errorf("forget: read stream %s: %w", streams.StreamBronze, err)
+		}
+		if len(info.State.Subjects) > 0 {
+			return nil
+		}
 	}
-	if len(info.State.Subjects) == 0 {
-		return fmt.Errorf("%w: %q", ErrUnknown, f.report.Workflow)
-	}
-	return nil
+	return fmt.Errorf("%w: %q", ErrUnknown, f.report.Workflow)
 }
 
 // erase erases the frames.

@@ -85,8 +85,10 @@ func (f *forgetting) split(ctx context.Context, seq uint64) (parts []*streams.Fr
 	}
 	by := *f.Silver
 	by.Forgotten = nil
-	events := by.Events(streams.MessageOf(msg))
-	parts, ok = splitFrame(frame, events, func(e *bronze.Event) bool { return f.Log.Forgotten().Has(e.WorkflowID, seq) })
+	events, forwarded := by.Events(streams.MessageOf(msg)), streams.EdgeTime(msg.Header)
+	parts, ok = splitFrame(frame, events, func(e *bronze.Event) bool {
+		return f.Log.Forgotten().Has(e.WorkflowID, seq) || f.Log.Forgotten().HadBefore(e.WorkflowID, forwarded)
+	})
 	return parts, ok, nil
 }
 
