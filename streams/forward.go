@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,10 +43,11 @@ func (l *Log) ForwardFrom(ctx context.Context, hub string, known uint64) (c jets
 
 // Forwarding is how far an edge has forwarded its log.
 type Forwarding struct {
-	Lag     uint64  // frames that the hub does not have yet
-	Bytes   uint64  // about how many bytes these take
-	Full    float64 // what part of its limit the log has reached, 0 to 1
-	FirstAt uint64  // sequence of the first frame that the log has
+	Sequence uint64    // of the last frame that the hub has
+	Lag      uint64    // frames that the hub does not have yet
+	Bytes    uint64    // about how many bytes these take
+	Full     float64   // what part of its limit the log has reached, 0 to 1
+	Oldest   time.Time // when the first of these was stored; zero if there are none
 }
 
 // Forwarding tells how far the log is forwarded. Without a consumer everything is still to be.
@@ -55,17 +57,33 @@ func (l *Log) Forwarding(ctx context.Context) (f Forwarding, err error) {
 		return f, scanError(err)
 	}
 	state, limit := info.State, info.Config.MaxBytes
-	if f.Lag, err = lagOf(consumer(ctx, l.bronze, ConsumerForward)); errors.Is(err, jetstream.ErrConsumerNotFound) {
-		f.Lag, err = state.Msgs, nil
+	c, err := l.bronze.Consumer(ctx, ConsumerForward)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		f.Lag = state.Msgs
+	case err != nil:
+		return f, scanError(err)
+	default:
+		f.Lag, f.Sequence = c.CachedInfo().NumPending+uint64(c.CachedInfo().NumAckPending), c.CachedInfo().AckFloor.Stream
 	}
 	if state.Msgs > 0 {
 		f.Bytes = uint64(float64(state.Bytes) / float64(state.Msgs) * float64(f.Lag))
 	}
-	f.FirstAt = state.FirstSeq
 	if limit > 0 {
 		f.Full = float64(state.Bytes) / float64(limit)
 	}
-	return f, err
+	if f.Lag == 0 {
+		return f, nil
+	}
+	first, err := l.bronze.GetMsg(ctx, f.Sequence+1, jetstream.WithGetMsgSubject("bronze.>"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) { // it was forwarded meanwhile
+		return f, nil
+	}
+	if err != nil {
+		return f, scanError(err)
+	}
+	f.Oldest = first.Time.UTC()
+	return f, nil
 }
 
 // Between tells what is missing of the frames after one sequence and before another: whether the log has any of them, and how many left

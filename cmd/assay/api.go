@@ -19,10 +19,10 @@ func startAPI(ctx context.Context, settings config.Config, running *app.Pipeline
 		tools.Remember = remember(running.Record)
 	}
 	registry, telemetry := metrics.NewRegistry(running, logger), running.OTLP()
-	registry.MustRegister(buildInfo(), metrics.NewFleet(running))
+	registry.MustRegister(buildInfo(), metrics.NewFleet(running), metrics.NewForward(running))
 	options := api.Options{
 		Listen: settings.HTTP.Listen, Token: settings.HTTP.Token, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins,
-		View: running.View(), Ingest: running.IngestHandler(ctx), Live: api.Live(running.Log(), logger), Audit: running,
+		View: running.View(), Ingest: running.IngestHandler(ctx), Forward: running.ForwardHandler(), Live: api.Live(running.Log(), logger), Audit: running,
 		Traces: telemetry.Handler(otlp.Traces), Logs: telemetry.Handler(otlp.Logs), Replay: api.Replay(running.Log()),
 		MCP:   mcp.Handler(tools),
 		Ready: running.Ready, Metrics: registry, Logger: logger,

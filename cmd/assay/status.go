@@ -44,6 +44,9 @@ func printStatus(w io.Writer, s *query.Summary) error {
 		row("gold\t%d traces, %d entities, %d capabilities, %d edges, %d dead", s.Gold.Traces, s.Gold.Entities, s.Gold.Capabilities, s.Gold.Edges, s.Gold.Dead)
 		row("embeddings\t%d episodes wait for vectors of %s%s", s.Embeddings.Pending, s.Embeddings.Model, knows(s.Embeddings.Model))
 		row("promotions\t%d published, %d pending, %d rejected", s.Promotions.Published, s.Promotions.Pending, s.Promotions.Rejected)
+		if f := s.Forward; f != nil {
+			row("forward\t%d frames wait for %s, which has them up to %d of %s", f.Lag, f.Hub, f.Sequence, f.Edge)
+		}
 		for _, r := range s.Retention {
 			row("retention\t%s: %d rows dropped, those before %s", r.Table, r.Dropped, clock(r.Before))
 		}

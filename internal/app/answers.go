@@ -109,7 +109,12 @@ func (p *Pipeline) counted(ctx context.Context) (*query.Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	forward, err := p.Forwarding(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return &query.Summary{
+		Forward:   forward,
 		Retention: retained,
 		Silver:    query.SilverSummary{Batches: batches.State.LastSeq},
 		Gold:      query.GoldSummary{Dead: letters.State.Subjects[silver.SubjectDeadBatch]},

@@ -16,6 +16,7 @@ import (
 	"assay/consumers/silver"
 	"assay/internal/budget"
 	"assay/internal/config"
+	"assay/internal/edge"
 	"assay/internal/fleet"
 	"assay/internal/ops/embedding"
 	"assay/internal/ops/rebuild"
@@ -94,10 +95,13 @@ type Pipeline struct {
 	}
 	gold      *gold.Partitions
 	fleet     *fleet.Fleet       // nil without, and for those who come to read
+	edge      string             // name by which a hub knows this log, "" where it is not forwarded
+	forwarder *edge.Forwarder    // nil without a hub, and for those who come to read
 	refused   atomic.Uint64      // writes, because another worker had taken over
 	registry  promotion.Registry // nil if none is configured
 	promotion *promotion.Publisher
 	silver    *silver.Silver
+	refining  silver.Options
 	stamp     *streams.Stamp
 	rebuilt   *rebuild.Result // by Open; nil if it had no reason to
 
@@ -121,7 +125,7 @@ type Pipeline struct {
 // Open opens everything without processing anything. Unless it fails, Close must be called.
 func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 	p := &Pipeline{opts: opts, shares: budget.For(opts.Config.Memory), auditing: make(chan struct{}, 1)}
-	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgettingAtOnce, p.openConsumers, p.openFleet} {
+	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgettingAtOnce, p.openConsumers, p.openFleet, p.openForward} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
 		}

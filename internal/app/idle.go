@@ -53,6 +53,9 @@ func (p *Pipeline) busy(ctx context.Context) (bool, error) {
 	default:
 		return true, nil // what was interrupted of forgetting goes on
 	}
+	if busy, err := p.forwardBusy(ctx); busy || err != nil || !p.refines() {
+		return busy, err
+	}
 	if busy, err := p.anyBusy(ctx, p.layers()...); busy || err != nil {
 		return busy, err
 	}

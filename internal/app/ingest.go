@@ -68,7 +68,7 @@ func (p *Pipeline) IngestHandler(stopping context.Context) http.Handler {
 	handler := capture.NewHandler(capture.HandlerOptions{
 		Publisher: p.publisher, Stored: p.log.StreamFrames, End: p.log.StreamEnd, Shed: p.shed, Limits: p.limits(),
 		Stopping: stopping, OpenStreams: c.Streams, Idle: c.Idle, Timeout: c.Timeout, BodyBytes: c.BodyBytes,
-		InFlight: p.shares.Ingest, Map: Map(p.opts.Config),
+		InFlight: p.shares.Ingest, Map: Map(p.opts.Config), Edge: p.edge,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)

@@ -268,12 +268,11 @@ func (p *Pipeline) openConsumers(ctx context.Context) error {
 	return p.openPromotion(ctx)
 }
 
-func (p *Pipeline) openSilver(ctx context.Context) error {
-	options, err := p.silverOptions(ctx)
-	if err != nil {
+func (p *Pipeline) openSilver(ctx context.Context) (err error) {
+	if p.refining, err = p.silverOptions(ctx); err != nil {
 		return err
 	}
-	p.silver, err = silver.New(options)
+	p.silver, err = silver.New(p.refining)
 	return err
 }
 

@@ -86,6 +86,11 @@ func (p *Pipeline) warnings(ctx context.Context) (warnings []string, err error) 
 	if unreadable > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d entities cannot be read and are passed over: stop, and run `assay rebuild`", unreadable))
 	}
+	forward, err := p.forwardWarnings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	warnings = append(warnings, forward...)
 	limit := p.opts.Config.Registry.WarnAge
 	if limit == 0 {
 		return warnings, nil

@@ -44,7 +44,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 		return err
 	}
 	gate := p.opts.Config.Gate
-	p.stamp = streams.NewStamp(streams.ShedPolicy{Low: gate.LowWatermark, High: gate.HighWatermark, Ceiling: gate.Ceiling}, p.log.SilverLag)
+	p.stamp = streams.NewStamp(streams.ShedPolicy{Low: gate.LowWatermark, High: gate.HighWatermark, Ceiling: gate.Ceiling}, p.silverLag)
 
 	// What runs outlives the caller's context: Close ends it, in its own order.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -61,6 +61,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 		"upkeep":     p.upkeep,
 		"lag":        p.measureLag,
 		"chain":      p.extendChain,
+		"forward":    p.forward,
 		"server":     p.watchServer,
 	} {
 		group.Go(func() error {
@@ -248,7 +249,7 @@ func (p *Pipeline) Close(ctx context.Context) error {
 
 // end waits until what was accepted is processed, while that goes on and makes haste.
 func (p *Pipeline) end(ctx context.Context) {
-	if p.stop == nil || p.log == nil {
+	if p.stop == nil || p.log == nil || !p.refines() {
 		return
 	}
 	ending, cancel := context.WithTimeout(ctx, endWithin)

@@ -32,6 +32,7 @@ type HandlerOptions struct {
 	OpenStreams int            // limit; default OpenStreamsMax
 	InFlight    int64          // limit, in bytes; default InFlightBytesMax
 	Map         string         // as in Options, of state events whose request maps none
+	Edge        string         // name of this edge, before the id of a stream whose positions it allots; "" if frames go nowhere else
 	Limits      Limits
 	Idle        time.Duration   // limit; default IdleMax
 	Timeout     time.Duration   // limit on the time of one body; 0: none
@@ -48,7 +49,8 @@ type HandlerOptions struct {
 //	                  application/cloudevents-batch+json; or ce-* headers and any type (CloudEvents' binary mode)
 //	Content-Encoding  gzip, zstd
 //	Assay-Stream      id of the source stream, percent-encoded where needed; default: a new one
-//	Assay-Position    position of the first event; default: behind what the log has of the stream
+//	Assay-Position    position of the first event; default: behind what the log has of the stream, whose id then begins with the
+//	                  name of the edge, if this is one: another edge allots the same positions
 //	Assay-Resume      true: look up what the log has of the stream and publish only the rest
 //	Assay-Map         which members of the user's own events hold what, such as workflow=session_id,intent=call_id; or the
 //	                  parameter map of the URL; default: that of the settings

@@ -142,6 +142,9 @@ func (h *Handler) place(ctx context.Context, header http.Header, opts *Options) 
 	case header.Get(HeaderResume) == "true":
 		opts.Stored, err = h.opts.Stored.of(ctx, opts.Source, opts.Workflow, opts.Stream)
 	case header.Get(streams.HeaderPosition) == "" && h.opts.End != nil:
+		if h.opts.Edge != "" {
+			opts.Stream = h.opts.Edge + "/" + opts.Stream
+		}
 		opts.Position, err = h.ends.of(ctx, opts.Source, opts.Workflow, opts.Stream)
 	}
 	if err != nil {

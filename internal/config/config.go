@@ -31,6 +31,7 @@ type Config struct {
 
 	NATS       NATS           `koanf:"nats"`
 	Fleet      Fleet          `koanf:"fleet"`
+	Forward    Forward        `koanf:"forward"`
 	Store      Store          `koanf:"store"`
 	Log        Log            `koanf:"log"`
 	Ingest     Ingest         `koanf:"ingest"`
@@ -81,6 +82,27 @@ func (f Fleet) validate(check func(ok bool, key, want string)) {
 	check(f.Name == "" || validName.MatchString(f.Name), "fleet.name", "up to 64 letters, digits, - and _")
 	for _, role := range f.Roles {
 		check(slices.Contains([]string{RoleCapture, RoleRefine, RoleFold, RoleServe}, role), "fleet.roles", "some of capture, refine, fold and serve")
+	}
+}
+
+// Forward says where this node, an edge, forwards what it captures.
+type Forward struct {
+	URL         string `koanf:"url"`         // of a hub: of its NATS servers, separated by commas, or http(s):// of its API; empty: nowhere
+	Token       string `koanf:"token"`       // bearer token of its API, or token of its NATS servers
+	Credentials string `koanf:"credentials"` // path of a .creds file of its NATS servers
+}
+
+// forwardSchemes are those of hubs.
+var forwardSchemes = []string{"nats", "tls", "ws", "wss", "http", "https"}
+
+func (f Forward) validate(check func(ok bool, key, want string)) {
+	if f.URL == "" {
+		return
+	}
+	for _, one := range strings.Split(f.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		ok := err == nil && slices.Contains(forwardSchemes, u.Scheme) && u.Host != "" && (one == f.URL || !isHTTP(one))
+		check(ok, "forward.url", "the URL of a hub's API, http:// or https://, or of its NATS servers, nats:// or tls://, separated by commas")
 	}
 }
 
@@ -260,6 +282,8 @@ func (c *Config) Validate() error {
 	check(c.Log.Partitions >= 0 && c.Log.Partitions <= streams.PartitionsMax, "log.partitions", "0 (as the log is defined) to 256")
 	check(c.Log.AckWait >= time.Second, "log.ack_wait", "a duration such as 1m, at least 1s")
 	c.Fleet.validate(check)
+	c.Forward.validate(check)
+	check(c.Forward.URL == "" || c.NATS.URL == "", "forward.url", "empty with nats.url: an edge has a log of its own")
 	c.Ingest.validate(check)
 	c.Registry.validate(check)
 	c.Embeddings.validate(check)

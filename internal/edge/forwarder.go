@@ -49,7 +49,6 @@ type State struct {
 	Forwarded uint64    // frames, since the start
 	Refused   uint64    // of them, by the hub: they hold what is forgotten there
 	Lost      uint64    // frames that left the log before the hub had them, since the start
-	Oldest    time.Time // when the oldest frame that waits was stored, as far as it was read; zero: none was
 	Away      string    // why the hub takes nothing, "" while it does
 	Since     time.Time // when that began
 	Connected bool      // the hub has told what it has
@@ -209,7 +208,6 @@ type batch struct {
 	msgs            []*nats.Msg
 	ack             jetstream.Msg // acknowledges all of it
 	to              uint64        // sequence of the last frame, also of one that is left out
-	oldest          time.Time
 	messages, bytes int
 }
 
@@ -259,9 +257,6 @@ func (f *forwarding) add(ctx context.Context, b *batch, msg jetstream.Msg) error
 			return err
 		}
 	}
-	if b.oldest.IsZero() {
-		b.oldest = m.Time
-	}
 	b.to, b.ack = m.Seq, msg
 	forgotten := f.opts.Log.Forgotten()
 	has := func(workflow string) bool { return forgotten.Has(workflow, m.Seq) }
@@ -289,7 +284,6 @@ func (f *forwarding) passGap(ctx context.Context, after, before uint64) error {
 
 // send hands a batch to the hub, and acknowledges it when the hub has it durably.
 func (f *forwarding) send(ctx context.Context, b batch) error {
-	f.note(func(s *State) { s.Oldest = b.oldest })
 	refused := 0
 	if len(b.msgs) > 0 {
 		sending, cancel := context.WithTimeout(ctx, appendTimeout)
@@ -304,7 +298,7 @@ func (f *forwarding) send(ctx context.Context, b batch) error {
 	}
 	f.last = b.to
 	f.note(func(s *State) {
-		s.Sequence, s.Oldest = b.to, time.Time{}
+		s.Sequence = b.to
 		s.Forwarded += uint64(len(b.msgs) - refused)
 		s.Refused += uint64(refused)
 	})

@@ -36,6 +36,7 @@ type Summary struct {
 	Gold       GoldSummary      `json:"gold"`
 	Promotions PromotionSummary `json:"promotions"`
 	Embeddings EmbeddingSummary `json:"embeddings"`
+	Forward    *ForwardSummary  `json:"forward,omitempty"` // of an edge
 	Seconds    float64          `json:"seconds"`
 	Problems   []Problem        `json:"problems,omitempty"` // input that could not be taken, and why
 	Warnings   []string         `json:"warnings,omitempty"` // what somebody should look into
@@ -84,6 +85,20 @@ type PromotionSummary struct {
 type EmbeddingSummary struct {
 	Model   string `json:"model"`
 	Pending int64  `json:"pending"` // episodes without a vector of that model, which words alone find
+}
+
+// ForwardSummary tells how far an edge has forwarded its log to a hub.
+type ForwardSummary struct {
+	Hub      string    `json:"hub"`      // URL, without secrets
+	Edge     string    `json:"edge"`     // name that the hub knows this edge by
+	Sequence uint64    `json:"sequence"` // last frame that the hub has; 0 until it has told
+	Lag      uint64    `json:"lag"`      // frames that it does not have yet
+	LagBytes uint64    `json:"lag_bytes"`
+	Oldest   time.Time `json:"oldest,omitzero"` // when the first of them was captured here
+	Refused  uint64    `json:"refused"`         // frames since the start that hold what the hub has forgotten
+	Lost     uint64    `json:"lost"`            // frames since the start that this log's limits took before the hub had them
+	Away     string    `json:"away,omitempty"`  // why the hub takes nothing now
+	Since    time.Time `json:"since,omitzero"`  // since when
 }
 
 // Problem is an input that could not be taken.

@@ -33,6 +33,7 @@ type Options struct {
 	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
 	Traces  http.Handler // POST /v1/traces, of OpenTelemetry; nil: none
 	Logs    http.Handler // POST /v1/logs
+	Forward http.Handler // GET and POST /v1/forward/{edge}
 	Live    http.Handler // GET /v1/live
 	Replay  http.Handler // GET /v1/replay
 	Audit   Auditor

@@ -61,7 +61,7 @@ func TestThePageNamesEveryPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := strings.NewReplacer("{source}", "sse", "{workflow}", "chat-42")
+	examples := strings.NewReplacer("{source}", "sse", "{workflow}", "chat-42", "{edge}", "EDGE")
 	for path := range documented(t) {
 		named := false
 		for _, id := range []string{"chat-42", "ID", "ENTITY", "EVENT"} {

@@ -25,6 +25,8 @@ func (a *api) routes() []route {
 		{"POST /v1/ingest", a.Ingest},
 		{"POST /v1/ingest/{source}/{workflow...}", a.Ingest},
 		{"GET /v1/ingest/{source}/{workflow...}", a.Ingest},
+		{"GET /v1/forward/{edge}", a.Forward},
+		{"POST /v1/forward/{edge}", a.Forward},
 		{"POST /v1/traces", a.Traces},
 		{"POST /v1/logs", a.Logs},
 		{"GET /v1/live", a.Live},
