@@ -28,7 +28,7 @@ func (d Decode) refused(tombstones *streams.Forgotten, msgs []*nats.Msg) (taken 
 	for _, msg := range msgs {
 		at := streams.EdgeTime(msg.Header)
 		if tombstones.Since(at) && d.forgottenFrame(
-			streams.Message{Subject: msg.Subject, Header: msg.Header, Data: msg.Data, Bytes: len(msg.Data), Seq: streams.EdgeSequence(msg.Header), Time: at},
+			streams.Message{Subject: msg.Subject, Header: msg.Header, Data: msg.Data, Bytes: len(msg.Data), Time: at},
 			func(workflow string) bool { return tombstones.HadBefore(workflow, at) },
 		) {
 			refused++
