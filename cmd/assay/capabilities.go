@@ -13,9 +13,10 @@ import (
 func (p *program) capabilitiesCommand() *cobra.Command {
 	var form listing
 	cmd := &cobra.Command{
-		Use:   "capabilities",
-		Short: "Show how often each tool, method and model was used, how fast and how well: an hour a row, the last one first",
-		Args:  cobra.NoArgs,
+		Use:        "capabilities",
+		SuggestFor: []string{"tools", "models", "metrics"},
+		Short:      "Show how often each tool, method and model was used, how fast and how well: an hour a row, the last one first",
+		Args:       cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withView(cmd, func(ctx context.Context, v query.View) error {
 				found, err := v.Capabilities(ctx)
@@ -44,7 +45,7 @@ func capabilityColumns() []column[query.Capability] {
 		{name: "CAPABILITY", long: true, show: func(c *row) string { return c.Capability }},
 		{name: "KIND", wide: true, show: func(c *row) string { return orDash(c.Kind) }},
 		{name: "CALLS", right: true, show: func(c *row) string { return number(c.Calls) }},
-		{name: "ERRORS", right: true, show: func(c *row) string { return number(c.Errors) }},
+		{name: "ERRORS", right: true, hue: failures, show: func(c *row) string { return number(c.Errors) }},
 		{name: "P50", right: true, show: func(c *row) string { return span(c.LatencyP50) }},
 		{name: "P95", right: true, show: func(c *row) string { return span(c.LatencyP95) }},
 		{name: "P99", right: true, show: func(c *row) string { return span(c.LatencyP99) }},

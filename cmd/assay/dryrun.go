@@ -13,6 +13,7 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/internal/app"
+	"assay/internal/query"
 	"assay/streams"
 )
 
@@ -96,7 +97,7 @@ func dryColumns() []column[bronze.Event] {
 	return []column[row]{
 		{name: "KIND", show: func(e *row) string { return e.Kind }},
 		{name: "PHASE", show: func(e *row) string { return string(e.Phase) }},
-		{name: "STATUS", show: func(e *row) string { return string(e.Status) }},
+		{name: "STATUS", hue: query.StatusHue, show: func(e *row) string { return string(e.Status) }},
 		{name: "WORKFLOW", show: func(e *row) string { return e.WorkflowID }},
 		{name: "INTENT", show: func(e *row) string { return e.IntentID }},
 		{name: "AGENT", show: func(e *row) string { return e.AgentID }},

@@ -27,7 +27,7 @@ func (p *program) forgetCommand() *cobra.Command {
 			"hold events of other workflows are written again without its own. Promotions that are not published yet are in the way, unless they are abandoned.\n" +
 			"It cannot be undone. docs/retention.md says what is left where, and for how long.",
 		Example: "  assay forget sample-session\n  assay forget customer-17 --bronze --yes --data D",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneWorkflow,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
 				if err := p.confirm(fmt.Sprintf("Forget workflow %q for good?", args[0])); err != nil {

@@ -56,7 +56,7 @@ func (p *program) printEdges(g *query.Graph, form listing) error {
 		{name: "RELATION", show: func(e *row) string { return e.Relation }},
 		{name: "TO", long: true, show: func(e *row) string { return e.TargetType + " " + e.Target }},
 		{name: "COUNT", right: true, show: func(e *row) string { return number(e.Count) }},
-		{name: "ERRORS", right: true, show: func(e *row) string { return number(e.Errors) }},
+		{name: "ERRORS", right: true, hue: failures, show: func(e *row) string { return number(e.Errors) }},
 		{name: "LAST " + zone(), show: func(e *row) string { return clock(e.LastAt) }},
 		{name: "FIRST", wide: true, show: func(e *row) string { return clock(e.FirstAt) }},
 	})

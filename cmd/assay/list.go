@@ -36,6 +36,8 @@ type column[T any] struct {
 	right bool // numbers
 	wide  bool // only with --wide
 	long  bool // a text that gets the room that is left
+
+	hue func(cell string) query.Hue // of what stands out on a terminal; nil: nothing
 }
 
 // printList prints rows as the flags say: as a table, as JSON lines, or as CSV.
@@ -52,7 +54,27 @@ func printList[T any](p *program, l listing, rows []T, columns []column[T]) erro
 		}
 		return nil
 	}
-	return writeTable(p.stdout, width(p.stdout), l.wide, rows, columns)
+	return writeTable(p.stdout, style{width(p.stdout), p.coloured(), l.wide}, rows, columns)
+}
+
+// style says what a table looks like.
+type style struct {
+	width  int  // of a line, in characters; 0: any
+	colour bool // for a terminal that shows it
+	wide   bool // all columns and whole lines
+}
+
+// coloured tells whether standard output is a terminal whose user wants colour (https://no-color.org).
+func (p *program) coloured() bool {
+	return terminal(p.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// failures is the hue of a number of errors.
+func failures(cell string) query.Hue {
+	if cell == "0" || cell == "-" || cell == "" {
+		return ""
+	}
+	return query.Red
 }
 
 // width is how many characters a line of w may have, 0 for any number.
@@ -75,13 +97,13 @@ const (
 	longMax   = 200 // of a long text where lines may have any length
 )
 
-func writeTable[T any](w io.Writer, lineWidth int, wide bool, rows []T, columns []column[T]) error {
-	if wide {
-		lineWidth = 0
+func writeTable[T any](w io.Writer, look style, rows []T, columns []column[T]) error {
+	if look.wide {
+		look.width = 0
 	}
 	var shown []column[T]
 	for _, c := range columns {
-		if wide || !c.wide {
+		if look.wide || !c.wide {
 			shown = append(shown, c)
 		}
 	}
@@ -94,27 +116,38 @@ func writeTable[T any](w io.Writer, lineWidth int, wide bool, rows []T, columns 
 			}
 		}
 	}
-	widths := fit(cells, lineWidth, func(j int) bool { return shown[j].long })
-	for _, row := range cells {
+	widths := fit(cells, look.width, func(j int) bool { return shown[j].long })
+	for i, row := range cells {
 		var line strings.Builder
 		for j, cell := range row {
-			cell = cutTo(cell, widths[j])
-			space := strings.Repeat(" ", widths[j]-uniseg.StringWidth(cell))
-			if shown[j].right {
-				cell = space + cell
-			} else {
-				cell += space
+			var hue query.Hue
+			switch {
+			case !look.colour:
+			case i == 0:
+				hue = query.Bold
+			case shown[j].hue != nil:
+				hue = shown[j].hue(cell)
 			}
 			if j > 0 {
 				line.WriteString(strings.Repeat(" ", columnGap))
 			}
-			line.WriteString(cell)
+			line.WriteString(aligned(cell, widths[j], shown[j].right, hue))
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// aligned is a cell, cut or filled to a width.
+func aligned(cell string, width int, right bool, hue query.Hue) string {
+	cell = cutTo(cell, width)
+	space := strings.Repeat(" ", width-uniseg.StringWidth(cell))
+	if right {
+		return space + hue.Paint(cell)
+	}
+	return hue.Paint(cell) + space
 }
 
 // fit returns the widths of columns. Where a line is too long, long texts give way.

@@ -72,7 +72,7 @@ func promotionColumns() []column[query.Promotion] {
 	return []column[row]{
 		{name: "PROMOTION", show: func(m *row) string { return m.EventCID }},
 		{name: "WORKFLOW", show: func(m *row) string { return m.WorkflowID }},
-		{name: "STATE", show: func(m *row) string { return m.State }},
+		{name: "STATE", hue: query.StatusHue, show: func(m *row) string { return m.State }},
 		{name: "ATTEMPTS", right: true, show: func(m *row) string { return number(m.Attempts) }},
 		{name: "NEXT ATTEMPT " + zone(), show: func(m *row) string { return clock(m.NextAttemptAt) }},
 		{name: "URN OR REASON", long: true, show: outcome},

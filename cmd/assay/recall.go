@@ -16,10 +16,11 @@ func (p *program) recallCommand() *cobra.Command {
 	var after, before string
 	var form listing
 	cmd := &cobra.Command{
-		Use:     "recall QUERY…",
-		Short:   "Search the memory: by meaning, by words or by both",
-		Example: "  assay recall why did the build fail\n  assay recall --mode text --kind observation linker",
-		Args:    cobra.MinimumNArgs(1),
+		Use:        "recall QUERY…",
+		SuggestFor: []string{"search", "find", "query"},
+		Short:      "Search the memory: by meaning, by words or by both",
+		Example:    "  assay recall why did the build fail\n  assay recall --mode text --kind observation linker",
+		Args:       cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			request.Query = strings.Join(args, " ")
 			if request.After, err = parseTime("after", after); err != nil {

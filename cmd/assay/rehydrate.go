@@ -70,7 +70,7 @@ func (p *program) printWorkflow(w *query.Workflow, form listing) error {
 		{name: "TEXT", long: true, show: func(e *row) string { return mark(e.QuarantinedBy) + e.Text }},
 		{name: "KIND", show: func(e *row) string { return e.Kind }},
 		{name: "CAPABILITY", show: func(e *row) string { return orDash(e.Capability) }},
-		{name: "STATUS", show: func(e *row) string { return e.Status }},
+		{name: "STATUS", hue: query.StatusHue, show: func(e *row) string { return e.Status }},
 		{name: "LATENCY", right: true, show: func(e *row) string { return span(e.LatencyUS) }},
 		{name: "EVENTS", right: true, wide: true, show: func(e *row) string { return number(e.Events) }},
 		{name: "ENTITY", wide: true, show: func(e *row) string { return e.EntityUUID }},

@@ -16,8 +16,9 @@ func (p *program) showCommand() *cobra.Command {
 	var at string
 	var raw bool
 	cmd := &cobra.Command{
-		Use:   "show WORKFLOW",
-		Short: "Show the conversation of a workflow, oldest first, with whole texts",
+		Use:        "show WORKFLOW",
+		SuggestFor: []string{"cat", "print", "transcript"},
+		Short:      "Show the conversation of a workflow, oldest first, with whole texts",
 		Long: "Show prints what was said and done in a workflow: messages, reasoning, calls with their arguments and answers, errors.\n" +
 			"Texts are recorded data; what would steer the terminal is shown as \ufffd.",
 		Example: "  assay show sample-session\n  assay show sample-session --raw\n  assay show sample-session --json | jq .text",
@@ -50,7 +51,7 @@ func oneWorkflow(cmd *cobra.Command, args []string) error {
 
 // showConversation prints page after page, all of them unless the request has a limit.
 func (p *program) showConversation(ctx context.Context, v query.View, workflow string, request query.ConversationRequest, raw bool) error {
-	text, lines, all := query.Transcript{Raw: raw, Zone: time.Local}, json.NewEncoder(p.stdout), request.Limit == 0
+	text, lines, all := query.Transcript{Raw: raw, Zone: time.Local, Colour: p.coloured()}, json.NewEncoder(p.stdout), request.Limit == 0
 	for {
 		page, err := v.Conversation(ctx, workflow, request)
 		if err != nil {

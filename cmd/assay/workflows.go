@@ -18,9 +18,10 @@ func (p *program) workflowsCommand() *cobra.Command {
 	var since string
 	var form listing
 	cmd := &cobra.Command{
-		Use:     "workflows [WORD…]",
-		Short:   "List workflows, the last active first: what they are about, calls, errors, tokens",
-		Example: "  assay workflows --since 24h\n  assay workflows --errors\n  assay workflows umbrella",
+		Use:        "workflows [WORD…]",
+		SuggestFor: []string{"ls", "list", "sessions"},
+		Short:      "List workflows, the last active first: what they are about, calls, errors, tokens",
+		Example:    "  assay workflows --since 24h\n  assay workflows --errors\n  assay workflows umbrella",
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			request.Words = strings.Join(args, " ")
 			if request.Since, err = query.ParseTime(since, time.Now()); err != nil {
@@ -58,7 +59,7 @@ func workflowColumns() []column[query.WorkflowSummary] {
 		{name: "MESSAGES", right: true, wide: true, show: func(w *row) string { return number(w.Messages) }},
 		{name: "CALLS", right: true, show: func(w *row) string { return number(w.Calls) }},
 		{name: "OPEN", right: true, show: func(w *row) string { return number(w.OpenCalls) }},
-		{name: "ERRORS", right: true, show: func(w *row) string { return number(w.Errors) }},
+		{name: "ERRORS", right: true, hue: failures, show: func(w *row) string { return number(w.Errors) }},
 		{name: "TOKENS", right: true, show: func(w *row) string { return number(w.InputTokens + w.OutputTokens) }},
 		{name: "COST", right: true, wide: true, show: func(w *row) string { return dollars(w.CostUSD) }},
 		{name: "MODELS", show: func(w *row) string { return orDash(strings.Join(w.Models, ", ")) }},

@@ -21,7 +21,7 @@ func Members() map[mapping.Field][]string {
 
 // otherMembers are understood in events of some kinds.
 var otherMembers = slices.Concat(keysRetracted, keysSources, keysRetraction, []string{
-	"payload", "parameters", "finish_reason", "is_final", "is_last", "final", "last", "done",
+	"payload", "parameters", "arguments", "args", "input", "finish_reason", "is_final", "is_last", "final", "last", "done",
 	"from_state", "from", "old_state", "to_state", "to", "new_state",
 	"crystallized_semantic_node_cid", "compression_ratio", "propagated_decay_factor", "target_event_cid", "token_buffer",
 })

@@ -88,7 +88,7 @@ func recognise(name string, first []byte, source streams.Source) (recording, err
 		return rec, nil
 	case isJSONExt(ext):
 		return recording{}, fmt.Errorf("%w: its first object is of no known format and no event (no jsonrpc, topology_class, type,"+
-			" event_type or specversion); --source event captures it anyway", ErrNotInput)
+			" event_type or specversion); --source event captures it anyway, and --map says what its members are: docs/events.md", ErrNotInput)
 	default:
 		return recording{}, fmt.Errorf("%w: neither its name (.sse, .ndjson, .jsonl, .json) nor its first line tells what it holds;"+
 			" --source sse, jsonrpc or event says so", ErrNotInput)

@@ -13,9 +13,10 @@ import (
 
 // Transcript is how conversations are written as text.
 type Transcript struct {
-	Raw  bool           // requests and results as they were captured
-	Zone *time.Location // of the times
-	day  string
+	Raw    bool           // requests and results as they were captured
+	Zone   *time.Location // of the times
+	Colour bool           // for a terminal that shows it
+	day    string
 }
 
 // Write writes turns. Errors are those of w.
@@ -31,29 +32,39 @@ func (s *Transcript) turn(w *bufio.Writer, t *Turn) {
 	at := t.At().In(s.Zone)
 	if day := at.Format("Monday 2 January 2006, MST"); day != s.day {
 		s.day = day
-		fmt.Fprintf(w, "— %s —\n\n", day)
+		fmt.Fprintf(w, "%s\n\n", s.paint(Dim, "— "+day+" —"))
 	}
-	fmt.Fprintf(w, "%s  %s\n", at.Format("15:04:05.000"), Printable(strings.Join(t.heading(), "  ")))
+	words := t.heading()
+	who, rest := Printable(words[0]), Printable(strings.Join(append([]string{""}, words[1:]...), "  "))
+	fmt.Fprintf(w, "%s  %s%s\n", s.paint(Dim, at.Format("15:04:05.000")), s.paint(t.hue(), who), s.paint(Dim, rest))
 	if t.Reasoning != "" {
-		paragraph(w, "    ", "(reasoning) "+t.Reasoning)
+		s.paragraph(w, Dim, "    ", "(reasoning) "+t.Reasoning)
 	}
 	switch {
 	case t.Speaker != SpeakerCall:
-		paragraph(w, "", t.Text)
+		s.paragraph(w, "", "", t.Text)
 	case s.Raw:
-		paragraph(w, "  → ", t.Request)
-		paragraph(w, "  ← ", t.Result)
+		s.paragraph(w, "", "  → ", t.Request)
+		s.paragraph(w, "", "  ← ", t.Result)
 	default:
-		paragraph(w, "  → ", indented(t.Arguments))
-		paragraph(w, "  ← ", indented(t.Answer))
+		s.paragraph(w, "", "  → ", indented(t.Arguments))
+		s.paragraph(w, "", "  ← ", indented(t.Answer))
 	}
 	for _, call := range t.Asks {
-		paragraph(w, "  → ", call.Name+" "+call.Arguments)
+		s.paragraph(w, "", "  → ", call.Name+" "+call.Arguments)
 	}
 	if t.Error != "" {
-		paragraph(w, "  ! ", t.Error)
+		s.paragraph(w, Red, "  ! ", t.Error)
 	}
 	_ = w.WriteByte('\n') // Flush tells
+}
+
+// paint gives a text a hue, where that is shown.
+func (s *Transcript) paint(hue Hue, text string) string {
+	if !s.Colour {
+		return text
+	}
+	return hue.Paint(text)
 }
 
 // heading says who speaks, for how long, and what came of it where that is worth a word.
@@ -78,13 +89,13 @@ func (t *Turn) heading() []string {
 }
 
 // paragraph writes a text with a mark before its first line and as much space before the others.
-func paragraph(w *bufio.Writer, mark, text string) {
+func (s *Transcript) paragraph(w *bufio.Writer, hue Hue, mark, text string) {
 	if text = strings.TrimRight(text, "\n "); text == "" {
 		return
 	}
 	space := strings.Repeat(" ", len([]rune(mark)))
 	for line := range strings.SplitSeq(text, "\n") {
-		_, _ = w.WriteString(mark + Printable(strings.TrimSuffix(line, "\r")) + "\n") // Flush tells
+		_, _ = w.WriteString(s.paint(hue, mark+Printable(strings.TrimSuffix(line, "\r"))) + "\n") // Flush tells
 		mark = space
 	}
 }

@@ -37,6 +37,18 @@ It rains.
 	}
 }
 
+// On a terminal one sees who speaks and what failed; what was recorded colours nothing.
+func TestATranscriptInColour(t *testing.T) {
+	said := turns([]Entity{{Kind: "call", Capability: "weather", Status: "error", Request: `{"city":"\x1b[32mOslo"}`, Error: "no such city"}})
+	var out strings.Builder
+	if err := (&Transcript{Zone: time.UTC, Colour: true}).Write(&out, said); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "\x1b[31mweather\x1b[0m") || !strings.Contains(text, "\x1b[31m  ! no such city\x1b[0m") || strings.Contains(text, "\x1b[32m") {
+		t.Errorf("written %q", text)
+	}
+}
+
 func TestLatenciesHaveTwoDigits(t *testing.T) {
 	for us, want := range map[int64]string{
 		0: "0s", 7: "7.0µs", 94: "94µs", 996: "1.0ms", 1_500: "1.5ms", 15_449: "15ms", 154_400: "150ms", 6_019_230: "6.0s", 59_000_000: "59s", 95_400_000: "1m35s",

@@ -94,13 +94,16 @@ func (e *Entity) answer() string {
 	switch {
 	case e.Status == statusOpen:
 		return ""
-	case e.Text != "" && e.Text != e.Error:
+	case e.Text != "" && e.Text != e.Error && e.Text != e.named():
 		return e.Text
 	case e.Error != "":
 		return ""
 	}
 	return member(e.Result, "result", "output")
 }
+
+// named is the text of a call while nothing that answered it has one: the tool and what it is asked.
+func (e *Entity) named() string { return strings.TrimSpace(e.Capability + " " + e.Request) }
 
 // argumentMembers are where the arguments of a call stand in what carried it, the innermost first.
 var argumentMembers = [][]string{{"params", "arguments"}, {"arguments"}, {"parameters"}, {"payload", "parameters"}, {"args"}, {"input"}, {"params"}}

@@ -14,6 +14,7 @@ func TestTurnsAreWhatPeopleRead(t *testing.T) {
 		{Kind: "call", Request: `{"city":"Oslo"}`, Text: "rain", Result: `"rain"`, Status: "ok"},
 		{Kind: "call", Request: `{"type":"tool_invocation","parameters":{"path":"a"}}`, Status: "open", Text: "path a"},
 		{Kind: "call", Status: "error", Error: "no such file", Text: "no such file"},
+		{Kind: "call", Capability: "book", Request: `{"args":{"to":"Rome"}}`, Status: "error", Error: "no seats", Text: `book {"args":{"to":"Rome"}}`},
 		{Kind: "message", Status: "ok"}, // a stream without a word
 		{Kind: "observation", Text: "seen"},
 	})
@@ -24,6 +25,7 @@ func TestTurnsAreWhatPeopleRead(t *testing.T) {
 		{"call", `{"city":"Oslo"}`, "rain"},
 		{"call", `{"path":"a"}`, ""},
 		{"call", "", ""},
+		{"call", `{"to":"Rome"}`, ""},
 		{"observation", "", ""},
 	}
 	var got []line

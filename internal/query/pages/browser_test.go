@@ -342,3 +342,20 @@ func TestSigningIn(t *testing.T) {
 	b.run(chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(".login"))
 	b.quiet("signing in")
 }
+
+// From a bar of a chart one comes to the calls behind it, with a pointer and by the chart's table.
+func TestFromABarToItsCalls(t *testing.T) {
+	open := browser(t)
+	server, b := newLiveServer(t, newBook(), ""), open()
+	b.run(chromedp.Navigate(server.URL+"/"), chromedp.WaitReady("footer"), chromedp.Click(".chart svg a:nth-of-type(3) .reach"), chromedp.WaitReady(".calls"))
+	first := value[string](b, `location.search`)
+	if !strings.Contains(first, "from=") || value[int](b, `document.querySelectorAll("svg a.chosen").length`) == 0 {
+		b.Errorf("a bar leads to %s", first)
+	}
+	b.run(chromedp.Navigate(server.URL+"/"), chromedp.WaitReady("footer"), chromedp.SendKeys(".chart summary", kb.Enter),
+		chromedp.SendKeys(".chart tbody tr:nth-child(3) a", kb.Enter), chromedp.WaitReady(".calls"))
+	if second := value[string](b, `location.search`); second != first {
+		b.Errorf("the bar leads to %s, its row to %s", first, second)
+	}
+	b.quiet("bars")
+}

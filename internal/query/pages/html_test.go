@@ -65,7 +65,7 @@ func checkAttribute(t *testing.T, page, tag string, a html.Attribute) {
 	switch {
 	case strings.HasPrefix(a.Key, "on"), a.Key == "style":
 		t.Errorf("%s: <%s> has %s", page, tag, a.Key)
-	case a.Key == "href" || a.Key == "src" || a.Key == "action":
+	case a.Key == "href" || a.Key == "xlink:href" || a.Key == "src" || a.Key == "action":
 		if !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") && !strings.HasPrefix(a.Val, "?") || strings.HasPrefix(a.Val, "//") {
 			t.Errorf("%s: <%s> leads to %q", page, tag, a.Val)
 		}
