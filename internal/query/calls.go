@@ -1,9 +1,11 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,23 +51,40 @@ func (l *Local) Calls(ctx context.Context, request CallsRequest) (*CallList, err
 	if err != nil {
 		return nil, err
 	}
-	found, err := query[Entity](ctx, l.Store, schema.Query{
-		Table: schema.Entities, Where: where, Limit: limit + 1,
+	page, err := query[placedCall](ctx, l.Store, schema.Query{
+		Table: schema.Entities, Columns: []string{"entity_uuid", "started_at"}, Where: where, Limit: limit + 1,
 		OrderBy: []schema.Order{{Column: "started_at", Descending: true}, {Column: "entity_uuid"}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	list := &CallList{Calls: make([]Turn, 0, len(found))}
-	if len(found) > limit {
-		found = found[:limit]
-		last := found[limit-1]
-		list.Next = strconv.FormatInt(last.StartedAt.UnixMicro(), 10) + "." + last.EntityUUID
+	list := &CallList{Calls: []Turn{}}
+	if len(page) > limit {
+		page = page[:limit]
+		list.Next = page[limit-1].cursor()
 	}
+	ids := make([]string, len(page))
+	for i := range page {
+		ids[i] = page[i].EntityUUID
+	}
+	found, err := l.entities(ctx, schema.In("entity_uuid", ids...), len(ids))
+	slices.SortFunc(found, func(a, b Entity) int {
+		return cmp.Or(b.StartedAt.Compare(a.StartedAt), cmp.Compare(a.EntityUUID, b.EntityUUID))
+	})
 	for _, e := range found {
 		list.Calls = append(list.Calls, newTurn(e))
 	}
-	return list, nil
+	return list, err
+}
+
+// placedCall is a call's place in the list. Places are looked for first, so that what calls say is read of one page only.
+type placedCall struct {
+	EntityUUID string    `col:"entity_uuid"`
+	StartedAt  time.Time `col:"started_at"`
+}
+
+func (c placedCall) cursor() string {
+	return strconv.FormatInt(c.StartedAt.UnixMicro(), 10) + "." + c.EntityUUID
 }
 
 func (r *CallsRequest) filter() (schema.Filter, error) {

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -51,39 +52,73 @@ func (l *Local) cite(ctx context.Context, hits []Hit) error {
 	return nil
 }
 
+// besideMax is how many records of a stream, on each side of a hit, neighbours are looked for in.
+const besideMax = 10_000
+
 // surround adds to each hit what was said before and after it in its stream.
 func (l *Local) surround(ctx context.Context, hits []Hit, n int) error {
 	if n == 0 {
 		return nil
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	type stream struct{ workflow, id string }
+	of := map[stream][]*Hit{}
 	for i := range hits {
-		h := &hits[i]
-		group.Go(func() (err error) {
-			h.Before, err = l.beside(ctx, h, n, true)
-			return err
-		})
-		group.Go(func() (err error) {
-			h.After, err = l.beside(ctx, h, n, false)
-			return err
-		})
+		s := stream{hits[i].WorkflowID, hits[i].StreamID}
+		of[s] = append(of[s], &hits[i])
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for s, hits := range of {
+		where := schema.And(schema.Eq("workflow_id", s.workflow), schema.Eq("stream_id", s.id))
+		group.Go(func() error { return l.surroundIn(ctx, where, hits, n) })
 	}
 	return group.Wait()
 }
 
-// beside reads up to n neighbours of a hit on one side, oldest first.
-func (l *Local) beside(ctx context.Context, h *Hit, n int, before bool) ([]Neighbour, error) {
-	side := schema.Gt("position", h.Position)
-	if before {
-		side = schema.Lt("position", h.Position)
+// surroundIn does so for the hits of one stream. Texts are read of the neighbours only, not of all that is near.
+func (l *Local) surroundIn(ctx context.Context, stream schema.Filter, hits []*Hit, n int) error {
+	type place struct {
+		ID       string `col:"episode_uuid"`
+		Position int64  `col:"position"`
+	}
+	near := make([]schema.Filter, len(hits))
+	for i, h := range hits {
+		near[i] = schema.And(schema.Ge("position", h.Position-besideMax), schema.Le("position", h.Position+besideMax))
+	}
+	all, err := query[place](ctx, l.Store, schema.Query{
+		Table: schema.Episodes, Columns: []string{"episode_uuid", "position", "chunk"}, Where: schema.And(stream, schema.Or(near...)),
+		OrderBy: []schema.Order{{Column: "position"}, {Column: "chunk"}},
+	})
+	if err != nil {
+		return err
+	}
+	var ids []string
+	beside := make([][2][]place, len(hits)) // before, after
+	for i, h := range hits {
+		first, _ := slices.BinarySearchFunc(all, h.Position, func(p place, at int64) int { return cmp.Compare(p.Position, at) })
+		last, _ := slices.BinarySearchFunc(all, h.Position+1, func(p place, at int64) int { return cmp.Compare(p.Position, at) })
+		beside[i] = [2][]place{all[max(0, first-n):first], all[last:min(len(all), last+n)]}
+		for _, p := range slices.Concat(beside[i][0], beside[i][1]) {
+			ids = append(ids, p.ID)
+		}
 	}
 	found, err := query[Neighbour](ctx, l.Store, schema.Query{
-		Table: schema.Episodes, Columns: []string{"episode_uuid", "kind", "capability", "ts", "position", "chunk", "text"}, Limit: n,
-		Where:   schema.And(schema.Eq("workflow_id", h.WorkflowID), schema.Eq("stream_id", h.StreamID), side),
-		OrderBy: []schema.Order{{Column: "position", Descending: before}, {Column: "chunk", Descending: before}},
+		Table: schema.Episodes, Columns: []string{"episode_uuid", "kind", "capability", "ts", "position", "text"}, Where: schema.In("episode_uuid", ids...),
 	})
-	if before {
-		slices.Reverse(found)
+	if err != nil {
+		return err
 	}
-	return found, err
+	told := map[string]Neighbour{}
+	for _, of := range found {
+		told[of.EpisodeUUID] = of
+	}
+	tell := func(places []place) (neighbours []Neighbour) {
+		for _, p := range places {
+			neighbours = append(neighbours, told[p.ID])
+		}
+		return neighbours
+	}
+	for i, h := range hits {
+		h.Before, h.After = tell(beside[i][0]), tell(beside[i][1])
+	}
+	return nil
 }
