@@ -91,8 +91,8 @@ func (r *recording) write(side streams.Side, line []byte) bool {
 	return err == nil
 }
 
-// exitEvent tells how the server ended, as a state event of its own stream; the intent is the session.
-func exitEvent(opts Options, code int, at time.Time) *streams.Frame {
+// exitEvent tells how the server ended, as a state event of its own stream; the intent is the session. It ended well if it was told to.
+func exitEvent(opts Options, code int, well bool, at time.Time) *streams.Frame {
 	event := struct {
 		Type      string    `json:"type"`
 		IntentID  string    `json:"intent_id"`
@@ -104,7 +104,7 @@ func exitEvent(opts Options, code int, at time.Time) *streams.Frame {
 		Text      string    `json:"text"`
 	}{Type: "process_exited", IntentID: opts.Stream, Timestamp: at.UTC(), Command: filepath.Base(opts.Command[0]), ExitCode: code, Status: "ok"}
 	event.Text = fmt.Sprintf("%s ended with exit code %d", event.Command, code)
-	if code != 0 {
+	if !well {
 		event.Status, event.Error = "error", fmt.Sprintf("exit code %d", code)
 	}
 	body, _ := json.Marshal(event) // it has a JSON form

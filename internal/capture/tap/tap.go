@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,7 +55,14 @@ func Run(ctx context.Context, opts Options) (code int, err error) {
 	cmd := exec.CommandContext(ctx, opts.Command[0], opts.Command[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stderr = opts.Dir, opts.Env, opts.Stderr
 	cmd.Stdout = &passage{streams.SideServer, q, opts.Stdout}
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	var told atomic.Int64 // the signal by which the server was told to end, 0 for none
+	tell := func(s os.Signal) error {
+		if number, ok := s.(syscall.Signal); ok {
+			told.Store(int64(number))
+		}
+		return cmd.Process.Signal(s)
+	}
+	cmd.Cancel = func() error { return tell(syscall.SIGTERM) }
 	cmd.WaitDelay = lastWordsMax
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -68,7 +76,7 @@ func Run(ctx context.Context, opts Options) (code int, err error) {
 	defer stopRecording()
 	ended := make(chan struct{})
 	var group sync.WaitGroup
-	group.Go(func() { forward(opts.Signals, cmd.Process, ended) })
+	group.Go(func() { forward(opts.Signals, tell, ended) })
 	group.Go(func() {
 		if _, err := record(recording, q, opts); err != nil {
 			opts.Report(err)
@@ -81,7 +89,7 @@ func Run(ctx context.Context, opts Options) (code int, err error) {
 	defer time.AfterFunc(recordGrace, stopRecording).Stop()
 	group.Wait()
 	code = exitCode(cmd.ProcessState)
-	if _, err := opts.Publisher.Publish(recording, exitEvent(opts, code, at)); err != nil {
+	if _, err := opts.Publisher.Publish(recording, exitEvent(opts, code, code == 0 || told.Load() != 0 && code == signalled(told.Load()), at)); err != nil {
 		opts.Report(err)
 	}
 	return code, nil
@@ -107,11 +115,11 @@ func pass(to io.Writer, stdin io.Closer, from io.Reader) {
 }
 
 // forward passes signals on until the server has ended.
-func forward(signals <-chan os.Signal, server *os.Process, ended <-chan struct{}) {
+func forward(signals <-chan os.Signal, tell func(os.Signal) error, ended <-chan struct{}) {
 	for {
 		select {
 		case s := <-signals:
-			_ = server.Signal(s)
+			_ = tell(s)
 		case <-ended:
 			return
 		}
@@ -120,7 +128,10 @@ func forward(signals <-chan os.Signal, server *os.Process, ended <-chan struct{}
 
 func exitCode(state *os.ProcessState) int {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
+		return signalled(int64(status.Signal()))
 	}
 	return state.ExitCode()
 }
+
+// signalled is the exit code of what a signal ended, as shells have it.
+func signalled(signal int64) int { return 128 + int(signal) }

@@ -398,12 +398,16 @@ func TestTapPassesSignalsOn(t *testing.T) {
 	if code != 100+int(syscall.SIGHUP) {
 		t.Errorf("exit code %d", code)
 	}
-	code = session(t, "wait", tap.Options{Publisher: &fakeLog{}, Signals: signals}, func(_ io.WriteCloser, stdout io.ReadCloser) {
+	log := &fakeLog{}
+	code = session(t, "wait", tap.Options{Publisher: log, Signals: signals}, func(_ io.WriteCloser, stdout io.ReadCloser) {
 		_, _ = io.ReadFull(stdout, make([]byte, len("ready\n")))
 		signals <- syscall.SIGKILL
 		_, _ = io.Copy(io.Discard, stdout)
 	})
 	if code != 128+int(syscall.SIGKILL) {
 		t.Errorf("exit code %d of a killed server", code)
+	}
+	if last := string(log.frames[len(log.frames)-1].Body); !strings.Contains(last, `"exit_code":137,"status":"ok"`) {
+		t.Errorf("a server that ended as it was told to is recorded as %s", last)
 	}
 }
