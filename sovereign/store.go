@@ -31,7 +31,7 @@ type Options struct {
 	// find its files gone. Default 10 minutes.
 	VersionAgeMax time.Duration
 	// VectorDimensions is the length of the vectors of episodes where their table is made. One that exists keeps its own; see
-	// Store.Reshape. Default tables.VectorDim.
+	// Store.Reshape. Default schema.VectorDim.
 	VectorDimensions int
 	// VectorIndexRows is the number of vectors from which on EnsureVectorIndex indexes them; fewer are compared in memory, which
 	// takes as long as searching the index of a million. Default seven eighths of TailRows.

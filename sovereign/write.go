@@ -14,7 +14,7 @@ func (s *Store) Append(ctx context.Context, table string, rows arrow.Record) err
 	return s.write(ctx, "append to", table, rows, func(t *openTable) error { return t.native.append(rows) })
 }
 
-// Merge writes rows over those of the table with the same key (tables.Table.Key) and adds the others. A key may occur only
+// Merge writes rows over those of the table with the same key (schema.Table.Key) and adds the others. A key may occur only
 // once among the rows. Its cost grows with the table.
 func (s *Store) Merge(ctx context.Context, table string, rows arrow.Record) error {
 	return s.write(ctx, "merge into", table, rows, func(t *openTable) error { return t.native.merge(t.Key, rows) })

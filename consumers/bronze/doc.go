@@ -1,4 +1,5 @@
-// Package bronze decodes the raw frames of the log into events and decides which of them are forgotten.
+// Package bronze decodes the raw frames of the log into events and decides which of them are shed. The log itself is package streams;
+// silver calls what is here for each frame, as internal/app joins them (decoder, in open.go).
 //
 //	streams.Frame ──► internal/capture/framing ──► raw event ──► recognise by content ─┬─► JSON-RPC 2.0 (MCP understood)
 //	(bytes as captured)  (SSE, NDJSON,                                      ├─► CloudEvents

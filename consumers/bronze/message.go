@@ -106,3 +106,6 @@ func errorText(v *fastjson.Value) string {
 	}
 	return "unspecified error"
 }
+
+// decodeFailure decodes an error that comes instead of an answer, or in the middle of one, as Ollama and OpenAI's imitators send it.
+func decodeFailure(e *Event, v *fastjson.Value, _ string) { e.fail(errorText(v.Get("error"))) }

@@ -34,7 +34,7 @@ func isBinaryCloudEvent(header http.Header) bool {
 // always renders the same event the same way: the attributes sorted by name, then the data, whose bytes stay as they
 // came: JSON verbatim under data, other text as a string under data, all else under data_base64.
 //
-// Errors wrap ErrRequest, or wire.ErrTooLarge for data of more than limit bytes.
+// Errors wrap ErrRequest, or framing.ErrTooLarge for data of more than limit bytes.
 func structuredCloudEvent(header http.Header, body io.Reader, limit int) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(body, int64(limit)+1))
 	if err != nil {

@@ -5,7 +5,7 @@
 //	file, stdin, URL, HTTP body
 //	      │ Write(chunk), of any size
 //	      ▼
-//	 wire.Splitter ──► whole events ──► frame ──► frames in flight ──► Publisher ──► BRONZE
+//	 framing.Splitter ──► whole events ──► frame ──► frames in flight ──► Publisher ──► BRONZE
 //	 (holds the         (never cut)      │         (bounded: Write       (answers when durable)
 //	  unfinished one)                    │          waits here)
 //	                        cut when full, or when the writer pauses (Linger)

@@ -74,7 +74,7 @@ type Options struct {
 	Unfinished *Budget // of the unfinished event, as far as it exceeds FrameBytes; nil: EventBytes is limit enough
 
 	// TooLarge, if set, is told of each event over the limit and its offset in bytes; the event is left out, its position
-	// kept free. Else such an event fails the recorder with wire.ErrTooLarge.
+	// kept free. Else such an event fails the recorder with framing.ErrTooLarge.
 	TooLarge func(position uint64, offset int64)
 	// Progress, if set, is told of bytes and events that have become durable, from one goroutine.
 	Progress func(bytes, events int)

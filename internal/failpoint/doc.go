@@ -22,5 +22,6 @@ var Points = []string{
 	"promotion: recorded, entry stands",
 }
 
-// Forgetting lists the points that are passed only while a workflow is forgotten.
+// Forgetting lists the points that are passed only while a workflow is forgotten, from its tombstone on: who is killed before, at
+// "forget: gathered", has changed nothing, and there is nothing to resume.
 var Forgetting = []string{"forget: buried", "gold: after delete", "gold: after forget", "forget: between steps"}

@@ -8,9 +8,9 @@ import (
 // Sentinels of this package; test them with errors.Is.
 var (
 	// ErrTooLarge means that an event exceeds the limit of its Splitter. It is always a *TooLargeError.
-	ErrTooLarge = errors.New("wire: event too large")
+	ErrTooLarge = errors.New("framing: event too large")
 	// ErrFormat means that a content type is none of those that can be split.
-	ErrFormat = errors.New("wire: unknown content type")
+	ErrFormat = errors.New("framing: unknown content type")
 )
 
 // TooLargeError tells which event exceeds the limit.

@@ -18,7 +18,7 @@ const (
 )
 
 // ErrMessage means that bytes are no message of an event stream, or a damaged one.
-var ErrMessage = errors.New("wire: no message of an event stream")
+var ErrMessage = errors.New("framing: no message of an event stream")
 
 // IsEventStream reports whether an input begins with a message of AWS's event stream. That another does has odds of one in 2³².
 func IsEventStream(first []byte) bool {

@@ -63,8 +63,8 @@ func (s *Splitter) Write(chunk []byte) iter.Seq2[Unit, error] {
 }
 
 // Tail ends the stream and returns what is behind the last unit: for SSE an unfinished block, which is no event; for
-// NDJSON a line without terminator, for JSON the document and for an event stream a message that was cut off, which are units. Raw is nil if there is nothing, or if it
-// exceeded the limit.
+// NDJSON a line without terminator, for JSON the document and for an event stream a message that was cut off, which are units. Raw is
+// nil if there is nothing, or if it exceeded the limit.
 func (s *Splitter) Tail() Unit {
 	u, ok := s.unit(nil)
 	if !ok || len(u.Raw) == 0 {
