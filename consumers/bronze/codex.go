@@ -158,7 +158,7 @@ func (r *record) codexOutput(id string, output *fastjson.Value) {
 		e.broke(e.Text)
 	}
 	if strings.HasPrefix(e.Text, "{") {
-		if inner, err := fastjson.Parse(e.Text); err == nil && is(inner, fastjson.TypeObject) && inner.Exists("output") {
+		if inner, err := parseInner([]byte(e.Text)); err == nil && is(inner, fastjson.TypeObject) && inner.Exists("output") {
 			e.Text = blocksText(inner.Get("output"))
 			if code := inner.Get("metadata", "exit_code"); is(code, fastjson.TypeNumber) && code.GetFloat64() != 0 {
 				e.broke(e.Text)

@@ -262,6 +262,9 @@ func (d *decoder) block(b framing.Block) {
 // parse returns what raw, valid UTF-8, says as JSON, nil if it is none. It is strict, because the payload is handed on to
 // readers that are no more lenient than the standard.
 func (d *decoder) parse(raw []byte) *fastjson.Value {
+	if formats.TooManyValues(raw) {
+		return nil
+	}
 	v, err := d.parser.ParseBytes(raw)
 	if err != nil || !formats.ValidParsed(raw) {
 		return nil
@@ -281,6 +284,9 @@ func whyNotJSON(raw []byte) string {
 	var syntax *json.SyntaxError
 	if looksLikeUTF16(raw) {
 		return "UTF-16 where UTF-8 is expected; convert it, for instance with iconv -f UTF-16 -t UTF-8"
+	}
+	if formats.TooManyValues(raw) {
+		return fmt.Sprintf("JSON of more than %d values; write several records", formats.ValuesMax)
 	}
 	if err := json.Unmarshal(raw, &v); errors.As(err, &syntax) {
 		return fmt.Sprintf("not JSON: %v at byte %d", syntax, syntax.Offset)

@@ -31,6 +31,7 @@ func TestUndecodableEventsAreDead(t *testing.T) {
 		"scalar":            {streams.SourceEvent, "3\n{}\n", "JSON number where an object is expected"},
 		"scalar in a batch": {streams.SourceEvent, `[1,{}]`, "JSON number where an object is expected"},
 		"empty array":       {streams.SourceEvent, "[]\n{}\n", "JSON array where an object is expected"},
+		"values":            {streams.SourceEvent, "[[" + strings.Repeat("0,", 1<<21) + "0]]\n{}\n", "JSON of more than 2097152 values; write several records"},
 		"depth":             {streams.SourceEvent, deep + "\n{}\n", "JSON nested deeper than 300 levels"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -95,6 +95,9 @@ func (r *record) langChain(m, metadata *fastjson.Value, mode langMode) {
 	case "tool":
 		r.langResult(id, m)
 	case "ai", "assistant":
+		if mode == langPiece && langSilent(m) {
+			return
+		}
 		r.langAnswer(id, m, metadata, mode)
 	}
 }
@@ -119,6 +122,14 @@ func (r *record) langResult(id string, m *fastjson.Value) {
 		e.broke(e.Text)
 	}
 	r.version(e, cmp.Or(id, call))
+}
+
+// langSilent tells whether a piece says nothing. Such are met under an id that no other piece has.
+func langSilent(m *fastjson.Value) bool {
+	said, thought := langContent(m.Get("content"))
+	extra, response := m.Get("additional_kwargs"), m.Get("response_metadata")
+	return said == "" && thought == "" && (!is(extra, fastjson.TypeObject) || extra.GetObject().Len() == 0) && len(m.GetArray("tool_call_chunks")) == 0 && !m.Exists("usage_metadata") &&
+		text(response, "finish_reason", "stop_reason") == "" && text(m, "chunk_position") == ""
 }
 
 // langAnswer decodes what a model answers, or a piece of it.

@@ -149,7 +149,7 @@ func anyValueJSON(v *fastjson.Value) *fastjson.Value {
 	default:
 		return nil
 	}
-	parsed, err := fastjson.ParseBytes(raw)
+	parsed, err := parseInner(raw)
 	if err != nil {
 		return nil
 	}

@@ -342,6 +342,12 @@ func TestLangGraphTuples(t *testing.T) {
 	check(t, "results", got.results, 2)
 	check(t, "errors", got.errors, 0)
 	check(t, "output", got.output, 126+48)
+	check(t, "answers", got.answers, 2)
+	for id := range got.texts {
+		if strings.Contains(id, "msg_") {
+			t.Errorf("%s says nothing, and is told as a message", id)
+		}
+	}
 	answer := got.texts[bronze.RoleAssistant+"|wf|run-019b2889-0b71-7000-8000-0d936dbfc1c4"]
 	if !strings.HasSuffix(answer, "(Asia/Tokyo)") {
 		t.Errorf("the answer is %q", answer)

@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"assay/consumers/bronze"
+	"assay/internal/capture/formats"
 	"assay/internal/capture/otlp"
 	"assay/streams"
 )
@@ -130,6 +131,7 @@ func TestRefusalsSayWhetherToTryAgain(t *testing.T) {
 		"no protobuf": {"application/x-protobuf", "\xff\xff", nil, http.StatusBadRequest, false},
 		"a list":      {"application/json", "[]", nil, http.StatusBadRequest, false},
 		"too long":    {"application/json", `{"a":"` + strings.Repeat("x", otlp.ExportBytesMax) + `"}`, nil, http.StatusRequestEntityTooLarge, false},
+		"many values": {"application/json", `{"a":[` + strings.Repeat("0,", formats.ValuesMax) + `0]}`, nil, http.StatusBadRequest, false},
 		"full":        {"application/json", string(body), fmt.Errorf("%w: of frames", streams.ErrFull), http.StatusTooManyRequests, true},
 		"no log":      {"application/json", string(body), fmt.Errorf("%w: away", streams.ErrUnavailable), http.StatusServiceUnavailable, true},
 		"nothing":     {"application/json", "{}", nil, http.StatusOK, false},
