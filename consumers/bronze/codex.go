@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // codex decodes a line of a Codex rollout. Only the first line names the session, so the workflow is the frame's. Much is
@@ -158,7 +160,7 @@ func (r *record) codexOutput(id string, output *fastjson.Value) {
 		e.broke(e.Text)
 	}
 	if strings.HasPrefix(e.Text, "{") {
-		if inner, err := parseInner([]byte(e.Text)); err == nil && is(inner, fastjson.TypeObject) && inner.Exists("output") {
+		if inner, err := formats.Parse([]byte(e.Text)); err == nil && is(inner, fastjson.TypeObject) && inner.Exists("output") {
 			e.Text = blocksText(inner.Get("output"))
 			if code := inner.Get("metadata", "exit_code"); is(code, fastjson.TypeNumber) && code.GetFloat64() != 0 {
 				e.broke(e.Text)

@@ -80,7 +80,12 @@ func DeadFrame(subject string, body []byte, seq uint64, stored time.Time, err er
 	if parts := strings.SplitN(subject, ".", 3); len(parts) == 3 && streams.Source(parts[1]).Valid() {
 		f.Source = streams.Source(parts[1])
 	}
-	d := decoder{frame: &f, seq: seq}
+	return DeadFrameOf(&f, seq, err)
+}
+
+// DeadFrameOf returns the dead event for a frame that cannot be decoded at all.
+func DeadFrameOf(f *streams.Frame, seq uint64, err error) Event {
+	d := decoder{frame: f, seq: seq}
 	return d.deadFrame(err.Error())[0]
 }
 

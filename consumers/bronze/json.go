@@ -1,7 +1,6 @@
 package bronze
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 
@@ -63,17 +62,6 @@ func scalar(v *fastjson.Value) string {
 		return compact(v)
 	}
 	return ""
-}
-
-// errTooMany means that a text is not parsed because it has too many values.
-var errTooMany = fmt.Errorf("more than %d values", formats.ValuesMax)
-
-// parseInner parses a text that a record holds. What it returns is valid for good.
-func parseInner(text []byte) (*fastjson.Value, error) {
-	if formats.TooManyValues(text) {
-		return nil, errTooMany
-	}
-	return fastjson.ParseBytes(text)
 }
 
 // isTrue reports whether one of v's members is true.

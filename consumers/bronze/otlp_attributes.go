@@ -149,7 +149,7 @@ func anyValueJSON(v *fastjson.Value) *fastjson.Value {
 	default:
 		return nil
 	}
-	parsed, err := parseInner(raw)
+	parsed, err := formats.Parse(raw)
 	if err != nil {
 		return nil
 	}

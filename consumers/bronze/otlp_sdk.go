@@ -143,7 +143,7 @@ func parsedText(v *fastjson.Value) *fastjson.Value {
 		return v
 	}
 	text := v.GetStringBytes()
-	parsed, err := parseInner(text)
+	parsed, err := formats.Parse(text)
 	if err != nil || !formats.ValidParsed(text) {
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // spanKind is what a span is of.
@@ -240,7 +242,7 @@ func (x *export) tool(s *span) {
 		"output.value", "traceloop.entity.output", "langfuse.observation.output", "mlflow.spanOutputs", "tool_output",
 		"lk.function_tool.output", "genkit:output")
 	e.Payload, e.Text = cmp.Or(jsonOrNull(result), "null"), result
-	if parsed, err := parseInner([]byte(result)); err == nil && is(parsed, fastjson.TypeObject) && present(parsed, "error") &&
+	if parsed, err := formats.Parse([]byte(result)); err == nil && is(parsed, fastjson.TypeObject) && present(parsed, "error") &&
 		parsed.GetObject().Len() <= 2 {
 		e.broke(errorText(parsed.Get("error")))
 	}

@@ -42,11 +42,11 @@ func (o *Options) decode(m streams.Message) []bronze.Event {
 		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}
 	}
 	if o.Trials.deadly(m.Seq) {
-		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, errDeadly)}
+		return []bronze.Event{bronze.DeadFrameOf(frame, m.Seq, errDeadly)}
 	}
 	events, err := o.decodeFrame(frame, m.Seq)
 	if err != nil {
-		return []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, err)}
+		return []bronze.Event{bronze.DeadFrameOf(frame, m.Seq, err)}
 	}
 	return buryUnfit(frame, events)
 }

@@ -38,6 +38,9 @@ func TestAFrameThatEndsTheProcessGoesToDead(t *testing.T) {
 	if len(dead) != 1 || dead[0].Header.Get(HeaderBronzeSeq) != "23" || !strings.Contains(dead[0].Header.Get(HeaderReason), "the program ended") {
 		t.Errorf("DEAD has %d letters: %v", len(dead), dead)
 	}
+	if len(dead) == 1 && (dead[0].Header.Get(streams.HeaderStream) != "s" || dead[0].Header.Get(HeaderWorkflow) != "wf") {
+		t.Errorf("the letter does not tell where the frame came from: %v", dead[0].Header)
+	}
 	trials, err := OpenTrials(testContext(t), b.State())
 	if err != nil || len(trials.known.Tried) != 1 || !trials.deadly(23) {
 		t.Errorf("what is left: %+v, %v; want that one frame", trials.known, err)

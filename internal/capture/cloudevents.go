@@ -18,6 +18,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"assay/internal/capture/formats"
 	"assay/internal/capture/framing"
 )
 
@@ -112,7 +113,7 @@ func ceBody(body io.Reader, limit int) ([]byte, error) {
 	if len(data) > limit {
 		return nil, fmt.Errorf("%w: CloudEvents of more than %d bytes in one body", framing.ErrTooLarge, limit)
 	}
-	v, err := fastjson.ParseBytes(data)
+	v, err := formats.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the CloudEvent is not JSON: %w", ErrRequest, err)
 	}

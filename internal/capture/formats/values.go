@@ -1,6 +1,11 @@
 package formats
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/valyala/fastjson"
+)
 
 // ValuesMax bounds the JSON values of one text that is parsed: each takes a hundred bytes and more, however short it is. What is written
 // for its meaning has far fewer.
@@ -24,4 +29,15 @@ func TooManyValues(raw []byte) bool {
 		}
 	}
 	return n > ValuesMax
+}
+
+// ErrTooManyValues means that a text is not parsed.
+var ErrTooManyValues = fmt.Errorf("formats: more than %d JSON values", ValuesMax)
+
+// Parse parses a text as fastjson does, unless it has too many values. What it returns is valid for good.
+func Parse(text []byte) (*fastjson.Value, error) {
+	if TooManyValues(text) {
+		return nil, ErrTooManyValues
+	}
+	return fastjson.ParseBytes(text)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -70,10 +71,10 @@ func (r *Receiver) bytesMax() int {
 // take brings an export, as JSON, into the log and returns when it is durable, with what could not be kept of it. Errors wrap
 // capture.ErrRequest or the log's.
 func (r *Receiver) take(ctx context.Context, signal Signal, export []byte) (left rejected, err error) {
-	if formats.TooManyValues(export) {
+	v, err := formats.Parse(export)
+	if errors.Is(err, formats.ErrTooManyValues) {
 		return left, fmt.Errorf("%w: the export has more than %d values; send it in several", capture.ErrRequest, formats.ValuesMax)
 	}
-	v, err := fastjson.ParseBytes(export)
 	if err != nil || !formats.ValidJSON(export) {
 		return left, fmt.Errorf("%w: the export is not JSON", capture.ErrRequest)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"assay/internal/capture/formats"
 	"assay/internal/capture/framing"
 )
 
@@ -27,7 +28,7 @@ type rpcMessage struct {
 
 // parseRPC looks at a body of JSON-RPC: a message, or several.
 func parseRPC(body []byte) (m rpcMessage) {
-	v, err := fastjson.ParseBytes(body)
+	v, err := formats.Parse(body)
 	if err != nil {
 		return m
 	}
@@ -119,7 +120,7 @@ func (a *awaited) answered(message []byte) {
 	if !bytes.Contains(message, []byte(`"id"`)) {
 		return
 	}
-	v, err := fastjson.ParseBytes(message)
+	v, err := formats.Parse(message)
 	if err != nil || v.Exists("method") {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	"assay/internal/capture"
+	"assay/internal/capture/formats"
 	"assay/internal/capture/framing"
 	"assay/streams"
 )
@@ -127,7 +128,7 @@ func (r *recording) recordMessage(s *socketSide, side streams.Side, m wsMessage)
 	if m.large {
 		r.report(fmt.Errorf("%w: a message of the %s is left out", framing.ErrTooLarge, side))
 	}
-	v, err := fastjson.ParseBytes(m.data)
+	v, err := formats.Parse(m.data)
 	if m.large || err != nil || v.Type() != fastjson.TypeObject {
 		r.entry.Unrecorded++
 		return nil

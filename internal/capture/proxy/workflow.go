@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/formats"
 )
 
 // HeaderWorkflow names the workflow of a request; it is not passed on.
@@ -63,8 +65,7 @@ func (r *recording) workflowOf(request []byte) string {
 	if r.named != "" {
 		return r.named
 	}
-	var parser fastjson.Parser
-	v, err := parser.ParseBytes(request)
+	v, err := formats.Parse(request)
 	if err != nil || v.Type() != fastjson.TypeObject {
 		v = nil
 	}

@@ -3,8 +3,7 @@ package tap
 import (
 	"bytes"
 
-	"github.com/valyala/fastjson"
-
+	"assay/internal/capture/formats"
 	"assay/streams"
 )
 
@@ -24,7 +23,7 @@ func (t *turns) of(side streams.Side, line []byte) string {
 	if !asks && (side == streams.SideClient || len(t.byID) == 0) {
 		return ""
 	}
-	v, err := fastjson.ParseBytes(line)
+	v, err := formats.Parse(line)
 	if err != nil {
 		return ""
 	}

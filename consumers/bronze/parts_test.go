@@ -8,21 +8,6 @@ import (
 	"assay/streams"
 )
 
-// A record may have as many values as the limit says, and any number of commas in its texts.
-func TestAsManyValuesAsFit(t *testing.T) {
-	const most = 1 << 21
-	for name, record := range map[string]string{
-		"values": `{"type":"t","x":[` + strings.Repeat("0,", most-4) + `0]}`,
-		"texts":  `{"type":"t","x":"` + strings.Repeat(`,[\",`, most) + `"}`,
-	} {
-		for _, e := range bronze.Decode(frameOf(streams.SourceEvent, "s", []byte(record+"\n")), 1) {
-			if e.Disposition != bronze.Kept || e.Kind != "t" {
-				t.Errorf("%s: %s %s", name, e.Disposition, e.Reason)
-			}
-		}
-	}
-}
-
 // Of the events of one record as many are kept as the limit says, and the record itself is.
 func TestAsManyPartsAsFit(t *testing.T) {
 	block := `{"type":"tool_use","id":"c","name":"n","input":{}}`
