@@ -139,12 +139,16 @@ func (b *bed) process(t testing.TB, o Options, c jetstream.Consumer) {
 	b.drained(t, c)
 }
 
-// drained waits until every frame is acknowledged.
+// drained waits until every frame is acknowledged. What waits the consumer counts a moment after it is stored, so the log is asked too.
 func (b *bed) drained(t testing.TB, c jetstream.Consumer) {
 	t.Helper()
 	until(t, "every frame is acknowledged", func(ctx context.Context) (bool, error) {
+		log, err := b.Bronze().Info(ctx)
+		if err != nil {
+			return false, err
+		}
 		info, err := c.Info(ctx)
-		return err == nil && info.NumPending == 0 && info.NumAckPending == 0, err
+		return err == nil && info.NumPending == 0 && info.NumAckPending == 0 && info.Delivered.Stream >= log.State.LastSeq, err
 	})
 }
 
