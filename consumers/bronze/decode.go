@@ -43,8 +43,10 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 	if err != nil {
 		return d.deadFrame(err.Error())
 	}
-	if d.mapping, err = mapping.Parse(f.Map); err != nil {
-		return d.deadFrame(err.Error())
+	if f.Map != "" {
+		if d.mapping, err = mapping.Parse(f.Map); err != nil {
+			return d.deadFrame(err.Error())
+		}
 	}
 	if f.Count > framing.EventsMax {
 		return d.deadFrame(fmt.Sprintf("frame says %d events; more than %d do not fit", f.Count, framing.EventsMax))

@@ -23,6 +23,14 @@ const EventsMax = 1 << 16
 
 // FormatOf returns the format of a media type, such as the value of a Content-Type header. Errors wrap ErrFormat.
 func FormatOf(contentType string) (Format, error) {
+	switch contentType { // as nearly all are written
+	case "text/event-stream":
+		return SSE, nil
+	case "application/x-ndjson":
+		return NDJSON, nil
+	case "application/json":
+		return JSON, nil
+	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil && media == "" {
 		return 0, fmt.Errorf("%w %q: %w", ErrFormat, contentType, err)
