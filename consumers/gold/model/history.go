@@ -55,6 +55,7 @@ func HistoryID(namespace uuid.UUID, workflow string) uuid.UUID {
 // HistoryKey is a key of a history, or the prefix of the keys of a slot.
 func HistoryKey(history uuid.UUID, slot byte) []byte { return append(Key(KeyHistory, history), slot) }
 
+// HistoryKeyLen is the length in bytes of what HistoryKey returns.
 const HistoryKeyLen = 1 + 16 + 1
 
 // TurnKey is the key of a turn.
@@ -118,6 +119,7 @@ type HistoryShare struct {
 // Speaker tells the turns apart that a list of workflows looks for.
 type Speaker byte
 
+// The speakers.
 const (
 	SpeakerOther    Speaker = 'o'
 	SpeakerUser     Speaker = 'u'

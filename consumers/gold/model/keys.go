@@ -73,6 +73,7 @@ func NumberKey(kind byte, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 64), kind), number)
 }
 
+// NumberKeyLen is the length in bytes of what NumberKey returns.
 const NumberKeyLen = 1 + 8
 
 // EntityKey is the key of a slot of an entity.

@@ -24,6 +24,7 @@ const (
 	ByEcho   = 'e'
 )
 
+// Limits of utterances.
 const (
 	SaidLen   = 16 // bytes of a digest
 	saidParts = 64 // parts of an answer that are looked for one by one
