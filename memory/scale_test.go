@@ -115,7 +115,7 @@ func BenchmarkRecall(b *testing.B) {
 				store := scaleStore(b, embedder.Dimensions())
 				fillEpisodes(b, store, episodes, texts, embedder)
 				maintain(b, store, embedder)
-				benchRecall(b, &query.Local{Store: store, Embedder: embedder, Quarantines: func(context.Context) (bool, error) { return false, nil }}, texts)
+				benchRecall(b, &query.Local{Store: store, Embedder: embedder, States: unquarantined{}}, texts)
 			})
 		}
 	}
@@ -291,3 +291,8 @@ func appendValue(to array.Builder, value any) {
 		list.ValueBuilder().(*array.Float32Builder).AppendValues(v, nil)
 	}
 }
+
+// unquarantined is a state of which nothing was taken back.
+type unquarantined struct{ query.States }
+
+func (unquarantined) Quarantines(context.Context) (bool, error) { return false, nil }

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay"
-	"assay/consumers/gold"
 	"assay/internal/app"
 	"assay/internal/budget"
 	"assay/internal/capture"
@@ -23,6 +22,7 @@ import (
 	"assay/internal/query/api"
 	"assay/internal/test/sample"
 	"assay/sovereign"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -284,7 +284,7 @@ func pipelineOptions(settings config.Config, logger *slog.Logger, opts app.Optio
 }
 
 // fenceStore implements app.Options.FenceStore.
-func fenceStore(ctx context.Context, store app.Store, partition int, epoch uint64) (gold.Store, error) {
+func fenceStore(ctx context.Context, store app.Store, partition int, epoch uint64) (schema.Store, error) {
 	s, ok := store.(*sovereign.Store)
 	if !ok {
 		return nil, fmt.Errorf("a %T has no fence", store)

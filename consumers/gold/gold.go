@@ -16,13 +16,14 @@ import (
 	"assay/consumers/gold/project"
 	"assay/consumers/gold/state"
 	"assay/internal/price"
+	"assay/sovereign/schema"
 )
 
 // Options configure Gold.
 type Options struct {
 	Dir       string // of the state store
-	Store     Store
-	Embedder  Embedder
+	Store     schema.Store
+	Embedder  schema.Embedder // flushing waits for it, so it must be fast
 	Logger    *slog.Logger
 	Namespace uuid.UUID // of the ids of derived rows
 	Epoch     string    // tells one SILVER stream from another of the same name: when it was created

@@ -20,6 +20,7 @@ import (
 	"assay/consumers/silver"
 	"assay/internal/embed"
 	"assay/kernels"
+	"assay/sovereign/schema"
 )
 
 var namespace = DefaultOptions().Namespace
@@ -256,7 +257,7 @@ type tester interface {
 	Fatalf(string, ...any)
 }
 
-func testOptions(store Store) Options {
+func testOptions(store schema.Store) Options {
 	opts := DefaultOptions()
 	opts.Dir, opts.Store, opts.Embedder, opts.FS = "state", store, embed.Hashing{}, vfs.NewMem()
 	opts.Logger = slog.New(slog.DiscardHandler)

@@ -4,16 +4,11 @@ import (
 	"assay/consumers/gold/erase"
 	"assay/consumers/gold/fold"
 	"assay/consumers/gold/model"
-	"assay/consumers/gold/project"
 	"assay/consumers/gold/state"
 )
 
 // What is put into Gold.
 type (
-	// Store holds the tables: it appends, merges and deletes rows, queries and counts them.
-	Store = project.Store
-	// Embedder turns texts into vectors.
-	Embedder = project.Embedder
 	// Journal keeps commits in their order, for whoever takes a partition over.
 	Journal = state.Journal
 	// Batch is one record of SILVER and the sequence of the message that brought it.

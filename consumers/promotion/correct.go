@@ -10,12 +10,6 @@ import (
 	"assay/sovereign/schema"
 )
 
-// Corrected is a store whose rows Correct writes anew.
-type Corrected interface {
-	Store
-	Delete(ctx context.Context, table string, where schema.Filter) error
-}
-
 // FromEvent returns what the log says of a promotion: its publication, of which nothing has become yet. Errors wrap ErrInvalid.
 func FromEvent(eventUUID, workflow string, payload []byte) (*Publication, error) {
 	p, err := Parse(eventUUID, workflow, payload)
@@ -28,7 +22,7 @@ func FromEvent(eventUUID, workflow string, payload []byte) (*Publication, error)
 // Correct makes rows of the table say what the log says of their promotions, and leaves what became of these as it is. Of several
 // rows of a promotion one remains. It returns how many of the promotions have a row, and how many of the rows were others. Nobody
 // may publish meanwhile.
-func Correct(ctx context.Context, store Corrected, said []*Publication) (known, corrected int, err error) {
+func Correct(ctx context.Context, store schema.Store, said []*Publication) (known, corrected int, err error) {
 	ids := make([]string, len(said))
 	for i, s := range said {
 		ids[i] = s.EventUUID
@@ -52,7 +46,7 @@ func Correct(ctx context.Context, store Corrected, said []*Publication) (known, 
 }
 
 // replace puts rows in the place of those with the same keys.
-func (p *Publisher) replace(ctx context.Context, store Corrected, by []*Publication) error {
+func (p *Publisher) replace(ctx context.Context, store schema.Store, by []*Publication) error {
 	if len(by) == 0 {
 		return nil
 	}

@@ -84,7 +84,7 @@ func (m mortalKV) Purge(ctx context.Context, key string, opts ...jetstream.KVDel
 }
 
 type mortalStore struct {
-	Store
+	schema.Store
 	life *life
 }
 

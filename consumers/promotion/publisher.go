@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -37,7 +38,7 @@ const (
 type Options struct {
 	Stream   jetstream.Consumer // of PROMOTION: durable, explicit acknowledgement
 	KV       jetstream.KeyValue // the bucket publications
-	Store    Store
+	Store    schema.Store
 	Registry Registry // nil: none is configured and promotions stay pending
 
 	// CreateAll adds entries to the bucket together, or none of them, and returns the revision of the first; the others' follow.

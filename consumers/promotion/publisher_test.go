@@ -1,6 +1,7 @@
 package promotion
 
 import (
+	"assay/sovereign/schema"
 	"bufio"
 	"bytes"
 	"context"
@@ -188,7 +189,7 @@ func TestCommands(t *testing.T) {
 
 // flakyStore fails a number of times before it works.
 type flakyStore struct {
-	Store
+	schema.Store
 	mu       sync.Mutex
 	failures int
 }

@@ -1,6 +1,7 @@
 package promotion
 
 import (
+	"assay/sovereign/schema"
 	"context"
 	"fmt"
 	"slices"
@@ -13,7 +14,7 @@ const recoverMax = 512
 
 // Recover writes the rows of what the bucket has and the table does not, for a table that was lost. Nobody may publish
 // meanwhile. It returns how many rows it wrote.
-func Recover(ctx context.Context, kv jetstream.KeyValue, store Store) (rows int, err error) {
+func Recover(ctx context.Context, kv jetstream.KeyValue, store schema.Store) (rows int, err error) {
 	entries, err := kv.ListKeys(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("promotion: list the bucket: %w", err)

@@ -110,3 +110,13 @@ func (c conditions) hold(r arrow.Record) bool {
 func value(r arrow.Record, column string) string {
 	return r.Column(r.Schema().FieldIndices(column)[0]).ValueStr(0)
 }
+
+// Delete implements schema.Store.
+func (s *memoryStore) Delete(_ context.Context, _ string, where schema.Filter) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, found := range s.find(where) {
+		delete(s.rows, found.Column(0).(*array.String).Value(0))
+	}
+	return nil
+}

@@ -13,17 +13,6 @@ import (
 	"assay/sovereign/schema"
 )
 
-// Store is what the publisher needs of the store; it must be safe for concurrent use.
-type Store interface {
-	// Append adds rows whose keys the table does not have.
-	Append(ctx context.Context, table string, rows arrow.Record) error
-	// Merge inserts rows, replacing those with the same key.
-	Merge(ctx context.Context, table string, rows arrow.Record) error
-	// Query returns rows; the caller releases the reader.
-	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
-}
-
 // row is a row of the table as it is read; its publication lacks what only the bucket keeps.
 type row struct {
 	Publication

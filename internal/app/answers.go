@@ -150,8 +150,13 @@ func (p *Pipeline) rowCounts(ctx context.Context) (promotions promotion.Counts, 
 	return promotions, pending, err
 }
 
-// letters reads a page of what lies on DEAD, from behind a sequence on.
-func (p *Pipeline) letters(ctx context.Context, after uint64, limit int) (letters []query.Dead, more bool, err error) {
+// operations answers for the whole pipeline.
+type operations struct{ *Pipeline }
+
+var _ query.Operations = operations{}
+
+// DeadLetters implements query.Operations.
+func (p operations) DeadLetters(ctx context.Context, after uint64, limit int) (letters []query.Dead, more bool, err error) {
 	raws := lettersRawsMax
 	for m, err := range streams.Scan(ctx, p.log.Dead(), streams.ReplayOptions{FromSeq: after + 1}) {
 		if err != nil {
@@ -247,18 +252,23 @@ func (p *Pipeline) partitions() []partition {
 	return all
 }
 
-// unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
-func (p *Pipeline) unsettled(ctx context.Context, workflow string) ([]query.Entity, error) {
-	live, err := p.partitionOf(workflow).Unsettled(ctx, workflow)
-	if err == nil && p.joins() { // what has settled since, another worker may have written
-		err = p.store.Refresh(ctx)
+// states answers from the states of all partitions.
+type states struct{ pipeline *Pipeline }
+
+var _ query.States = states{}
+
+// Unsettled implements query.States.
+func (s states) Unsettled(ctx context.Context, workflow string) ([]query.Entity, error) {
+	live, err := s.pipeline.partitionOf(workflow).Unsettled(ctx, workflow)
+	if err == nil && s.pipeline.joins() { // what has settled since, another worker may have written
+		err = s.pipeline.store.Refresh(ctx)
 	}
 	return live, err
 }
 
-// asOf returns the entities of a workflow as they were at a time.
-func (p *Pipeline) asOf(ctx context.Context, workflow string, at time.Time) ([]query.Entity, error) {
-	options := p.gold.Options(p.gold.Of(workflow))
+// AsOf implements query.States.
+func (s states) AsOf(ctx context.Context, workflow string, at time.Time) ([]query.Entity, error) {
+	options := s.pipeline.gold.Options(s.pipeline.gold.Of(workflow))
 	then, err := gold.AsOf(ctx, options, query.TracesUntil(workflow, at))
 	if err != nil {
 		return nil, err
@@ -266,17 +276,18 @@ func (p *Pipeline) asOf(ctx context.Context, workflow string, at time.Time) ([]q
 	return shown(then), nil
 }
 
-func (p *Pipeline) traceCount(ctx context.Context, workflow string) (events, lastBronzeSeq int64, err error) {
-	count, err := p.partitionOf(workflow).TraceCount(ctx, workflow)
+// TraceCount implements query.States.
+func (s states) TraceCount(ctx context.Context, workflow string) (events, lastBronzeSeq int64, err error) {
+	count, err := s.pipeline.partitionOf(workflow).TraceCount(ctx, workflow)
 	return count.Events, count.LastBronzeSeq, err
 }
 
-// quarantines tells whether anything is quarantined.
-func (p *Pipeline) quarantines(ctx context.Context) (bool, error) {
-	if p.joins() { // asking all costs more than the condition that this spares
+// Quarantines implements query.States.
+func (s states) Quarantines(ctx context.Context) (bool, error) {
+	if s.pipeline.joins() { // asking all costs more than the condition that this spares
 		return true, nil
 	}
-	for _, part := range p.partitions() {
+	for _, part := range s.pipeline.partitions() {
 		if some, err := part.Quarantines(ctx); some || err != nil {
 			return some, err
 		}
@@ -284,13 +295,13 @@ func (p *Pipeline) quarantines(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// quarantinedBy asks all partitions, since an id does not tell whose it is.
-func (p *Pipeline) quarantinedBy(ctx context.Context, id string) (string, error) {
+// QuarantinedBy implements query.States: it asks all partitions, since an id does not tell whose it is.
+func (s states) QuarantinedBy(ctx context.Context, id string) (string, error) {
 	event, err := uuid.Parse(id)
 	if err != nil {
 		return "", nil // a row that another client wrote
 	}
-	for _, part := range p.partitions() {
+	for _, part := range s.pipeline.partitions() {
 		if by, err := part.QuarantinedBy(ctx, event); by != uuid.Nil || err != nil {
 			return idOrNone(by), err
 		}

@@ -21,13 +21,13 @@ import (
 	"assay/internal/ops/embedding"
 	"assay/internal/ops/rebuild"
 	"assay/internal/query"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
 // Store is the sovereign store, as all parts together need it.
 type Store interface {
-	gold.Store
-	promotion.Store
+	schema.Store
 	ColumnsAdded() []string
 	EnsureIndexes(ctx context.Context) error
 	EnsureVectorIndex(ctx context.Context, model string) error
@@ -58,7 +58,7 @@ type Options struct {
 	ReplaceStore func(ctx context.Context, root, from string) error
 	// FenceStore takes a partition over in the store, and returns the store as its owner writes to it in that epoch; Fenced tells of
 	// an error that it means that another one has taken it over since. A fleet needs both.
-	FenceStore func(ctx context.Context, store Store, partition int, epoch uint64) (gold.Store, error)
+	FenceStore func(ctx context.Context, store Store, partition int, epoch uint64) (schema.Store, error)
 	Fenced     func(err error) bool
 	// Version of the program, for the other workers of a fleet.
 	Version string
@@ -85,7 +85,7 @@ type Pipeline struct {
 	log       *streams.Log
 	publisher *streams.Publisher
 	store     Store
-	embedder  embedder
+	embedder  schema.Embedder
 	vectors   *embedding.Worker
 	view      *query.Local
 	extended  atomic.Uint64 // events in traces when indexes were last extended
@@ -140,8 +140,7 @@ func (p *Pipeline) View() query.View { return p.view }
 // openView is called again when the stored vectors have come to fit the embedder.
 func (p *Pipeline) openView() {
 	p.view = &query.Local{
-		Store: p.store, Unsettled: p.unsettled, AsOf: p.asOf, TraceCount: p.traceCount, Letters: p.letters, Summary: p.Status,
-		Quarantines: p.quarantines, QuarantinedBy: p.quarantinedBy, Forgetter: p.Forget, Publications: publications{p.promotion}, Histories: histories{p}, Log: evidence{p}, Progress: p.settled,
+		Store: p.store, States: states{p}, Operations: operations{p}, Publications: publications{p.promotion}, Histories: histories{p}, Log: evidence{p},
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		p.view.Embedder = p.embedder

@@ -5,20 +5,13 @@ import (
 	"errors"
 	"time"
 
-	"assay/consumers/gold"
 	"assay/internal/config"
 	"assay/internal/embed"
+	"assay/sovereign/schema"
 )
 
 // embedBackoff is the first wait after an endpoint that is unavailable.
 const embedBackoff = 500 * time.Millisecond
-
-// embedder turns texts into vectors.
-type embedder interface {
-	Embed(ctx context.Context, texts []string) ([][]float32, error)
-	Model() string
-	Dimensions() int
-}
 
 // openEmbedder takes the configured endpoint or model, else what the program was built with.
 func (p *Pipeline) openEmbedder(context.Context) (err error) {
@@ -39,7 +32,7 @@ func (p *Pipeline) openEmbedder(context.Context) (err error) {
 }
 
 // builtIn is the static model that the program was built with, else feature hashing.
-func builtIn() (embedder, error) {
+func builtIn() (schema.Embedder, error) {
 	model, err := embed.BuiltIn()
 	if errors.Is(err, embed.ErrNoModel) {
 		return embed.Hashing{}, nil
@@ -60,7 +53,7 @@ func (p *Pipeline) openEndpoint(c config.Embeddings) error {
 }
 
 // flushed is the embedder that flushes wait for: the built-in one, which is fast, or none.
-func (p *Pipeline) flushed() gold.Embedder {
+func (p *Pipeline) flushed() schema.Embedder {
 	if p.opts.Config.Embeddings.URL == "" {
 		return p.embedder
 	}

@@ -67,8 +67,8 @@ func gone(err error) error {
 	return err
 }
 
-// settled tells up to which frame everything is folded: what Silver has acknowledged, whenever Gold has nothing left to fold of it.
-func (p *Pipeline) settled(ctx context.Context) (s query.Settled, err error) {
+// Settled implements query.Operations: it tells up to which frame everything is folded: what Silver has acknowledged, whenever Gold has nothing left to fold of it.
+func (p operations) Settled(ctx context.Context) (s query.Settled, err error) {
 	info, err := p.log.Bronze().Info(ctx)
 	if err != nil {
 		return s, fmt.Errorf("read stream BRONZE: %w", err)

@@ -300,7 +300,7 @@ func (p *Pipeline) FleetStats() (stats fleet.Stats, refused uint64, ok bool) {
 
 // fencedStore counts the writes that are refused because another worker has taken over.
 type fencedStore struct {
-	gold.Store
+	schema.Store
 	fenced  func(error) bool
 	refused *atomic.Uint64
 }
@@ -312,17 +312,17 @@ func (s *fencedStore) count(err error) error {
 	return err
 }
 
-// Append implements gold.Store.
+// Append implements schema.Store.
 func (s *fencedStore) Append(ctx context.Context, table string, rows arrow.Record) error {
 	return s.count(s.Store.Append(ctx, table, rows))
 }
 
-// Merge implements gold.Store.
+// Merge implements schema.Store.
 func (s *fencedStore) Merge(ctx context.Context, table string, rows arrow.Record) error {
 	return s.count(s.Store.Merge(ctx, table, rows))
 }
 
-// Delete implements gold.Store.
+// Delete implements schema.Store.
 func (s *fencedStore) Delete(ctx context.Context, table string, where schema.Filter) error {
 	return s.count(s.Store.Delete(ctx, table, where))
 }

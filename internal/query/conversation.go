@@ -39,7 +39,7 @@ func (l *Local) conversationThen(
 			return nil, "", fmt.Errorf("%w: cursor %q is none that a page ended with", ErrRequest, request.Cursor)
 		}
 	}
-	all, err := l.AsOf(ctx, workflow, request.At)
+	all, err := l.States.AsOf(ctx, workflow, request.At)
 	if err != nil {
 		return nil, "", fmt.Errorf("view: workflow %q as of %s: %w", workflow, request.At, err)
 	}

@@ -47,7 +47,7 @@ func (l *Local) Dead(ctx context.Context, request DeadRequest) (*DeadList, error
 			return nil, fmt.Errorf("%w: cursor %q is none that a list of dead letters ended with", ErrRequest, request.Cursor)
 		}
 	}
-	letters, more, err := l.Letters(ctx, after, clamp(request.Limit, DefaultDead, MaxDeadPage))
+	letters, more, err := l.Operations.DeadLetters(ctx, after, clamp(request.Limit, DefaultDead, MaxDeadPage))
 	if err != nil {
 		return nil, err
 	}

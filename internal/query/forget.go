@@ -33,7 +33,7 @@ type Forgetting struct {
 
 // Forget implements View.
 func (l *Local) Forget(ctx context.Context, workflow string, opts ForgetOptions) (*Forgetting, error) {
-	return l.Forgetter(ctx, workflow, opts)
+	return l.Operations.Forget(ctx, workflow, opts)
 }
 
 // Forget implements View. It may take as long as the server takes to read its log.

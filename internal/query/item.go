@@ -59,7 +59,7 @@ func (l *Local) Item(ctx context.Context, entity string) (*Item, error) {
 		return nil, err
 	}
 	if len(trail) > 0 { // what has not settled yet is in no table, or older there
-		live, err := l.Unsettled(ctx, trail[0].WorkflowID)
+		live, err := l.States.Unsettled(ctx, trail[0].WorkflowID)
 		if err != nil {
 			return nil, fmt.Errorf("view: unsettled entities of %q: %w", trail[0].WorkflowID, err)
 		}

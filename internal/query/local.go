@@ -6,49 +6,21 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow/array"
-
 	"assay/sovereign/schema"
 )
 
-// Store is what a Local reads tables from.
-type Store interface {
-	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
-}
-
-// Embedder turns texts into vectors for Recall. Only episodes that were embedded with its model are compared.
-type Embedder interface {
-	Embed(ctx context.Context, texts []string) ([][]float32, error)
-	Model() string
-}
-
 // Local answers from a store in this process.
 type Local struct {
-	Store    Store
-	Embedder Embedder // nil if its vectors have another length than those stored
-	// Unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
-	Unsettled func(ctx context.Context, workflow string) ([]Entity, error)
-	// TraceCount returns how many events traces has of a workflow, and the newest frame that brought one.
-	TraceCount func(ctx context.Context, workflow string) (events, lastBronzeSeq int64, err error)
-	// AsOf returns the entities of a workflow as they were at a time.
-	AsOf func(ctx context.Context, workflow string, at time.Time) ([]Entity, error)
+	Store    schema.Reader
+	Embedder schema.Embedder // nil if its vectors have another length than those stored
+	// States is what was folded.
+	States States
 	// Histories lists workflows and tells conversations.
 	Histories Histories
 	// Log is where captured events are.
 	Log Log
-	// Progress implements Settled.
-	Progress func(ctx context.Context) (Settled, error)
-	// Quarantines tells whether anything was taken back at all.
-	Quarantines func(ctx context.Context) (bool, error)
-	// QuarantinedBy returns the event that took back the event or entity with an id, "" if none did.
-	QuarantinedBy func(ctx context.Context, id string) (string, error)
-	// Letters returns what lies on DEAD, oldest first, behind a sequence, and whether there are more than were asked for.
-	Letters func(ctx context.Context, after uint64, limit int) (letters []Dead, more bool, err error)
-	// Summary counts what every layer holds.
-	Summary func(ctx context.Context) (*Summary, error)
-	// Forgetter implements Forget.
-	Forgetter func(ctx context.Context, workflow string, opts ForgetOptions) (*Forgetting, error)
+	// Operations answers for the program as a whole.
+	Operations Operations
 	// Publications steers promotions.
 	Publications Publications
 
@@ -56,6 +28,31 @@ type Local struct {
 }
 
 var _ View = (*Local)(nil)
+
+// States is what a Local reads from the states that the tables follow.
+type States interface {
+	// Unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
+	Unsettled(ctx context.Context, workflow string) ([]Entity, error)
+	// TraceCount returns how many events traces has of a workflow, and the newest frame that brought one.
+	TraceCount(ctx context.Context, workflow string) (events, lastBronzeSeq int64, err error)
+	// AsOf returns the entities of a workflow as they were at a time.
+	AsOf(ctx context.Context, workflow string, at time.Time) ([]Entity, error)
+	// Quarantines tells whether anything was taken back at all.
+	Quarantines(ctx context.Context) (bool, error)
+	// QuarantinedBy returns the event that took back the event or entity with an id, "" if none did.
+	QuarantinedBy(ctx context.Context, id string) (string, error)
+}
+
+// Operations is what a Local asks of the program as a whole.
+type Operations interface {
+	SettledView
+	// DeadLetters returns what lies on DEAD, oldest first, behind a sequence, and whether there are more than were asked for.
+	DeadLetters(ctx context.Context, after uint64, limit int) (letters []Dead, more bool, err error)
+	// Status counts what every layer holds.
+	Status(ctx context.Context) (*Summary, error)
+	// Forget removes a workflow for good, as View does.
+	Forget(ctx context.Context, workflow string, opts ForgetOptions) (*Forgetting, error)
+}
 
 // Limits of one answer.
 const (
@@ -94,10 +91,10 @@ func (l *Local) Graph(ctx context.Context) (*Graph, error) {
 }
 
 // Status implements View.
-func (l *Local) Status(ctx context.Context) (*Summary, error) { return l.Summary(ctx) }
+func (l *Local) Status(ctx context.Context) (*Summary, error) { return l.Operations.Status(ctx) }
 
 // query reads all rows that q asks for.
-func query[T any](ctx context.Context, store Store, q schema.Query) ([]T, error) {
+func query[T any](ctx context.Context, store schema.Reader, q schema.Query) ([]T, error) {
 	r, err := store.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("view: read %s: %w", q.Table, err)

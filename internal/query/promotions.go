@@ -171,7 +171,7 @@ func (l *Local) Promotion(ctx context.Context, id string) (*PromotionDetail, err
 	if err != nil {
 		return nil, err
 	}
-	found.QuarantinedBy, err = l.QuarantinedBy(ctx, eventUUID)
+	found.QuarantinedBy, err = l.States.QuarantinedBy(ctx, eventUUID)
 	return found, err
 }
 
@@ -229,7 +229,7 @@ func (l *Local) promotions(ctx context.Context, where schema.Filter, newest bool
 		return nil, err
 	}
 	for i := range found {
-		if found[i].QuarantinedBy, err = l.QuarantinedBy(ctx, found[i].EventUUID); err != nil {
+		if found[i].QuarantinedBy, err = l.States.QuarantinedBy(ctx, found[i].EventUUID); err != nil {
 			return nil, fmt.Errorf("view: is promotion %s quarantined: %w", found[i].EventCID, err)
 		}
 	}

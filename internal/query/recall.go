@@ -50,7 +50,7 @@ func (l *Local) passQuarantine(ctx context.Context, request *RecallRequest) erro
 	if request.IncludeQuarantined {
 		return nil
 	}
-	some, err := l.Quarantines(ctx)
+	some, err := l.States.Quarantines(ctx)
 	if err != nil {
 		return fmt.Errorf("view: is anything quarantined: %w", err)
 	}

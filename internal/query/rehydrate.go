@@ -68,7 +68,7 @@ func (l *Local) Rehydrate(ctx context.Context, workflow string, opts RehydrateOp
 
 func (l *Local) readEntities(ctx context.Context, w *Workflow, opts RehydrateOptions) error {
 	if !opts.At.IsZero() {
-		entities, err := l.AsOf(ctx, w.WorkflowID, opts.At)
+		entities, err := l.States.AsOf(ctx, w.WorkflowID, opts.At)
 		if err != nil {
 			return fmt.Errorf("view: workflow %q as of %s: %w", w.WorkflowID, opts.At, err)
 		}
@@ -76,7 +76,7 @@ func (l *Local) readEntities(ctx context.Context, w *Workflow, opts RehydrateOpt
 		w.show(entities, opts)
 		return nil
 	}
-	live, err := l.Unsettled(ctx, w.WorkflowID)
+	live, err := l.States.Unsettled(ctx, w.WorkflowID)
 	if err != nil {
 		return fmt.Errorf("view: unsettled entities of %q: %w", w.WorkflowID, err)
 	}
@@ -197,7 +197,7 @@ func saidAt(e *Entity) time.Time {
 // readEvents counts the workflow's events and finds the newest frame that holds one.
 func (l *Local) readEvents(ctx context.Context, w *Workflow, opts RehydrateOptions) (err error) {
 	if opts.At.IsZero() {
-		w.Events, w.LastBronzeSeq, err = l.TraceCount(ctx, w.WorkflowID)
+		w.Events, w.LastBronzeSeq, err = l.States.TraceCount(ctx, w.WorkflowID)
 		return err
 	}
 	r, err := l.Store.Query(ctx, schema.Query{

@@ -15,7 +15,7 @@ type Settled struct {
 }
 
 // Settled implements View.
-func (l *Local) Settled(ctx context.Context) (Settled, error) { return l.Progress(ctx) }
+func (l *Local) Settled(ctx context.Context) (Settled, error) { return l.Operations.Settled(ctx) }
 
 // Settled implements View.
 func (r *Remote) Settled(ctx context.Context) (s Settled, err error) {

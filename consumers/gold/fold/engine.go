@@ -28,7 +28,7 @@ var (
 
 // Options configure an Engine.
 type Options struct {
-	Store     project.Store
+	Store     schema.Store
 	Logger    *slog.Logger
 	Partition model.Partition
 	Epoch     string // tells one SILVER stream from another of the same name: when it was created

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/uuid"
 
@@ -26,25 +24,6 @@ var (
 	ErrEmbed = errors.New("gold: embedding failed")
 )
 
-// Store holds the tables.
-type Store interface {
-	// Append adds rows without looking for their keys.
-	Append(ctx context.Context, table string, rows arrow.Record) error
-	// Merge adds rows, or replaces those with the same key.
-	Merge(ctx context.Context, table string, rows arrow.Record) error
-	Delete(ctx context.Context, table string, where schema.Filter) error
-	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
-}
-
-// Embedder turns texts into vectors of Dimensions numbers each. Flushing waits for it, so it must be fast; one that is not
-// returns nil vectors at once, and whoever owns it fills them in later.
-type Embedder interface {
-	Embed(ctx context.Context, texts []string) ([][]float32, error)
-	Model() string
-	Dimensions() int
-}
-
 // StoreError makes a failure of the tables, which wraps ErrStore, of an error; nil of nil.
 func StoreError(doing, table string, err error) error {
 	if err == nil {
@@ -55,8 +34,8 @@ func StoreError(doing, table string, err error) error {
 
 // Options configure Tables.
 type Options struct {
-	Store      Store
-	Embedder   Embedder
+	Store      schema.Store
+	Embedder   schema.Embedder // flushing waits for it, so it must be fast
 	Logger     *slog.Logger
 	Namespace  uuid.UUID       // of the ids of derived rows
 	Partition  model.Partition // which rows tell

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow/array"
-
 	"assay/consumers/bronze"
 	"assay/consumers/gold"
 	"assay/consumers/silver"
@@ -19,12 +17,6 @@ import (
 	"assay/sovereign/schema"
 	"assay/streams"
 )
-
-// Store is what an audit reads of the tables.
-type Store interface {
-	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
-}
 
 // Rest is a moment at which the tables hold what a part of the log says, and nothing else.
 type Rest struct {
@@ -39,7 +31,7 @@ type Options struct {
 	Log    *streams.Log
 	Silver *silver.Options // as the Silver consumer has them
 	Gold   gold.Options    // as Gold has them; what is particular to it is replaced
-	Store  Store
+	Store  schema.Reader
 	// AtRest runs do at a moment of rest. Until do returns nobody writes derived tables.
 	AtRest func(ctx context.Context, do func(Rest) error) error
 	// Shared reports whether events of other workflows may belong to the event's entity. It is asked where Workflow is set.

@@ -31,7 +31,7 @@ func newExpected(space *scratch, workflow string, kept map[string]time.Time) *ex
 	return &expected{scratch: space, workflow: workflow, kept: kept, new: map[key]struct{}{}}
 }
 
-// Append implements gold.Store.
+// Append implements schema.Store.
 func (e *expected) Append(_ context.Context, table string, rows arrow.Record) error {
 	l := newLayout(table)
 	if l.byFrame {
@@ -40,7 +40,7 @@ func (e *expected) Append(_ context.Context, table string, rows arrow.Record) er
 	return e.keep(l, rows)
 }
 
-// Merge implements gold.Store.
+// Merge implements schema.Store.
 func (e *expected) Merge(ctx context.Context, table string, rows arrow.Record) error {
 	return e.Append(ctx, table, rows)
 }
@@ -48,7 +48,7 @@ func (e *expected) Merge(ctx context.Context, table string, rows arrow.Record) e
 // idsIn finds the ids that a filter names.
 var idsIn = regexp.MustCompile(`'([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'`)
 
-// Delete implements gold.Store. Gold deletes rows by their ids; of traces, which it would reconcile, nothing is kept.
+// Delete implements schema.Store. Gold deletes rows by their ids; of traces, which it would reconcile, nothing is kept.
 func (e *expected) Delete(_ context.Context, table string, where schema.Filter) error {
 	if table == schema.Traces {
 		return nil
@@ -63,10 +63,10 @@ func (e *expected) Delete(_ context.Context, table string, where schema.Filter) 
 	return stateError(writes.Commit(pebble.Sync))
 }
 
-// Count implements gold.Store: when Gold opens, there is nothing that it does not know.
+// Count implements schema.Store: when Gold opens, there is nothing that it does not know.
 func (e *expected) Count(context.Context, string, schema.Filter) (int64, error) { return 0, nil }
 
-// Query implements gold.Store.
+// Query implements schema.Store.
 func (e *expected) Query(_ context.Context, q schema.Query) (array.RecordReader, error) {
 	return array.NewRecordReader(schema.ByName(q.Table).Schema, nil)
 }

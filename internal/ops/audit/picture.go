@@ -43,7 +43,7 @@ func (a *audit) picture(ctx context.Context, l *layout) error {
 }
 
 // scan passes the stored rows for which where holds to use, which must not keep their words.
-func scan(ctx context.Context, store Store, l *layout, where schema.Filter, use func(*row) error) error {
+func scan(ctx context.Context, store schema.Reader, l *layout, where schema.Filter, use func(*row) error) error {
 	return scanRecords(ctx, store, l, where, func(record arrow.Record) error {
 		signed, err := newSigned(l, record)
 		if err != nil {
@@ -60,7 +60,7 @@ func scan(ctx context.Context, store Store, l *layout, where schema.Filter, use 
 	})
 }
 
-func scanRecords(ctx context.Context, store Store, l *layout, where schema.Filter, use func(arrow.Record) error) error {
+func scanRecords(ctx context.Context, store schema.Reader, l *layout, where schema.Filter, use func(arrow.Record) error) error {
 	reader, err := store.Query(ctx, schema.Query{Table: l.table.Name, Columns: l.columns, Where: where})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)

@@ -74,7 +74,7 @@ type stored struct {
 }
 
 // scanTraces passes the rows of traces for which where holds to use, which must keep nothing of them.
-func scanTraces(ctx context.Context, store Store, l *layout, where schema.Filter, use func(*stored) error) error {
+func scanTraces(ctx context.Context, store schema.Reader, l *layout, where schema.Filter, use func(*stored) error) error {
 	return scanRecords(ctx, store, l, where, func(record arrow.Record) error {
 		read, err := newSigned(l, record)
 		if err != nil {
@@ -94,7 +94,7 @@ func scanTraces(ctx context.Context, store Store, l *layout, where schema.Filter
 
 // compare marks the rows that the table has. It passes the differing ones to differs, and those that are not of the window,
 // or there twice, to stray.
-func (w *window) compare(ctx context.Context, store Store, where schema.Filter,
+func (w *window) compare(ctx context.Context, store schema.Reader, where schema.Filter,
 	differs func(i int, columns []string), stray func(found *stored, twice bool),
 ) (count uint64, err error) {
 	err = scanTraces(ctx, store, w.layout, where, func(found *stored) error {

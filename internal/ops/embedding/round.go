@@ -128,9 +128,8 @@ type rows struct {
 	model string
 }
 
-func newRows(e Embedder) *rows {
-	schema := schema.EpisodesSchema(e.Dimensions())
-	return &rows{array.NewRecordBuilder(memory.DefaultAllocator, schema), e.Model()}
+func newRows(e schema.Embedder) *rows {
+	return &rows{array.NewRecordBuilder(memory.DefaultAllocator, schema.EpisodesSchema(e.Dimensions())), e.Model()}
 }
 
 // add appends a row, value by value in the order of the columns.

@@ -8,9 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-
 	"assay/sovereign/schema"
 )
 
@@ -29,24 +26,10 @@ const (
 	patience = 3 * time.Second
 )
 
-// Store holds the episodes.
-type Store interface {
-	Query(ctx context.Context, q schema.Query) (array.RecordReader, error)
-	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
-	Merge(ctx context.Context, table string, rows arrow.Record) error
-}
-
-// Embedder turns texts into vectors of Dimensions numbers each.
-type Embedder interface {
-	Embed(ctx context.Context, texts []string) ([][]float32, error)
-	Model() string
-	Dimensions() int
-}
-
 // Worker embeds the episodes that have no vector of the embedder's model.
 type Worker struct {
-	Store    Store
-	Embedder Embedder
+	Store    schema.Store // holds the episodes
+	Embedder schema.Embedder
 	// Exclusive runs do while nobody else writes episodes.
 	Exclusive func(do func() error) error
 	// Renewed is called when the last vector of another model is gone: an index made of such is worthless.
@@ -62,7 +45,7 @@ type Worker struct {
 }
 
 // New returns a Worker; the caller sets the rest of its fields.
-func New(store Store, embedder Embedder, logger *slog.Logger) *Worker {
+func New(store schema.Store, embedder schema.Embedder, logger *slog.Logger) *Worker {
 	return &Worker{Store: store, Embedder: embedder, Logger: logger, wake: make(chan struct{}, 1)}
 }
 
@@ -206,7 +189,7 @@ func (w *Worker) round(ctx context.Context) (more bool, err error) {
 	return embedErr == nil, embedErr
 }
 
-func read[T any](ctx context.Context, store Store, q schema.Query) ([]T, error) {
+func read[T any](ctx context.Context, store schema.Reader, q schema.Query) ([]T, error) {
 	r, err := store.Query(ctx, q)
 	if err != nil {
 		return nil, err

@@ -54,6 +54,7 @@ func (s *shelf) pick(where schema.Filter, worker *Worker) []row {
 
 // bound ties a shelf to the worker whose filters it understands.
 type bound struct {
+	schema.Store
 	*shelf
 	worker *Worker
 }
@@ -115,13 +116,13 @@ func (f fussy) Embed(_ context.Context, texts []string) ([][]float32, error) {
 	return vectors, nil
 }
 
-func newWorker(embedder Embedder, rows ...row) (*Worker, *shelf) {
+func newWorker(embedder schema.Embedder, rows ...row) (*Worker, *shelf) {
 	s := &shelf{rows: map[string]row{}}
 	for _, r := range rows {
 		s.rows[r.ID] = r
 	}
 	w := New(nil, embedder, slog.New(slog.DiscardHandler))
-	w.Store = &bound{s, w}
+	w.Store = &bound{shelf: s, worker: w}
 	w.Exclusive = func(do func() error) error { return do() }
 	return w, s
 }

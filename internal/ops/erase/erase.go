@@ -19,7 +19,7 @@ import (
 
 // Store is the store with the tables.
 type Store interface {
-	gold.Store
+	schema.Store
 	// Prune compacts a table and removes all its old versions.
 	Prune(ctx context.Context, table string) error
 }

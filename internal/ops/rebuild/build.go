@@ -29,7 +29,7 @@ const epoch = "rebuild"
 
 // Store is a database with the tables.
 type Store interface {
-	gold.Store
+	schema.Store
 	EnsureIndexes(ctx context.Context) error
 	Close() error
 }
@@ -42,7 +42,7 @@ type Options struct {
 	Gold   gold.Options    // as Gold has them; Dir, Store and Epoch are replaced
 	// Old are the tables as they are, from which promotions are taken over, nil if they cannot be opened; OpenStore opens the new
 	// ones in a directory.
-	Old       gold.Store
+	Old       schema.Store
 	OpenStore func(ctx context.Context, dir string) (Store, error)
 	// Stamp tells one program with its settings from another: only the same one may go on with what an earlier one began.
 	Stamp string

@@ -38,8 +38,7 @@ type Horizon struct {
 
 // Store holds the tables.
 type Store interface {
-	Delete(ctx context.Context, table string, where schema.Filter) error
-	Count(ctx context.Context, table string, where schema.Filter) (int64, error)
+	schema.Store
 	// Bytes is the size of a table, old versions included.
 	Bytes(ctx context.Context, table string) (int64, error)
 }

@@ -75,7 +75,10 @@ func (r raced) Update(ctx context.Context, key string, value []byte, revision ui
 }
 
 // counted is a store that has a row of each age.
-type counted struct{ deleted []string }
+type counted struct {
+	schema.Store
+	deleted []string
+}
 
 func (s *counted) Count(context.Context, string, schema.Filter) (int64, error) { return 1, nil }
 
