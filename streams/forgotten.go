@@ -29,6 +29,12 @@ type Tombstone struct {
 	Done      bool      `json:"done"` // nothing is left to be removed
 }
 
+// Tombstones tell which events are forgotten. A Forgotten does.
+type Tombstones interface {
+	// Has tells whether an event of a workflow in a frame of BRONZE is forgotten.
+	Has(workflow string, bronzeSeq uint64) bool
+}
+
 // Forgotten answers which events are forgotten. It may be used by several goroutines; the zero value knows of none.
 type Forgotten struct {
 	mu      sync.RWMutex

@@ -20,6 +20,12 @@ const (
 	messagesBatchBytesMax = 4 << 20
 )
 
+// MsgPublisher stores messages durably. A Log does.
+type MsgPublisher interface {
+	// PublishMsgs stores messages durably, in order, before it returns.
+	PublishMsgs(ctx context.Context, msgs ...*nats.Msg) error
+}
+
 // PublishMsgs writes messages to SILVER, DEAD or PROMOTION and returns when all are durable. Each should have a
 // Nats-Msg-Id, so that publishing it again is recognised. Messages of different streams are not ordered.
 //

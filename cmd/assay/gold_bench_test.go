@@ -149,7 +149,7 @@ func recordedGroups(b *testing.B) iter.Seq[arrow.Record] {
 	}
 	options := silver.DefaultOptions()
 	options.Keys = keys
-	options.Decode = func(f *streams.Frame, seq uint64) []bronze.Event { return bronze.Decode(f, seq) }
+	options.Decoder = bronze.NewDecoder()
 	return func(yield func(arrow.Record) bool) {
 		batch := options.NewBatch()
 		defer batch.Release()

@@ -76,6 +76,19 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 	return d.events
 }
 
+// Decoder decodes frames and sheds of each what the load gate would at the threshold in force when it was captured.
+type Decoder struct{ options []Option }
+
+// NewDecoder returns a Decoder that decodes with options.
+func NewDecoder(options ...Option) *Decoder { return &Decoder{options} }
+
+// Decode is the function Decode followed by LoadGate.
+func (d *Decoder) Decode(f *streams.Frame, seq uint64) []Event {
+	events := Decode(f, seq, d.options...)
+	LoadGate(events, f.Shed)
+	return events
+}
+
 // DeadFrame returns the dead event for a message of BRONZE that is no frame: its subject or a header is malformed.
 func DeadFrame(subject string, body []byte, seq uint64, stored time.Time, err error) Event {
 	f := streams.Frame{Source: "unknown", Stream: subject, Position: seq, Captured: stored.UTC(), Body: body}

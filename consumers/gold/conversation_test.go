@@ -97,7 +97,7 @@ func refined(t tester, frames []*streams.Frame) arrow.Record {
 	t.Helper()
 	opts := silver.DefaultOptions()
 	opts.Keys = &bronze.Keys{}
-	opts.Decode = func(f *streams.Frame, seq uint64) []bronze.Event { return bronze.Decode(f, seq) }
+	opts.Decoder = bronze.NewDecoder()
 	batch := opts.NewBatch()
 	defer batch.Release()
 	for _, f := range frames {

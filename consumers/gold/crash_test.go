@@ -12,6 +12,7 @@ import (
 
 	"assay/consumers/gold/state"
 	"assay/sovereign/schema"
+	"assay/streams"
 )
 
 var errCrash = errors.New("crash")
@@ -27,7 +28,7 @@ type process struct {
 	fault func(FaultPoint) error
 	down  bool // it has crashed, and gets no further
 
-	forgotten func(workflow string, bronzeSeq uint64) bool // nil: nothing is
+	forgotten streams.Forgotten
 }
 
 func newProcess(t tester) *process {
@@ -40,7 +41,7 @@ func (p *process) start(t tester) {
 	opts := testOptions(p.store)
 	opts.FS = p.disk
 	opts.Fault, p.down = p.reach, false
-	opts.Forgotten = func(workflow string, seq uint64) bool { return p.forgotten != nil && p.forgotten(workflow, seq) }
+	opts.Forgotten = &p.forgotten
 	p.Gold = open(t, opts)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"assay/consumers/gold/state"
 	"assay/sovereign/schema"
+	"assay/streams"
 )
 
 // drawWorkflows draws captures of the workflows w0, w1 and w; statements are about any of them.
@@ -68,7 +69,7 @@ func TestForgettingLeavesWhatOthersSaid(t *testing.T) {
 			crashes++
 			forgetful.crash(t)
 		}
-		forgetful.forgotten = func(name string, seq uint64) bool { return name == workflow && seq <= 1 }
+		forgetful.forgotten.Add(streams.Tombstone{Workflow: workflow, Through: 1})
 		forgetful.run(t, drawDelivery(t, captures))
 		if a, b := never.Totals(), forgetful.Totals(); a != b {
 			t.Fatalf("counted %+v, without the workflow %+v", b, a)

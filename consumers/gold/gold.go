@@ -8,7 +8,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
-	"github.com/nats-io/nats.go"
 
 	"assay/consumers/gold/erase"
 	"assay/consumers/gold/fold"
@@ -17,6 +16,7 @@ import (
 	"assay/consumers/gold/state"
 	"assay/internal/price"
 	"assay/sovereign/schema"
+	"assay/streams"
 )
 
 // Options configure Gold.
@@ -38,8 +38,8 @@ type Options struct {
 	// Journal, if not nil, has each commit before the state does, for whoever takes the partition over.
 	Journal Journal
 
-	// Forgotten tells whether an event of a workflow, in a frame of BRONZE, is forgotten; nil: none is.
-	Forgotten func(workflow string, bronzeSeq uint64) bool
+	// Forgotten events are not folded; nil: none is.
+	Forgotten streams.Tombstones
 
 	MaxFetch      int           // messages folded in one commit
 	FetchBytes    int           // about how many bytes Run asks for, and so folds, at a time
@@ -52,8 +52,8 @@ type Options struct {
 	QuietAfter    time.Duration // an entity that has not ended is written once it has not changed for so long
 	StopWithin    time.Duration // what the last flush may take when Run is told to stop
 
-	// DeadLetter stores a letter on DEAD. Run needs it for messages of SILVER that cannot be decoded.
-	DeadLetter func(ctx context.Context, letters ...*nats.Msg) error
+	// DeadLetters stores letters on DEAD. Run needs it for messages of SILVER that cannot be decoded.
+	DeadLetters streams.MsgPublisher
 
 	Prices *price.Table // of what events tell no cost of; nil: none
 

@@ -24,8 +24,8 @@ const retryWait = 500 * time.Millisecond
 // When the store fails, Run tries again; it returns errors that it cannot mend, which wrap ErrState or tell that the
 // consumer is gone, and what the last flush could not write.
 func (g *Gold) Run(ctx context.Context, consumer jetstream.Consumer) error {
-	if g.opts.DeadLetter == nil {
-		return fmt.Errorf("%w: Run needs DeadLetter", ErrOptions)
+	if g.opts.DeadLetters == nil {
+		return fmt.Errorf("%w: Run needs DeadLetters", ErrOptions)
 	}
 	draining, cancel := outlive(ctx, g.opts.StopWithin)
 	defer cancel()
@@ -187,7 +187,7 @@ func (g *Gold) deadLetter(ctx context.Context, msg jetstream.Msg, reason error) 
 		return fmt.Errorf("gold: message without metadata: %w", err)
 	}
 	g.opts.Logger.Error("gold: message of SILVER goes to DEAD", "sequence", meta.Sequence.Stream, "error", reason)
-	if err := g.opts.DeadLetter(ctx, silver.BatchLetter(reason.Error(), meta.Sequence.Stream, msg.Data())); err != nil {
+	if err := g.opts.DeadLetters.PublishMsgs(ctx, silver.BatchLetter(reason.Error(), meta.Sequence.Stream, msg.Data())); err != nil {
 		return fmt.Errorf("gold: bury a message: %w", err)
 	}
 	if err := msg.TermWithReason(reason.Error()); err != nil {

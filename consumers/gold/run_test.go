@@ -50,7 +50,7 @@ func TestRunFoldsEveryMessageOnce(t *testing.T) {
 
 	store := newMemory()
 	opts := testOptions(store)
-	opts.DeadLetter = log.PublishMsgs
+	opts.DeadLetters = log
 	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
 	defer stop()
 	var g *Gold
@@ -133,16 +133,8 @@ func TestAMessageThatAlwaysFailsGoesToDead(t *testing.T) {
 	ctx, stop := context.WithTimeout(context.Background(), testTimeout)
 	defer stop()
 	opts.MaxFailures = 2
-	opts.DeadLetter = func(ctx context.Context, msgs ...*nats.Msg) error {
-		defer stop() // all others are folded while its pauses pass
-		return log.PublishMsgs(ctx, msgs...)
-	}
-	opts.Forgotten = func(workflow string, _ uint64) bool {
-		if workflow == "poison" {
-			panic("unheard of")
-		}
-		return false
-	}
+	opts.DeadLetters = lastLetter{log, stop} // all others are folded while its pauses pass
+	opts.Forgotten = panicking{}
 	g := open(t, opts)
 	defer g.Close()
 	consumer, err := log.GoldConsumer(ctx, 0)
@@ -165,4 +157,25 @@ func TestAMessageThatAlwaysFailsGoesToDead(t *testing.T) {
 	if len(reasons) != 1 || !strings.Contains(reasons[0], "unheard of") {
 		t.Errorf("DEAD has %q", reasons)
 	}
+}
+
+// lastLetter is a log that stops what publishes to it.
+type lastLetter struct {
+	*streams.Log
+	stop func()
+}
+
+func (l lastLetter) PublishMsgs(ctx context.Context, msgs ...*nats.Msg) error {
+	defer l.stop()
+	return l.Log.PublishMsgs(ctx, msgs...)
+}
+
+// panicking panics when it is asked about events of the workflow poison.
+type panicking struct{}
+
+func (panicking) Has(workflow string, _ uint64) bool {
+	if workflow == "poison" {
+		panic("unheard of")
+	}
+	return false
 }

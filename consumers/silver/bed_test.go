@@ -100,17 +100,23 @@ func (b *bed) consumer(t testing.TB, conn *nats.Conn, ackWait time.Duration) jet
 // options decode with both gates and publish to the log.
 func (b *bed) options() Options {
 	o := DefaultOptions()
-	o.Decode, o.Keys, o.Logger = decode, &bronze.Keys{}, slog.New(slog.DiscardHandler)
+	o.Decoder, o.Keys, o.Logger = bronze.NewDecoder(), &bronze.Keys{}, slog.New(slog.DiscardHandler)
 	if b != nil {
-		o.Publish = b.PublishMsgs
+		o.Publisher = b
 	}
 	return o
 }
 
-func decode(f *streams.Frame, seq uint64) []bronze.Event {
-	events := bronze.Decode(f, seq)
-	bronze.LoadGate(events, f.Shed)
-	return events
+// decodeFunc is a Decoder.
+type decodeFunc func(f *streams.Frame, seq uint64) []bronze.Event
+
+func (d decodeFunc) Decode(f *streams.Frame, seq uint64) []bronze.Event { return d(f, seq) }
+
+// publishFunc is a streams.MsgPublisher.
+type publishFunc func(ctx context.Context, msgs ...*nats.Msg) error
+
+func (p publishFunc) PublishMsgs(ctx context.Context, msgs ...*nats.Msg) error {
+	return p(ctx, msgs...)
 }
 
 // start runs Silver until stop is called, which waits for it.

@@ -32,25 +32,25 @@ func (k panicking) Components(dst []string, e *bronze.Event) ([]string, bool) {
 func TestAFrameThatAlwaysFailsGoesToDead(t *testing.T) {
 	const poison, frames = 22, 40
 	decode := func(o *Options) {
-		decode := o.Decode
-		o.Decode = func(f *streams.Frame, seq uint64) []bronze.Event {
+		decode := o.Decoder.Decode
+		o.Decoder = decodeFunc(func(f *streams.Frame, seq uint64) []bronze.Event {
 			if f.Position == poison {
 				panic("unheard of")
 			}
 			return decode(f, seq)
-		}
+		})
 	}
 	gather := func(o *Options) { o.Keys = panicking{o.Keys, poison} }
 	publish := func(o *Options) {
-		publish := o.Publish
-		o.Publish = func(ctx context.Context, msgs ...*nats.Msg) error {
+		publish := o.Publisher.PublishMsgs
+		o.Publisher = publishFunc(func(ctx context.Context, msgs ...*nats.Msg) error {
 			for _, msg := range msgs {
 				if bytes.Contains(msg.Data, []byte("token 22")) && strings.HasPrefix(msg.Subject, "silver.") {
 					return errors.New("refused")
 				}
 			}
 			return publish(ctx, msgs...)
-		}
+		})
 	}
 	for _, test := range []struct {
 		name, reason string

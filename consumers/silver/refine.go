@@ -58,7 +58,7 @@ func (o *Options) decodeFrame(frame *streams.Frame, seq uint64) (events []bronze
 			err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
-	return o.Decode(frame, seq), nil
+	return o.Decoder.Decode(frame, seq), nil
 }
 
 // buryUnfit makes one dead event of each record that has an event of which no row can be made.

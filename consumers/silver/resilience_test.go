@@ -88,13 +88,13 @@ func TestReplicasShedTheSame(t *testing.T) {
 	for i, change := range []func(o *Options){
 		func(o *Options) { o.MaxRows, o.Workers, o.MaxFetch = 1, 1, 1 },
 		func(o *Options) {
-			o.MaxRows, o.Workers, o.Publish = 37, 4, faulty(o.Publish, []string{"", "after", "before", "after"})
+			o.MaxRows, o.Workers, o.Publisher = 37, 4, faulty(o.Publisher, []string{"", "after", "before", "after"})
 		},
-		func(o *Options) { o.Workers, o.Partitions, o.Publish = 8, 4, faulty(o.Publish, []string{"before"}) },
+		func(o *Options) { o.Workers, o.Partitions, o.Publisher = 8, 4, faulty(o.Publisher, []string{"before"}) },
 	} {
 		replica := &sink{rows: table{}}
 		o := b.options()
-		o.Publish = replica.publish
+		o.Publisher = publishFunc(replica.publish)
 		change(&o)
 		c := b.consumer(t, b.conn, time.Second)
 		replicas.Go(func() {
@@ -121,7 +121,7 @@ func TestPoisonGoesToDeadAndTheRestGoesOn(t *testing.T) {
 	b.put(t, bad, odd, wide, large, good.frame(0, 7).Msg())
 
 	o := b.options()
-	o.Publish = faulty(o.Publish, []string{"after", "after"}) // every letter is published several times
+	o.Publisher = faulty(o.Publisher, []string{"after", "after"}) // every letter is published several times
 	b.process(t, o, b.consumer(t, b.conn, time.Second))
 
 	rows, _, err := b.silverRows(t)
@@ -169,13 +169,13 @@ func TestFullSilverIsWaitedFor(t *testing.T) {
 	full := make(chan struct{})
 	var once sync.Once
 	o.MaxRows = 20
-	o.Publish = func(ctx context.Context, msgs ...*nats.Msg) error {
+	o.Publisher = publishFunc(func(ctx context.Context, msgs ...*nats.Msg) error {
 		err := b.PublishMsgs(ctx, msgs...)
 		if errors.Is(err, streams.ErrFull) {
 			once.Do(func() { close(full) })
 		}
 		return err
-	}
+	})
 	c := b.consumer(t, b.conn, time.Minute)
 	stop := start(t, o, c)
 	defer stop()
@@ -231,7 +231,7 @@ func TestDeathBetweenPublishAndAckOnlyRepeats(t *testing.T) {
 	died := make(chan struct{})
 	o := b.options()
 	o.Workers, o.MaxRows = 1, 10
-	o.Publish = func(ctx context.Context, msgs ...*nats.Msg) error {
+	o.Publisher = publishFunc(func(ctx context.Context, msgs ...*nats.Msg) error {
 		select {
 		case <-died: // the dead publish nothing
 			return errInjected
@@ -241,7 +241,7 @@ func TestDeathBetweenPublishAndAckOnlyRepeats(t *testing.T) {
 		mortal.Close()
 		close(died)
 		return err
-	}
+	})
 	stop := start(t, o, c)
 	<-died
 	stop()
@@ -280,11 +280,11 @@ func TestStopLosesNothing(t *testing.T) {
 	var once sync.Once
 	o := b.options()
 	o.MaxRows = 10
-	o.Publish = func(ctx context.Context, _ ...*nats.Msg) error {
+	o.Publisher = publishFunc(func(ctx context.Context, _ ...*nats.Msg) error {
 		once.Do(func() { close(publishing) })
 		<-ctx.Done()
 		return ctx.Err()
-	}
+	})
 	stop := start(t, o, c)
 	<-publishing
 	stop()

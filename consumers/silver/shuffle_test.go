@@ -20,7 +20,7 @@ var errInjected = errors.New("injected failure")
 
 // faulty publishes, and fails before or after it did so, as a list says call by call; after the list it always works.
 // What was published before a failure is never acknowledged, as when the process dies in between.
-func faulty(publish func(context.Context, ...*nats.Msg) error, faults []string) func(context.Context, ...*nats.Msg) error {
+func faulty(publisher streams.MsgPublisher, faults []string) streams.MsgPublisher {
 	var mu sync.Mutex
 	next := func() (fault string) {
 		mu.Lock()
@@ -30,17 +30,17 @@ func faulty(publish func(context.Context, ...*nats.Msg) error, faults []string) 
 		}
 		return fault
 	}
-	return func(ctx context.Context, msgs ...*nats.Msg) error {
+	return publishFunc(func(ctx context.Context, msgs ...*nats.Msg) error {
 		fault := next()
 		if fault == "before" {
 			return errInjected
 		}
-		err := publish(ctx, msgs...)
+		err := publisher.PublishMsgs(ctx, msgs...)
 		if fault == "after" {
 			return errInjected
 		}
 		return err
-	}
+	})
 }
 
 // drawOptions draws how Silver runs, and what fails meanwhile.
@@ -52,7 +52,7 @@ func drawOptions(t *rapid.T, o Options) Options {
 	o.MaxFrames = rapid.IntRange(1, 20).Draw(t, "frames")
 	o.MaxFetch = rapid.IntRange(1, 20).Draw(t, "fetch")
 	o.MaxAge = time.Duration(rapid.IntRange(1, 5).Draw(t, "age")) * time.Millisecond
-	o.Publish = faulty(o.Publish, rapid.SliceOfN(rapid.SampledFrom([]string{"", "before", "after"}), 0, 3).Draw(t, "faults"))
+	o.Publisher = faulty(o.Publisher, rapid.SliceOfN(rapid.SampledFrom([]string{"", "before", "after"}), 0, 3).Draw(t, "faults"))
 	return o
 }
 
@@ -140,13 +140,13 @@ func TestDependenceOnOrderIsNoticed(t *testing.T) {
 				o := b.options()
 				o.Workers = 1 // several might by chance meet the events in the order of a straight run
 				var met atomic.Int64
-				o.Decode = func(f *streams.Frame, seq uint64) []bronze.Event {
-					events := decode(f, seq)
+				o.Decoder = decodeFunc(func(f *streams.Frame, seq uint64) []bronze.Event {
+					events := bronze.NewDecoder().Decode(f, seq)
 					for i := range events {
 						spoil(&events[i], met.Add(1)-1)
 					}
 					return events
-				}
+				})
 				return o
 			}
 			want, _ := straight(t, counting(), whole([]source{s}))

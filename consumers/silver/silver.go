@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
@@ -17,16 +16,20 @@ import (
 	"assay/streams"
 )
 
+// Decoder turns frames into events with their dispositions. bronze.Decoder does, with both gates.
+type Decoder interface {
+	// Decode returns the events of the frame that the log has at a sequence. It must be pure.
+	Decode(f *streams.Frame, seq uint64) []bronze.Event
+}
+
 // Options configure Silver.
 type Options struct {
-	// Decode turns a frame into events with their dispositions. It must be pure.
-	Decode func(f *streams.Frame, seq uint64) []bronze.Event
-	Keys   Keys
+	Decoder Decoder
+	Keys    Keys
 	// Namespace of all identities.
 	Namespace uuid.UUID
-	// Publish stores messages durably, in order, before it returns.
-	Publish func(ctx context.Context, msgs ...*nats.Msg) error
-	Logger  *slog.Logger
+	Publisher streams.MsgPublisher
+	Logger    *slog.Logger
 	// Forgotten tells which events are forgotten: they are passed over; nil: none is.
 	Forgotten *streams.Forgotten
 
@@ -60,8 +63,8 @@ func DefaultOptions() Options {
 
 func (o *Options) validate() error {
 	switch {
-	case o.Decode == nil, o.Keys == nil, o.Publish == nil, o.Logger == nil:
-		return fmt.Errorf("%w: Decode, Keys, Publish and Logger are needed", ErrOptions)
+	case o.Decoder == nil, o.Keys == nil, o.Publisher == nil, o.Logger == nil:
+		return fmt.Errorf("%w: Decoder, Keys, Publisher and Logger are needed", ErrOptions)
 	case o.Workers < 1, o.Partitions < 1, o.MaxRows < 1, o.MaxBytes < 1, o.MaxFrames < 1, o.MaxFetch < 1, o.FetchBytes < 1, o.MaxFailures < 1, o.MaxAge <= 0:
 		return fmt.Errorf("%w: every limit must be positive", ErrOptions)
 	}

@@ -18,7 +18,7 @@ func TestBatchesGrowUnderLag(t *testing.T) {
 	b.putFrames(t, lines("lag", 400).single()...)
 	seen := &sink{rows: table{}}
 	o := b.options()
-	o.Publish, o.Workers, o.MaxFetch, o.MaxRows, o.MaxAge = seen.publish, 1, 10, 100, time.Hour
+	o.Publisher, o.Workers, o.MaxFetch, o.MaxRows, o.MaxAge = publishFunc(seen.publish), 1, 10, 100, time.Hour
 	c := b.consumer(t, b.conn, time.Hour)
 	b.process(t, o, c)
 	if fmt.Sprint(seen.messages) != "[100 100 100 100]" {

@@ -63,15 +63,15 @@ func (b *bed) live(t *testing.T, durable string, poison uint64) (survived bool) 
 	}
 	died := make(chan struct{})
 	o := b.options()
-	o.Trials, o.Publish, o.Workers, o.MaxFetch = trials, log.PublishMsgs, 1, 10
-	o.Decode = func(f *streams.Frame, seq uint64) []bronze.Event {
+	o.Trials, o.Publisher, o.Workers, o.MaxFetch = trials, log, 1, 10
+	o.Decoder = decodeFunc(func(f *streams.Frame, seq uint64) []bronze.Event {
 		if f.Position == poison {
 			conn.Close() // what this process does from now on nobody hears of
 			close(died)
 			panic("out of memory")
 		}
-		return decode(f, seq)
-	}
+		return bronze.NewDecoder().Decode(f, seq)
+	})
 	consumer, err := log.Bronze().Consumer(testContext(t), durable)
 	if err != nil {
 		t.Fatal(err)

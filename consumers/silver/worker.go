@@ -196,7 +196,7 @@ func (w *worker) flush(ctx context.Context) (err error) {
 		if len(msgs) == 0 {
 			continue
 		}
-		if err := w.Publish(ctx, msgs...); err != nil {
+		if err := w.Publisher.PublishMsgs(ctx, msgs...); err != nil {
 			return fmt.Errorf("silver: publish: %w", err)
 		}
 	}

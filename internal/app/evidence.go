@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"assay/consumers/bronze"
 	"assay/consumers/silver"
 	"assay/internal/query"
 	"assay/streams"
@@ -33,7 +34,7 @@ func (e evidence) Captured(ctx context.Context, seq uint64, eventUUID string) (r
 	if err != nil {
 		return nil, "", err
 	}
-	events := decoder(p.opts.Config.Gate)(frame, seq)
+	events := bronze.NewDecoder(tokenGate(p.opts.Config.Gate)...).Decode(frame, seq)
 	for i := range events {
 		if silver.EventUUID(namespace, &events[i]).String() == eventUUID {
 			return events[i].Raw, frame.ContentType, nil

@@ -247,10 +247,10 @@ func (p *Pipeline) goldOptions(ctx context.Context) (gold.Options, error) {
 		return options, fmt.Errorf("read stream SILVER: %w", err)
 	}
 	options.FetchBytes, options.CacheBytes, options.HoldBytes = p.shares.Fold, p.shares.State, p.shares.Hold
-	options.Embedder, options.Logger, options.DeadLetter = p.flushed(), p.opts.Logger, p.log.PublishMsgs
+	options.Embedder, options.Logger, options.DeadLetters = p.flushed(), p.opts.Logger, p.log
 	options.Fault = func(at gold.FaultPoint) error { failpoint.Point("gold: " + string(at)); return nil }
 	options.Epoch = info.Created.UTC().Format(time.RFC3339Nano)
-	options.Forgotten = p.log.Forgotten().Has
+	options.Forgotten = p.log.Forgotten()
 	if options.Prices, err = price.New(p.opts.Config.Prices); err != nil {
 		return options, err
 	}
@@ -283,8 +283,8 @@ func (p *Pipeline) silverOptions(ctx context.Context) (silver.Options, error) {
 	if err != nil {
 		return options, err
 	}
-	options.Decode = decoder(c.Gate)
-	options.Keys, options.Publish, options.Logger = keys, p.publishRefined, p.opts.Logger
+	options.Decoder = bronze.NewDecoder(tokenGate(c.Gate)...)
+	options.Keys, options.Publisher, options.Logger = keys, refined{p.log}, p.opts.Logger
 	options.Forgotten = p.log.Forgotten()
 	options.Workers, options.Partitions = c.Silver.Workers, p.log.Partitions()
 	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, min(c.Silver.MaxBytes, p.shares.Refine), c.Silver.MaxAge
@@ -296,27 +296,25 @@ func (p *Pipeline) silverOptions(ctx context.Context) (silver.Options, error) {
 	return options, err
 }
 
-// publishRefined stores what Silver made.
-func (p *Pipeline) publishRefined(ctx context.Context, msgs ...*nats.Msg) error {
+// refined is the log as Silver publishes to it, which may be killed there.
+type refined struct{ *streams.Log }
+
+// PublishMsgs implements streams.MsgPublisher.
+func (r refined) PublishMsgs(ctx context.Context, msgs ...*nats.Msg) error {
 	failpoint.Point("silver: before publish")
-	err := p.log.PublishMsgs(ctx, msgs...)
+	err := r.Log.PublishMsgs(ctx, msgs...)
 	failpoint.Point("silver: published, not acknowledged")
 	return err
 }
 
-// decoder is the decoding of frames with both gates.
-func decoder(gate config.Gate) func(f *streams.Frame, seq uint64) []bronze.Event {
-	var options []bronze.Option
-	if gate.RepairMarkerRegex != "" {
-		options = append(options, bronze.WithContract(kernels.Contract{
-			DecayThreshold: gate.DecayThreshold, RepairMarker: gate.RepairMarkerRegex, MaxLookback: gate.MaxLookbackWindow,
-		}))
+// tokenGate are the decoder's options for the token gate of the settings, none without.
+func tokenGate(gate config.Gate) []bronze.Option {
+	if gate.RepairMarkerRegex == "" {
+		return nil
 	}
-	return func(f *streams.Frame, seq uint64) []bronze.Event {
-		events := bronze.Decode(f, seq, options...)
-		bronze.LoadGate(events, f.Shed)
-		return events
-	}
+	return []bronze.Option{bronze.WithContract(kernels.Contract{
+		DecayThreshold: gate.DecayThreshold, RepairMarker: gate.RepairMarkerRegex, MaxLookback: gate.MaxLookbackWindow,
+	})}
 }
 
 // NaturalKeys is the table of natural keys: the built-in one with what the settings add.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"assay/consumers/bronze"
+	"assay/consumers/silver"
 	"assay/internal/ops/rebuild"
 	"assay/streams"
 )
@@ -13,6 +14,18 @@ type Trial struct {
 	Shed float64        `json:"shed"`
 	Now  rebuild.Totals `json:"now"`
 	Then rebuild.Totals `json:"then"`
+}
+
+// shedding decodes frames as if they had been captured under another shed threshold.
+type shedding struct {
+	silver.Decoder
+	shed float64
+}
+
+// Decode implements silver.Decoder.
+func (s shedding) Decode(f *streams.Frame, seq uint64) []bronze.Event {
+	f.Shed = s.shed
+	return s.Decoder.Decode(f, seq)
 }
 
 // Try makes tables of the whole log in another directory, as if every frame had been captured under the shed threshold. The
@@ -25,11 +38,7 @@ func (p *Pipeline) Try(ctx context.Context, dir string, shed float64, progress f
 	if err != nil {
 		return nil, err
 	}
-	decode := options.Silver.Decode
-	options.Silver.Decode = func(f *streams.Frame, seq uint64) []bronze.Event {
-		f.Shed = shed
-		return decode(f, seq)
-	}
+	options.Silver.Decoder = shedding{options.Silver.Decoder, shed}
 	options.Data, options.Trial, options.Old, options.Progress = dir, true, nil, progress
 	result, err := rebuild.Build(ctx, options)
 	if err != nil {

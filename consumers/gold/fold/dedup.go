@@ -82,7 +82,7 @@ func (f *Tx) dedupRows(c *model.Columns, part *project.TracePart) ([]rowAction, 
 // forgotten tells whether an event was decoded before its workflow was forgotten.
 func (f *Tx) forgotten(ev *model.Event, bronzeSeq int64) bool {
 	is := f.Opts.Forgotten
-	return is != nil && is(ev.Workflow, uint64(bronzeSeq))
+	return is != nil && is.Has(ev.Workflow, uint64(bronzeSeq))
 }
 
 func (f *Tx) dedupEvent(ev *model.Event) (rowAction, error) {

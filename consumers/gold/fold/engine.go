@@ -16,6 +16,7 @@ import (
 	"assay/consumers/gold/state"
 	"assay/internal/price"
 	"assay/sovereign/schema"
+	"assay/streams"
 )
 
 // Sentinels of this package; test them with errors.Is.
@@ -38,8 +39,8 @@ type Options struct {
 	Now       func() time.Time
 	Fault     state.Faults
 
-	// Forgotten tells whether an event of a workflow, in a frame of BRONZE, is forgotten; nil: none is.
-	Forgotten func(workflow string, bronzeSeq uint64) bool
+	// Forgotten events are not folded; nil: none is.
+	Forgotten streams.Tombstones
 }
 
 // Engine folds groups of batches into the state.

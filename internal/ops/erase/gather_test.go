@@ -40,8 +40,8 @@ func TestRowsThatWereSetAside(t *testing.T) {
 		return last
 	}
 	options := silver.DefaultOptions()
-	options.Decode = func(f *streams.Frame, seq uint64) []bronze.Event { return bronze.Decode(f, seq) }
-	options.Keys, options.Logger, options.Publish = &bronze.Keys{}, slog.New(slog.DiscardHandler), log.PublishMsgs
+	options.Decoder = bronze.NewDecoder()
+	options.Keys, options.Logger, options.Publisher = &bronze.Keys{}, slog.New(slog.DiscardHandler), log
 	f := &forgetting{Options: Options{Log: log, Silver: &options, Dir: t.TempDir()}, report: &Report{}}
 	f.report.Workflow = "goes"
 

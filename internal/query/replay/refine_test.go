@@ -6,7 +6,6 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/consumers/silver"
-	"assay/streams"
 	"assay/streams/streamstest"
 )
 
@@ -17,7 +16,7 @@ func TestRefineTellsWhatIsAbsent(t *testing.T) {
 		publish(t, log, frame("s", uint64(i), 1, fmt.Sprintf("data: %d\n\n", i)))
 	}
 	by := silver.DefaultOptions()
-	by.Decode = func(f *streams.Frame, seq uint64) []bronze.Event { return bronze.Decode(f, seq) }
+	by.Decoder = bronze.NewDecoder()
 	by.Keys, by.MaxRows = &bronze.Keys{}, 3
 	expect := func(from uint64, want ...uint64) {
 		t.Helper()
