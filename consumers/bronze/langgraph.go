@@ -190,11 +190,12 @@ func (r *record) langAnswer(id string, m, metadata *fastjson.Value, mode langMod
 }
 
 // langSummary joins the pieces of a summary of reasoning, as OpenAI's Responses have it.
-func langSummary(summary *fastjson.Value) (thought string) {
+func langSummary(summary *fastjson.Value) string {
+	var thought strings.Builder
 	for _, piece := range summary.GetArray() {
-		thought += text(piece, "text")
+		thought.Write(piece.GetStringBytes("text"))
 	}
-	return thought
+	return thought.String()
 }
 
 func (e *Event) langPart(f Fragment) {

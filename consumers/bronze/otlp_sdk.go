@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func scalarCount(n int64) string {
 	if n < 0 {
 		return ""
 	}
-	return fmt.Sprint(n)
+	return strconv.FormatInt(n, 10)
 }
 
 // parsedText is the JSON that a text is, or another value as it is.
@@ -172,9 +173,9 @@ func anyValue(arena *fastjson.Arena, value *fastjson.Value) *fastjson.Value {
 	default:
 		value = arena.NewString(compact(value))
 	}
-	any := arena.NewObject()
-	any.Set("stringValue", value)
-	return any
+	wrapped := arena.NewObject()
+	wrapped.Set("stringValue", value)
+	return wrapped
 }
 
 // textValue is an AnyValue that is a text.
