@@ -1,7 +1,6 @@
 package promotion
 
 import (
-	"assay/sovereign/schema"
 	"bufio"
 	"bytes"
 	"context"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
+
+	"assay/sovereign/schema"
 )
 
 func TestPublishes(t *testing.T) {

@@ -1,12 +1,13 @@
 package promotion
 
 import (
-	"assay/sovereign/schema"
 	"context"
 	"fmt"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/sovereign/schema"
 )
 
 // recoverMax is how many rows Recover writes at a time.
