@@ -18,6 +18,7 @@ const (
 	metaPartitions = "assay.partitions" // their number; a log without it has one
 	metaFleet      = "assay.fleet"      // the log is a fleet's
 	metaID         = "assay.id"         // tells the log from any other
+	metaStore      = "assay.store"      // id of a fleet's store
 )
 
 // Partitions is into how many parts the log is divided by workflow (kernels.Partition). It never changes.
@@ -25,6 +26,23 @@ func (l *Log) Partitions() int { return l.partitions }
 
 // ID tells this log from any other. One of an earlier version has it from when it was made.
 func (l *Log) ID() string { return l.id }
+
+// StoreID is the id of the store that belongs to a fleet's log, "" if it names none.
+func (l *Log) StoreID() string { return l.bronze.CachedInfo().Config.Metadata[metaStore] }
+
+// NameStore has the log name its store.
+func (l *Log) NameStore(ctx context.Context, id string) error {
+	stream, err := l.define(ctx, StreamBronze, func(s *jetstream.StreamConfig) {
+		if s.Metadata == nil {
+			s.Metadata = map[string]string{}
+		}
+		s.Metadata[metaStore] = id
+	})
+	if err == nil {
+		l.bronze = stream
+	}
+	return err
+}
 
 func idOf(info *jetstream.StreamInfo) string {
 	if id := info.Config.Metadata[metaID]; id != "" {

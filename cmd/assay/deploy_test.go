@@ -68,7 +68,11 @@ func TestDeployFilesFitTheProgram(t *testing.T) {
 // checkCommand returns how many flags of a command line were looked up.
 func checkCommand(t *testing.T, root *cobra.Command, file string, words []string) (flags int) {
 	t.Helper()
-	cmd, _, err := root.Find(words[:1])
+	named := 1
+	for named < len(words) && !strings.HasPrefix(words[named], "-") {
+		named++ // a command below it, or what it is given
+	}
+	cmd, _, err := root.Find(words[:named])
 	if err != nil || cmd == root {
 		return 0 // prose
 	}

@@ -21,6 +21,7 @@ import (
 	"assay/internal/ops/embedding"
 	"assay/internal/ops/rebuild"
 	"assay/internal/query"
+	"assay/sovereign"
 	"assay/sovereign/schema"
 	"assay/streams"
 )
@@ -37,6 +38,9 @@ type Store interface {
 	Optimise(ctx context.Context, table string) error
 	Prune(ctx context.Context, table string) error
 	Refresh(ctx context.Context) error
+	// Identity and Identify tell whose the store is.
+	Identity(ctx context.Context) (sovereign.Identity, error)
+	Identify(ctx context.Context, id sovereign.Identity) error
 	// Bytes is the size of a table, and Versions returns a number for each table that is another after any change to it.
 	Bytes(ctx context.Context, table string) (int64, error)
 	Versions(ctx context.Context) (map[string]int, error)

@@ -194,6 +194,9 @@ func (p *Pipeline) joinStore(ctx context.Context) (err error) {
 		p.store = nil
 		return unopened(err, p.opts.Config.Data)
 	}
+	if err := p.pair(ctx); err != nil {
+		return err
+	}
 	p.vectors = embedding.New(p.store, p.embedder, p.opts.Logger)
 	if have, want := p.store.Dimensions(), p.embedder.Dimensions(); have != want {
 		return fmt.Errorf("%w: the tables have vectors of %d numbers, the embedder gives %d: give all workers the same embedder", gold.ErrOptions, have, want)
