@@ -80,7 +80,7 @@ func dump(t tester, g *Gold) map[string]string {
 					if err != nil {
 						return false, err
 					}
-					e.HeldRows = 0 // what tables have depends on the cuts
+					e.RowsAtFirst = 0 // what tables have depends on the cuts
 					value = string(e.Encode())
 				}
 				key = key[:1] + owner + key[model.NumberKeyLen:]

@@ -78,7 +78,7 @@ func (f *Tx) entity(id uuid.UUID) (*touched, error) {
 	if e.fresh {
 		e.EntityState = model.NewEntityState(f.progress.NextOrdinal())
 		if unreadable {
-			e.HeldRows = 1 + model.MaxParts // that the tables may have
+			e.RowsAtFirst = 1 + model.MaxParts // that the tables may have
 		}
 	} else {
 		e.before, e.was = model.CallOf(id, known), model.HistoryShareOf(id, known)

@@ -13,7 +13,7 @@ import (
 // hold builds the rows of an entity if the group has all of it, and tells whether it did. An entity that is open waits for
 // what ends it.
 func (f *Tx) hold(id uuid.UUID, e *touched) (bool, error) {
-	if f.held == nil || !e.fresh || e.HeldRows > 0 || e.Echo || e.argumentsRef != nil || e.moved || e.Opened && !e.HasEnded() || f.held.Bytes > f.Opts.HoldBytes {
+	if f.held == nil || !e.fresh || e.RowsAtFirst > 0 || e.Echo || e.argumentsRef != nil || e.moved || e.Opened && !e.HasEnded() || f.held.Bytes > f.Opts.HoldBytes {
 		return false, nil
 	}
 	content, err := e.content(&f.parser)
@@ -28,7 +28,7 @@ func (f *Tx) hold(id uuid.UUID, e *touched) (bool, error) {
 	}
 	episodes := content.Episodes()
 	f.held.Add(view, episodes)
-	e.HeldRows = 1 + uint64(len(episodes))
+	e.RowsAtFirst = 1 + uint64(len(episodes))
 	return true, nil
 }
 

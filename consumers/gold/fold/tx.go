@@ -50,10 +50,12 @@ type Tx struct {
 // NewTx begins a transaction. The caller closes it.
 func (e *Engine) NewTx() *Tx {
 	return &Tx{
-		Engine: e, Opts: &e.opts, DB: e.DB, seeker: &state.Seeker{From: e.DB}, writes: e.DB.NewBatch(), watermarks: map[uint64]*model.HighWatermark{}, Identities: map[uuid.UUID]*model.Identity{},
-		blocks: map[model.IDBlock]*model.Encoder{}, entities: map[uuid.UUID]*touched{},
-		alone: map[uuid.UUID][]byte{}, sheds: map[model.ShedKey]*model.ShedCount{}, traces: map[string]*model.TraceCount{}, lineage: newLineage(), Delta: model.NewDelta(), Histories: model.HistoryDeltas{},
-		held: e.tables.NewHolding(), Totals: e.DB.Totals, progress: e.DB.Progress, now: e.opts.Now(),
+		Engine: e, Opts: &e.opts, DB: e.DB, seeker: &state.Seeker{From: e.DB}, writes: e.DB.NewBatch(),
+		watermarks: map[uint64]*model.HighWatermark{}, Identities: map[uuid.UUID]*model.Identity{},
+		blocks: map[model.IDBlock]*model.Encoder{}, entities: map[uuid.UUID]*touched{}, alone: map[uuid.UUID][]byte{},
+		sheds: map[model.ShedKey]*model.ShedCount{}, traces: map[string]*model.TraceCount{},
+		lineage: newLineage(), Delta: model.NewDelta(), Histories: model.HistoryDeltas{}, held: e.tables.NewHolding(),
+		Totals: e.DB.Totals, progress: e.DB.Progress, now: e.opts.Now(),
 	}
 }
 
@@ -109,7 +111,11 @@ func (f *Tx) Finish() error {
 			}
 		}
 	}
-	if err := errors.Join(f.writeHeld(), f.follow(), f.writeWatermarks(), f.writeBlocks(), f.writeLineage(), f.writeMetrics(), f.writeElements(), f.writeHistories(), f.writeSheds(), f.writeTraceCounts()); err != nil {
+	err := errors.Join(
+		f.writeHeld(), f.follow(), f.writeWatermarks(), f.writeBlocks(), f.writeLineage(),
+		f.writeMetrics(), f.writeElements(), f.writeHistories(), f.writeSheds(), f.writeTraceCounts(),
+	)
+	if err != nil {
 		return err
 	}
 	return errors.Join(f.Set([]byte{model.KeyProgress}, f.progress.Encode()), f.Set([]byte{model.KeyTotals}, f.Totals.Encode()))

@@ -39,7 +39,7 @@ type EntityState struct {
 	closing                     closing  // greatest
 	answer                      closing  // greatest of those that are no transport's
 	exchange                    Stamp    // last that says how its HTTP exchange ended; the zero stamp if none
-	HeldRows                    uint64   // 1 and its episodes, if rows of it were held when it was first met: see project/held.go; 0 if not
+	RowsAtFirst                 uint64   // rows that the tables may have from the group that first brought it, episodes included: see project/held.go
 }
 
 // NewEntityState returns the state of an entity without events: the least of all.
@@ -291,7 +291,7 @@ func (e *EntityState) Encode() []byte {
 	w.closing(e.closing)
 	w.closing(e.answer)
 	w.stamp(e.exchange)
-	w.Uint(e.HeldRows)
+	w.Uint(e.RowsAtFirst)
 	return w
 }
 
@@ -306,7 +306,7 @@ func DecodeEntity(record []byte) (*EntityState, error) {
 		capabilityKind: d.register(), reason: reason{outcome(d.byte()), d.register()},
 		Opened: d.bool(), streamed: d.bool(), Solicited: d.bool(), Echo: d.bool(), Hidden: d.bool(), requests: d.Int(),
 		outcome: outcome(d.byte()), startTS: d.Int(), startCaptured: d.Int(), endTS: d.Int(),
-		request: opening{d.bool(), d.stamp()}, closing: d.closing(), answer: d.closing(), exchange: d.stamp(), HeldRows: d.Uint(),
+		request: opening{d.bool(), d.stamp()}, closing: d.closing(), answer: d.closing(), exchange: d.stamp(), RowsAtFirst: d.Uint(),
 	}
 	return e, d.End()
 }

@@ -46,8 +46,8 @@ func (w *EntityRecord) Take(slot byte, at, record []byte, text *assembly) (err e
 	case SlotSaid:
 		w.Said = string(record)
 	case SlotState:
-		if w.EntityState, err = DecodeEntity(record); err == nil && w.HeldRows > 0 {
-			w.EntityRows, w.EpisodeRows = 1, w.HeldRows-1
+		if w.EntityState, err = DecodeEntity(record); err == nil && w.RowsAtFirst > 0 {
+			w.EntityRows, w.EpisodeRows = 1, w.RowsAtFirst-1
 		}
 	case SlotEntityRows:
 		w.EntityRows, err = d.Uint(), d.End()

@@ -150,12 +150,11 @@ func (t *Tables) episodeRows(found []entityEpisodes) (fresh, known *rows) {
 }
 
 // addVectors embeds the texts of episodes, and puts the columns that this gives in the place of empty ones.
-func (t *Tables) addVectors(ctx context.Context, schema *arrow.Schema, columns []arrow.Array) error {
-	column := func(name string) *arrow.Array { return &columns[schema.FieldIndices(name)[0]] }
+func (t *Tables) addVectors(ctx context.Context, of *arrow.Schema, columns []arrow.Array) error {
+	column := func(name string) *arrow.Array { return &columns[of.FieldIndices(name)[0]] }
 	texts := (*column("text")).(*array.String)
 	vectors := newRowsOf("", arrow.NewSchema([]arrow.Field{
-		schema.Field(schema.FieldIndices("vector")[0]), schema.Field(schema.FieldIndices("model")[0]),
-		schema.Field(schema.FieldIndices("dimensions")[0]),
+		of.Field(of.FieldIndices("vector")[0]), of.Field(of.FieldIndices("model")[0]), of.Field(of.FieldIndices("dimensions")[0]),
 	}, nil))
 	defer vectors.Release()
 	vectors.Reserve(texts.Len())

@@ -26,8 +26,8 @@ func newEpisodeRows(dimensions int) *rows {
 	return newRowsOf(schema.Episodes, schema.EpisodesSchema(dimensions))
 }
 
-func newRowsOf(table string, schema *arrow.Schema) *rows {
-	return &rows{RecordBuilder: array.NewRecordBuilder(memory.DefaultAllocator, schema), table: table}
+func newRowsOf(table string, of *arrow.Schema) *rows {
+	return &rows{RecordBuilder: array.NewRecordBuilder(memory.DefaultAllocator, of), table: table}
 }
 
 func (r *rows) next() array.Builder {

@@ -146,21 +146,21 @@ func (t *TraceRows) record(late bool) (arrow.Record, error) {
 	if rows == 0 {
 		return nil, nil
 	}
-	schema := schema.ByName(schema.Traces).Schema
-	columns := make([]arrow.Array, 0, schema.NumFields())
+	traces := schema.ByName(schema.Traces).Schema
+	columns := make([]arrow.Array, 0, traces.NumFields())
 	defer func() {
 		for _, c := range columns {
 			c.Release()
 		}
 	}()
-	for _, field := range schema.Fields() {
+	for _, field := range traces.Fields() {
 		c, err := t.column(parts, field, rows)
 		if err != nil {
 			return nil, fmt.Errorf("gold: column %s of traces: %w", field.Name, err)
 		}
 		columns = append(columns, c)
 	}
-	return array.NewRecord(schema, columns, rows), nil
+	return array.NewRecord(traces, columns, rows), nil
 }
 
 func (t *TraceRows) column(parts []*TracePart, field arrow.Field, rows int64) (arrow.Array, error) {
