@@ -182,8 +182,8 @@ func OpenCopy(opts Options) (*Copy, error) {
 	return &Copy{State: st}, nil
 }
 
-// Rebase writes the whole state into the journal, and returns the sequence up to which nothing is needed any more. Nothing is
-// committed meanwhile.
+// Rebase writes the whole state into the journal, and returns the sequence up to which nothing is needed any more. Other commits come
+// in between, and one that stops halfway has changed nothing.
 func (g *Gold) Rebase() (before uint64, err error) { return g.db.Rebase() }
 
 // Forget forgets a workflow. bury is called once nothing is folded or flushed any more, with the workflow's spellings; from

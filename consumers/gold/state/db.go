@@ -218,7 +218,12 @@ func ScanAfter(from pebble.Reader, prefix, last []byte, use func(key, value []by
 	if last != nil {
 		lower = append(bytes.Clone(last), 0)
 	}
-	it, err := from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: model.PrefixEnd(prefix)})
+	return scanBetween(from, lower, model.PrefixEnd(prefix), use)
+}
+
+// scanBetween passes every key from the first bound on and before the second, nil for the end, to use.
+func scanBetween(from pebble.Reader, lower, upper []byte, use func(key, value []byte) (more bool, err error)) error {
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return Wrap("scan", err)
 	}

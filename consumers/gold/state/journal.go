@@ -1,6 +1,9 @@
 package state
 
 import (
+	"errors"
+	"slices"
+
 	"assay/consumers/gold/model"
 )
 
@@ -39,51 +42,59 @@ func (c *Copy) Apply(record []byte, seq uint64) error {
 // Close closes the state.
 func (c *Copy) Close() error { return c.State.Close() }
 
-const (
-	// rebaseBytes is about how much of the state one commit of a Rebase holds.
-	rebaseBytes = 4 << 20
-)
+// rebaseBytes is about how much of the state one commit of a Rebase holds.
+const rebaseBytes = 4 << 20
 
-// Rebase writes the whole state into the journal, and returns the sequence up to which nothing is needed any more. Nothing is
-// committed meanwhile.
+// Rebase writes the whole state into the journal, and returns the sequence up to which nothing is needed any more. Other commits
+// come in between. If it stops halfway, what it has written changes nothing: each of its commits makes one range of keys what it is.
 func (s *DB) Rebase() (before uint64, err error) {
-	s.journaling.Lock()
-	defer s.journaling.Unlock()
 	if before, err = (&Copy{s}).Seq(); err != nil {
 		return 0, err
 	}
-	writes := s.db.NewBatch()
-	defer func() { writes.Close() }()
-	if err := writes.DeleteRange([]byte{0}, []byte{0xFF}, nil); err != nil { // what a copy has that missed some commits
-		return 0, Wrap("write", err)
+	for from := []byte{0}; from != nil && err == nil; {
+		from, err = s.RebaseRange(from, rebaseBytes)
 	}
-	var last uint64
-	hand := func() error {
-		seq, err := s.journal.Append(writes.Repr())
-		if err != nil {
-			return Wrap("journal", err)
+	return before, err
+}
+
+// RebaseRange commits to the journal what the state has from a key on, about so many bytes of it, and returns the key to go on
+// with, nil at the end.
+func (s *DB) RebaseRange(from []byte, bytes int) (next []byte, err error) {
+	s.journaling.Lock()
+	defer s.journaling.Unlock()
+	var keys, values [][]byte
+	err = scanBetween(s.db, from, nil, func(k, value []byte) (bool, error) {
+		if bytes <= 0 {
+			next = append(next, k...)
+			return false, nil
 		}
-		last = seq
-		writes.Reset()
-		return nil
-	}
-	err = Scan(s.db, nil, func(k, value []byte) (bool, error) {
-		if k[0] == model.KeyJournal {
-			return true, nil
+		if k[0] != model.KeyJournal {
+			keys, values = append(keys, slices.Clone(k)), append(values, slices.Clone(value))
+			bytes -= len(k) + len(value)
 		}
-		if err := writes.Set(k, value, nil); err != nil {
-			return false, Wrap("write", err)
-		}
-		if writes.Len() < rebaseBytes {
-			return true, nil
-		}
-		return true, hand()
+		return true, nil
 	})
-	if err == nil {
-		err = hand()
+	if err != nil {
+		return nil, err
+	}
+	end := next
+	if end == nil {
+		end = []byte{0xFF}
+	}
+	writes := s.db.NewBatch()
+	defer writes.Close()
+	err = writes.DeleteRange(from, end, nil) // of what a copy has that missed some commits
+	for i, k := range keys {
+		err = errors.Join(err, writes.Set(k, values[i], nil))
 	}
 	if err != nil {
-		return 0, err
+		return nil, Wrap("write", err)
 	}
-	return before, commitCopy(writes, last)
+	seq, err := s.journal.Append(writes.Repr())
+	if err != nil {
+		return nil, Wrap("journal", err)
+	}
+	moved := s.db.NewBatch()
+	defer moved.Close()
+	return next, commitCopy(moved, seq)
 }
