@@ -284,12 +284,15 @@ func pipelineOptions(settings config.Config, logger *slog.Logger, opts app.Optio
 }
 
 // fenceStore implements app.Options.FenceStore.
-func fenceStore(ctx context.Context, store app.Store, partition int, epoch uint64) (schema.Store, error) {
+func fenceStore(ctx context.Context, store app.Store, partition int, epoch uint64) (app.Store, error) {
 	s, ok := store.(*sovereign.Store)
 	if !ok {
 		return nil, fmt.Errorf("a %T has no fence", store)
 	}
 	epochs := sovereign.Epochs{sovereign.Partition(partition): epoch}
+	if partition == app.Leading {
+		epochs[sovereign.Upkeep] = epoch
+	}
 	if err := s.Claim(ctx, epochs); err != nil {
 		return nil, err
 	}

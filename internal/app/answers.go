@@ -186,7 +186,7 @@ func header(m streams.Message, name string) uint64 {
 // Gauges implements metrics.Source.
 func (p *Pipeline) Gauges(ctx context.Context) (metrics.Gauges, error) {
 	lag, err := p.log.SilverLag(ctx)
-	status := p.promotion.Status()
+	status := p.publisherNow().Status()
 	return metrics.Gauges{
 		SilverLag: lag, ShedThreshold: p.shed(), EmbeddingsWaiting: p.vectors.Waiting(), PromotionOldestAge: status.OldestAge,
 		PromotionAttempts: status.Attempts, PromotionFailures: status.Failures, PromotionBreaker: status.Breaker,
@@ -215,7 +215,7 @@ func (p *Pipeline) partition(n int) partition {
 	if p.joins() && !p.gold.Has(n) {
 		return there{p, n}
 	}
-	return here{p.gold, n}
+	return here{p, n}
 }
 
 // totals are the counts of all partitions; those of a worker that does not answer are left out.

@@ -62,7 +62,7 @@ type Options struct {
 	ReplaceStore func(ctx context.Context, root, from string) error
 	// FenceStore takes a partition over in the store, and returns the store as its owner writes to it in that epoch; Fenced tells of
 	// an error that it means that another one has taken it over since. A fleet needs both.
-	FenceStore func(ctx context.Context, store Store, partition int, epoch uint64) (schema.Store, error)
+	FenceStore func(ctx context.Context, store Store, partition int, epoch uint64) (Store, error)
 	Fenced     func(err error) bool
 	// Version of the program, for the other workers of a fleet.
 	Version string
@@ -98,11 +98,13 @@ type Pipeline struct {
 		events uint64
 	}
 	gold      *gold.Partitions
-	fleet     *fleet.Fleet       // nil without, and for those who come to read
-	edge      string             // name by which a hub knows this log, "" where it is not forwarded
-	forwarder *edge.Forwarder    // nil without a hub, and for those who come to read
-	refused   atomic.Uint64      // writes, because another worker had taken over
-	registry  promotion.Registry // nil if none is configured
+	fleet     *fleet.Fleet                        // nil without, and for those who come to read
+	edge      string                              // name by which a hub knows this log, "" where it is not forwarded
+	forwarder *edge.Forwarder                     // nil without a hub, and for those who come to read
+	refused   atomic.Uint64                       // writes, because another worker had taken over
+	upkeeps   atomic.Pointer[Store]               // in a fleet, while this worker leads: the store under its epoch
+	publishes atomic.Pointer[promotion.Publisher] // likewise
+	registry  promotion.Registry                  // nil if none is configured
 	promotion *promotion.Publisher
 	silver    *silver.Silver
 	refining  silver.Options
@@ -144,7 +146,7 @@ func (p *Pipeline) View() query.View { return p.view }
 // openView is called again when the stored vectors have come to fit the embedder.
 func (p *Pipeline) openView() {
 	p.view = &query.Local{
-		Store: p.store, States: states{p}, Operations: operations{p}, Publications: publications{p.promotion}, Histories: histories{p}, Log: evidence{p},
+		Store: tables{p.store, p.contact}, States: states{p}, Operations: operations{p}, Publications: publications{p.promotion}, Histories: histories{p}, Log: evidence{p},
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		p.view.Embedder = p.embedder

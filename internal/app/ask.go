@@ -5,19 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 
 	"assay/consumers/gold"
+	"assay/internal/fleet"
 	"assay/internal/ops/erase"
 	"assay/internal/query"
 	"assay/streams"
 )
 
-// Whoever serves asks the owners of partitions what the tables do not tell: on assay.ask.<p>, one JSON object for another.
+// Whoever serves asks the owners of partitions what the tables do not tell: on assay.ask.<p>.<epoch>, one JSON object for another.
 
 const (
 	// askWithin is how long an owner may take to answer, and flushWithin to write its tables or to forget.
@@ -29,7 +29,8 @@ const (
 	askedAtOnce = 8
 )
 
-func askSubject(n int) string { return "assay.ask." + strconv.Itoa(n) }
+// askSubject is where the owner of a partition is asked in its epoch: nobody hears what is meant for the next one.
+func askSubject(n int, epoch uint64) string { return fmt.Sprintf("assay.ask.%d.%d", n, epoch) }
 
 // question is what an owner is asked.
 type question struct {
@@ -58,12 +59,15 @@ const (
 	askSpellings     = "spellings"
 	askForget        = "forget"
 	askCompact       = "compact"
+	askPublishing    = "publishing"
+	askBuried        = "buried"
 )
 
 // reply is what an owner answers.
 type reply struct {
 	Error      string `json:"error,omitempty"`
 	BadRequest bool   `json:"bad_request,omitempty"` // the question is at fault
+	Elsewhere  bool   `json:"elsewhere,omitempty"`   // another worker has the partition, or this one cannot be sure of it
 
 	Entities  []told                 `json:"entities,omitempty"`
 	Workflow  *query.WorkflowSummary `json:"workflow,omitempty"`
@@ -99,10 +103,12 @@ func (r *reply) entities() []query.Entity {
 	return all
 }
 
-// answer answers questions about a partition, as long as it is owned here, until close is called.
-func (p *Pipeline) answer(ctx context.Context, n int) (stop func() error, err error) {
+// answer answers what is asked on a subject until stop is called.
+func (p *Pipeline) answer(
+	ctx context.Context, subject string, use func(context.Context, *question, *reply) error,
+) (stop func() error, err error) {
 	places := make(chan struct{}, askedAtOnce)
-	sub, err := p.conn.Subscribe(askSubject(n), func(msg *nats.Msg) {
+	sub, err := p.conn.Subscribe(subject, func(msg *nats.Msg) {
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
@@ -114,22 +120,25 @@ func (p *Pipeline) answer(ctx context.Context, n int) (stop func() error, err er
 			answered := reply{}
 			err := json.Unmarshal(msg.Data, &asked)
 			if err == nil {
-				err = p.reply(ctx, n, &asked, &answered)
+				err = p.contact()
+			}
+			if err == nil {
+				err = use(ctx, &asked, &answered)
 			}
 			if err != nil {
-				answered = reply{Error: err.Error(), BadRequest: errors.Is(err, query.ErrRequest)}
+				answered = reply{Error: err.Error(), BadRequest: errors.Is(err, query.ErrRequest), Elsewhere: elsewhere(err)}
 			}
 			body, err := json.Marshal(&answered)
 			if err == nil {
 				err = msg.Respond(body)
 			}
 			if err != nil {
-				p.opts.Logger.Warn("a question of another worker is not answered", "partition", n, "error", err)
+				p.opts.Logger.Warn("a question of another worker is not answered", "subject", subject, "error", err)
 			}
 		}()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("answer for partition %d: %w", n, err)
+		return nil, fmt.Errorf("answer on %s: %w", subject, err)
 	}
 	return func() error {
 		err := sub.Unsubscribe()
@@ -140,9 +149,14 @@ func (p *Pipeline) answer(ctx context.Context, n int) (stop func() error, err er
 	}, nil
 }
 
+// elsewhere tells whether an error means that whoever was asked is not, or not sure to be, the owner any more.
+func elsewhere(err error) bool {
+	return errors.Is(err, errElsewhere) || errors.Is(err, query.ErrUnanswered)
+}
+
 // reply answers one question.
 func (p *Pipeline) reply(ctx context.Context, n int, q *question, r *reply) (err error) {
-	h := here{p.gold, n}
+	h := here{p, n}
 	var entities []query.Entity
 	switch q.Ask {
 	case askUnsettled:
@@ -174,6 +188,12 @@ func (p *Pipeline) reply(ctx context.Context, n int, q *question, r *reply) (err
 		err = h.ask(func(g *gold.Gold) error { return p.forgetHere(ctx, g, q.Tombstone, &r.Forgotten) })
 	case askCompact:
 		err = h.ask(func(g *gold.Gold) error { return errors.Join(g.Compact(ctx), p.rebase(ctx, n, g)) })
+	case askPublishing:
+		if publisher := p.publishes.Load(); publisher != nil {
+			r.Some, err = publisher.Busy(ctx)
+		} else {
+			err = errElsewhere
+		}
 	default:
 		err = fmt.Errorf("%w: nothing is known of %q: do all workers have the same version?", query.ErrRequest, q.Ask)
 	}
@@ -206,8 +226,8 @@ type there struct {
 
 var _ partition = there{}
 
-// ask asks the owner. While a partition has none, as when it is being taken over, it asks again.
-func (t there) ask(ctx context.Context, within time.Duration, q question) (r *reply, err error) {
+// ask asks the owner. While a partition has none, as when it is being taken over, it asks again, and where it moves it asks the next one.
+func (t there) ask(ctx context.Context, within time.Duration, q question) (*reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	body, err := json.Marshal(&q)
@@ -215,34 +235,68 @@ func (t there) ask(ctx context.Context, within time.Duration, q question) (r *re
 		return nil, err
 	}
 	for {
-		msg, err := t.pipeline.conn.RequestWithContext(ctx, askSubject(t.n), body)
+		owner, err := t.pipeline.ownerOf(ctx, t.n)
 		if err == nil {
-			r = &reply{}
-			err = json.Unmarshal(msg.Data, r)
+			err = t.pipeline.contact()
+		}
+		var r *reply
+		if err == nil && owner.Name != "" {
+			r, err = t.askOwner(ctx, owner, body)
 		}
 		switch {
-		case err == nil && r.BadRequest:
+		case r != nil && r.BadRequest:
 			return nil, fmt.Errorf("%w: %s", query.ErrRequest, r.Error)
-		case err == nil && r.Error != errElsewhere.Error() && r.Error != "":
+		case r != nil && r.Error != "" && !r.Elsewhere:
 			return nil, fmt.Errorf("partition %d: %s", t.n, r.Error)
-		case err == nil && r.Error == "":
+		case r != nil && r.Error == "":
 			return r, nil
-		case err != nil && !errors.Is(err, nats.ErrNoResponders) || ctx.Err() != nil:
-			return nil, t.unanswered(err)
+		case ctx.Err() != nil:
+			return nil, t.unanswered(errors.Join(err, context.Cause(ctx)))
 		}
 		select {
 		case <-time.After(askAgain):
 		case <-ctx.Done():
-			return nil, t.unanswered(context.Cause(ctx))
+			return nil, t.unanswered(errors.Join(err, context.Cause(ctx)))
 		}
 	}
+}
+
+// askOwner asks who owns the partition in an epoch, as long as it does.
+func (t there) askOwner(ctx context.Context, owner fleet.Owner, body []byte) (*reply, error) {
+	ctx, moved := context.WithCancel(ctx)
+	defer moved()
+	go func() {
+		tick := time.NewTicker(askAgain)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if now, err := t.pipeline.ownerOf(ctx, t.n); err == nil && now != owner {
+				moved()
+			}
+		}
+	}()
+	return t.pipeline.request(ctx, askSubject(t.n, owner.Epoch), body)
+}
+
+// request asks on a subject, where somebody has to listen.
+func (p *Pipeline) request(ctx context.Context, subject string, body []byte) (*reply, error) {
+	msg, err := p.conn.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{}
+	return r, json.Unmarshal(msg.Data, r)
 }
 
 // unanswered names who did not answer.
 func (t there) unanswered(err error) error {
 	owner := "nobody"
-	if f := t.pipeline.fleet; f != nil && f.OwnerOf(t.n) != "" {
-		owner = f.OwnerOf(t.n)
+	if now, err := t.pipeline.ownerOf(context.Background(), t.n); err == nil && now.Name != "" {
+		owner = now.Name
 	}
 	return fmt.Errorf("%w: partition %d is owned by %s, which does not answer; `assay fleet` shows who lives: %w", query.ErrUnanswered, t.n, owner, err)
 }

@@ -2,16 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
 	"assay/internal/ops/audit"
-	"assay/internal/query"
 )
-
-// aloneWithin is how long an audit waits for another one, which may be ending because its client went away.
-const aloneWithin = 10 * time.Second
 
 // yieldTimes bounds how long an audit leaves the machine to processing that lags: so many times what its last part took.
 const yieldTimes = 3
@@ -35,22 +33,13 @@ func (p *Pipeline) Audit(ctx context.Context, workflow string, listMax int, prog
 	options.Workflow, options.ListMax, options.Progress = workflow, listMax, progress
 	options.Stamp = fmt.Sprintf("%s %q %d", options.Stamp, workflow, listMax)
 	report, err := audit.Run(ctx, options)
+	if errors.Is(err, errWentOn) { // what was read of the tables is of no use
+		err = errors.Join(err, os.RemoveAll(options.Dir))
+	}
 	if report != nil {
 		report.Stale = p.stale
 	}
 	return report, err
-}
-
-// alone keeps audits, and what would change rows behind an audit's back, apart: it returns when no other is under way.
-func (p *Pipeline) alone(ctx context.Context) (release func(), err error) {
-	select {
-	case p.auditing <- struct{}{}:
-		return func() { <-p.auditing }, nil
-	case <-time.After(aloneWithin):
-		return nil, fmt.Errorf("%w: an audit is under way; try again when it is done", query.ErrConflict)
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }
 
 func (p *Pipeline) auditOptions(ctx context.Context) (options audit.Options, err error) {

@@ -81,5 +81,8 @@ func (p *Pipeline) fitVectors(ctx context.Context) error {
 
 // ensureVectorIndex builds the index of vectors where it is missing or of another model.
 func (p *Pipeline) ensureVectorIndex(ctx context.Context) error {
-	return p.store.EnsureVectorIndex(ctx, p.embedder.Model())
+	if !p.leads() {
+		return nil
+	}
+	return p.upkeepStore().EnsureVectorIndex(ctx, p.embedder.Model())
 }

@@ -2,9 +2,20 @@ package app
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"assay/consumers/gold"
+	"assay/internal/fleet"
 	"assay/internal/ops/erase"
+	"assay/internal/query"
+	"assay/streams"
 )
 
 // everywhere is what was folded in all partitions of a fleet, whoever owns them.
@@ -33,6 +44,9 @@ func (e everywhere) Forget(
 		return nil, err
 	}
 	t, err := e.pipeline.log.Tombstone(ctx, workflow)
+	if err == nil {
+		err = e.pipeline.tellAll(ctx, t)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -55,4 +69,69 @@ func (e everywhere) FlushAll(ctx context.Context) error {
 // Compact implements erase.Gold.
 func (e everywhere) Compact(ctx context.Context) error {
 	return e.pipeline.allPartitions(ctx, question{Ask: askCompact}, func(int, *reply) {})
+}
+
+// workerSubject is where a worker is asked as such, whatever it owns.
+func workerSubject(instance string) string { return "assay.worker." + instance }
+
+// tellWithin is how long a worker may take to confirm that it knows what is forgotten.
+const tellWithin = 10 * time.Second
+
+// tellAll has all living workers confirm that they know of a tombstone and see the tables as they are now. The error names one that
+// lives and does not.
+func (p *Pipeline) tellAll(ctx context.Context, t *streams.Tombstone) error {
+	if p.fleet == nil {
+		return nil
+	}
+	body, err := json.Marshal(question{Ask: askBuried, Tombstone: t})
+	if err != nil {
+		return err
+	}
+	group, asking := errgroup.WithContext(ctx)
+	for _, m := range p.fleet.Status().Members {
+		if m.Alive {
+			group.Go(func() error { return p.tell(asking, m, body) })
+		}
+	}
+	return group.Wait()
+}
+
+// tell tries until a worker has confirmed, is dead, or has had time enough.
+func (p *Pipeline) tell(ctx context.Context, m fleet.MemberStatus, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+	defer cancel()
+	for {
+		r, err := p.request(ctx, workerSubject(m.Instance), body)
+		if err == nil && r.Error != "" {
+			err = errors.New(r.Error)
+		}
+		if err == nil || !p.fleet.Lives(m.Instance) {
+			return nil
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: worker %s lives and has not confirmed what is forgotten; try again: %w", query.ErrUnanswered, m.Name, err)
+		}
+	}
+}
+
+// hearForgotten answers for this worker as such.
+func (p *Pipeline) hearForgotten(ctx context.Context) error {
+	if p.fleet == nil {
+		return nil
+	}
+	stop, err := p.answer(ctx, workerSubject(p.fleet.Self().Instance), func(ctx context.Context, q *question, _ *reply) error {
+		if q.Ask != askBuried || q.Tombstone == nil {
+			return fmt.Errorf("%w: nothing is known of %q: do all workers have the same version?", query.ErrRequest, q.Ask)
+		}
+		p.log.Forgotten().Add(*q.Tombstone)
+		// What an audit that was interrupted has computed is no longer so. None is under way while a workflow is being forgotten.
+		return errors.Join(os.RemoveAll(filepath.Join(p.opts.Config.Data, auditDir)), p.store.Refresh(ctx))
+	})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return stop()
 }

@@ -45,7 +45,10 @@ func (p *Pipeline) Forget(ctx context.Context, workflow string, opts query.Forge
 		return nil, fmt.Errorf("%w: workflow %q", query.ErrNotFound, workflow)
 	case errors.Is(err, erase.ErrPending), errors.Is(err, erase.ErrBusy):
 		return nil, fmt.Errorf("%w: %w", query.ErrConflict, err)
-	case err != nil:
+	case err == nil:
+		err = p.tellAll(ctx, &report.Tombstone) // whose old rows are gone from the tables now
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &query.Forgetting{
@@ -165,7 +168,7 @@ func (p *Pipeline) afterForgetting(part func(context.Context) error) func(contex
 // endForgetting ends what was interrupted. If that fails, the tombstone still keeps what is forgotten from coming back, and the
 // next start tries again.
 func (p *Pipeline) endForgetting(ctx context.Context) error {
-	if p.joins() { // another worker may be at it
+	if p.joins() { // there whoever leads does so
 		return nil
 	}
 	options, err := p.forgetOptions(ctx)

@@ -59,7 +59,7 @@ func (p *Pipeline) busy(ctx context.Context) (bool, error) {
 	if busy, err := p.anyBusy(ctx, p.layers()...); busy || err != nil {
 		return busy, err
 	}
-	if busy, err := p.promotion.Busy(ctx); busy || err != nil {
+	if busy, err := p.publishing(ctx); busy || err != nil {
 		return busy, err
 	}
 	if p.fleet != nil && !p.fleet.Settled() {

@@ -38,15 +38,18 @@ var errElsewhere = errors.New("the partition is folded elsewhere")
 
 // here is a partition of this process.
 type here struct {
-	partitions *gold.Partitions
-	n          int
+	pipeline *Pipeline
+	n        int
 }
 
 var _ partition = here{}
 
 // ask has a question answered while the partition stays open.
 func (h here) ask(question func(*gold.Gold) error) error {
-	g, done := h.partitions.Use(h.n)
+	if err := h.pipeline.contact(); err != nil {
+		return err
+	}
+	g, done := h.pipeline.gold.Use(h.n)
 	defer done()
 	if g == nil {
 		return errElsewhere

@@ -16,6 +16,7 @@ import (
 	"assay/consumers/silver"
 	"assay/internal/ops/rebuild"
 	"assay/internal/query"
+	"assay/sovereign/schema"
 )
 
 // openPromotion prepares publishing, without a registry if none is configured: promotions then wait.
@@ -30,19 +31,46 @@ func (p *Pipeline) openPromotion(ctx context.Context) error {
 		}
 		p.registry = registry
 	}
+	var err error
+	p.promotion, err = p.newPublisher(ctx, p.store)
+	return err
+}
+
+// newPublisher returns a publisher that writes rows to a store.
+func (p *Pipeline) newPublisher(ctx context.Context, rows schema.Store) (*promotion.Publisher, error) {
 	consumer, err := p.log.PromotionConsumer(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	instance, err := p.instance()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.promotion, err = promotion.New(promotion.Options{
-		Stream: consumer, KV: p.log.Publications(), CreateAll: p.log.CreatePublications, Store: p.store, Registry: p.registry,
+	c := p.opts.Config.Registry
+	return promotion.New(promotion.Options{
+		Stream: consumer, KV: p.log.Publications(), CreateAll: p.log.CreatePublications, Store: rows, Registry: p.registry,
 		Dead: p.buryPromotion, Instance: instance, Concurrency: c.Concurrency, Timeout: c.Timeout, Logger: p.opts.Logger,
 	})
-	return err
+}
+
+// publisherNow is the publisher that runs here, or one that could.
+func (p *Pipeline) publisherNow() *promotion.Publisher {
+	if runs := p.publishes.Load(); runs != nil {
+		return runs
+	}
+	return p.promotion
+}
+
+// publishing tells whether whoever publishes has something that could be done now.
+func (p *Pipeline) publishing(ctx context.Context) (bool, error) {
+	if !p.joins() {
+		return p.promotion.Busy(ctx)
+	}
+	r, err := there{p, Leading}.ask(ctx, askWithin, question{Ask: askPublishing})
+	if err != nil {
+		return true, err
+	}
+	return r.Some, nil
 }
 
 // registryTokenEnv holds the registry's bearer token where no file does.
@@ -114,7 +142,7 @@ func (p *Pipeline) trouble(ctx context.Context) error {
 // oldestAge is how long the pending promotion that waits longest has waited, 0 if none does.
 func (p *Pipeline) oldestAge(ctx context.Context) (time.Duration, error) {
 	if p.stop != nil { // running
-		return p.promotion.Status().OldestAge, nil
+		return p.publisherNow().Status().OldestAge, nil
 	}
 	oldest, err := p.promotion.Oldest(ctx)
 	if err != nil || oldest.IsZero() {

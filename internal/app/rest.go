@@ -23,21 +23,18 @@ const restWithin = 30 * time.Second
 // atRest runs do at a moment at which the tables are what the log says up to a sequence. Where the pipeline runs, Silver takes
 // no more frames until all that it took is in the tables; meanwhile the log takes in what comes.
 func (p *Pipeline) atRest(ctx context.Context, do func(audit.Rest) error) error {
-	if p.stop == nil {
+	switch {
+	case p.stop == nil:
 		return p.atRestStopped(ctx, do)
+	case p.joins():
+		return p.atRestInFleet(ctx, do)
 	}
 	resting, cancel := context.WithTimeout(ctx, restWithin)
 	defer cancel()
-	js := p.log.JetStream()
-	if _, err := js.PauseConsumer(resting, streams.StreamBronze, streams.ConsumerSilver, time.Now().Add(restWithin)); err != nil {
-		return fmt.Errorf("pause Silver: %w", err)
+	if err := p.pauseSilver(resting); err != nil {
+		return err
 	}
-	resume := func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restWithin)
-		defer cancel()
-		// If that fails, the server does so by itself when the time is over.
-		_, _ = js.ResumeConsumer(ctx, streams.StreamBronze, streams.ConsumerSilver)
-	}
+	resume := func() { p.resumeSilver(ctx) }
 	defer resume()
 	upTo, err := p.drain(resting)
 	var totals gold.Totals
@@ -45,41 +42,34 @@ func (p *Pipeline) atRest(ctx context.Context, do func(audit.Rest) error) error 
 		totals, err = p.flushAll(resting)
 	}
 	if err != nil {
-		if resting.Err() != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w, and do not catch up within %v: see the server's log: %w", ErrBehind, restWithin, err)
-		}
-		return err
-	}
-	if p.joins() { // nothing comes that others could write
-		if err := p.store.Refresh(ctx); err != nil {
-			return err
-		}
-		return p.keepPaused(ctx, func() error {
-			return do(audit.Rest{UpTo: upTo, Totals: &totals, Resume: func() {}})
-		})
+		return behind(ctx, resting, err)
 	}
 	return p.gold.BetweenFlushes(func() error {
 		return do(audit.Rest{UpTo: upTo, Totals: &totals, Resume: resume})
 	})
 }
 
-// keepPaused runs do while Silver stays paused.
-func (p *Pipeline) keepPaused(ctx context.Context, do func() error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	tick := time.NewTicker(restWithin / 3)
-	defer tick.Stop()
-	go func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C: // where it fails the pause ends by itself, and what is compared differs
-				_, _ = p.log.JetStream().PauseConsumer(ctx, streams.StreamBronze, streams.ConsumerSilver, time.Now().Add(restWithin))
-			}
-		}
-	}()
-	return do()
+// behind tells that processing does not get to where an audit could begin, if that is why a context has ended.
+func behind(ctx, resting context.Context, err error) error {
+	if resting.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w, and do not catch up in time: see the server's log: %w", ErrBehind, err)
+	}
+	return err
+}
+
+func (p *Pipeline) pauseSilver(ctx context.Context) error {
+	_, err := p.log.JetStream().PauseConsumer(ctx, streams.StreamBronze, streams.ConsumerSilver, time.Now().Add(restWithin))
+	if err != nil {
+		return fmt.Errorf("pause Silver: %w", err)
+	}
+	return nil
+}
+
+// resumeSilver ends the pause. If that fails, the server does so by itself when the time is over.
+func (p *Pipeline) resumeSilver(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restWithin)
+	defer cancel()
+	_, _ = p.log.JetStream().ResumeConsumer(ctx, streams.StreamBronze, streams.ConsumerSilver)
 }
 
 // drain waits until all that Silver took is in the tables, and returns the last sequence of it.

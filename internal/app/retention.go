@@ -29,7 +29,7 @@ func (p *Pipeline) retain(ctx context.Context) error {
 	}
 	defer release()
 	keeper := retention.Keeper{
-		Store: p.store, State: p.log.State(), Exclusive: p.gold.BetweenFlushes, Now: time.Now,
+		Store: p.upkeepStore(), State: p.log.State(), Exclusive: p.gold.BetweenFlushes, Now: time.Now,
 		Limits: map[string]retention.Limits{
 			schema.Traces: retention.Limits(c.Traces), schema.Entities: retention.Limits(c.Entities),
 			schema.Episodes: retention.Limits(c.Episodes), schema.CapabilityMetrics: retention.Limits(c.Metrics),

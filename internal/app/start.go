@@ -39,7 +39,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	if err := p.fitVectors(ctx); err != nil {
 		return err
 	}
-	release, err := p.alone(ctx)
+	release, err := p.aloneHere(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,9 +53,10 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	for name, part := range map[string]func(context.Context) error{
 		"silver":     p.inRole(config.RoleRefine, func(ctx context.Context) error { return p.silver.Run(ctx, silver) }),
 		"gold":       p.afterForgetting(p.fold),
-		"promotion":  p.inRole(config.RoleFold, p.afterForgetting(p.promotion.Run)),
+		"promotion":  p.afterForgetting(p.publish),
 		"forgetting": p.resumeForgetting(release),
 		"tombstones": p.watchForgotten,
+		"forgotten":  p.hearForgotten,
 		"refresh":    p.refresh,
 		"vectors":    p.vectors.Run,
 		"upkeep":     p.upkeep,
@@ -92,6 +93,14 @@ func (p *Pipeline) fold(ctx context.Context) error {
 		return p.fleet.Run(ctx)
 	}
 	return p.gold.Run(ctx, p.log.GoldConsumer)
+}
+
+// publish publishes promotions. In a fleet whoever leads does.
+func (p *Pipeline) publish(ctx context.Context) error {
+	if p.joins() {
+		return nil
+	}
+	return p.promotion.Run(ctx)
 }
 
 // watchForgotten notes what other workers forget.
@@ -185,11 +194,11 @@ func (p *Pipeline) extendIndexes(ctx context.Context, burst bool) error {
 	p.extended.Store(p.gold.Totals().Traces)
 	var err error
 	if !burst {
-		err = p.store.EnsureIndexes(ctx)
+		err = p.upkeepStore().EnsureIndexes(ctx)
 	}
 	err = errors.Join(err, p.ensureVectorIndex(ctx))
 	for _, table := range []string{schema.Episodes, schema.Entities, schema.Traces, schema.Promotions} {
-		err = errors.Join(err, p.store.ExtendIndexes(ctx, table, burst))
+		err = errors.Join(err, p.upkeepStore().ExtendIndexes(ctx, table, burst))
 	}
 	return err
 }
@@ -207,9 +216,9 @@ func (p *Pipeline) Maintain(ctx context.Context) error {
 	if !p.leads() {
 		return nil
 	}
-	err := errors.Join(p.retain(ctx), p.store.EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
+	err := errors.Join(p.retain(ctx), p.upkeepStore().EnsureIndexes(ctx), p.ensureVectorIndex(ctx))
 	for _, t := range schema.All {
-		err = errors.Join(err, p.store.Optimise(ctx, t.Name))
+		err = errors.Join(err, p.upkeepStore().Optimise(ctx, t.Name))
 	}
 	return err
 }

@@ -7,17 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync/atomic"
 	"time"
 
-	"github.com/apache/arrow/go/v17/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"assay/consumers/gold"
 	"assay/internal/config"
 	"assay/internal/fleet"
-	"assay/internal/query"
-	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -47,7 +43,7 @@ func (p *Pipeline) openFleet(context.Context) error {
 	options.Self = fleet.Member{
 		Name: name, URL: p.opts.Config.HTTP.Listen, Version: p.opts.Version, Folds: p.opts.Config.Fleet.Has(config.RoleFold),
 	}
-	options.Own, options.Follow = p.own, p.follow
+	options.Own, options.Follow, options.Woken = p.own, p.follow, p.woken
 	p.fleet = fleet.New(options)
 	return nil
 }
@@ -73,19 +69,24 @@ func (p *Pipeline) statesDir() string {
 	return filepath.Join(p.opts.Config.Data, stateDir, "fleet-"+strconv.FormatInt(p.log.JournalBegan().UnixNano(), 36))
 }
 
-// own owns a partition under an epoch until ctx ends.
-func (p *Pipeline) own(ctx context.Context, n int, epoch uint64) (err error) {
+// own owns a partition under an epoch until ctx ends, or until a write is refused because another worker has taken it over.
+func (p *Pipeline) own(ctx context.Context, n int, epoch uint64, current func()) (err error) {
+	ctx, lose := context.WithCancel(ctx)
+	defer lose()
 	journal, err := p.takeState(ctx, n, epoch)
 	if err != nil {
 		return err
 	}
-	store, err := p.opts.FenceStore(ctx, p.store, n, epoch)
+	fenced, err := p.opts.FenceStore(ctx, p.store, n, epoch)
 	if err != nil {
 		return err
 	}
-	g, err := p.gold.Open(ctx, n, func(o *gold.Options) {
-		o.Journal, o.Store = journal, &fencedStore{store, p.opts.Fenced, &p.refused}
-	})
+	refused := func() {
+		p.refused.Add(1)
+		lose()
+	}
+	store := &fencedStore{fenced, p.opts.Fenced, refused}
+	g, err := p.gold.Open(ctx, n, func(o *gold.Options) { o.Journal, o.Store = &fencedJournal{journal, refused}, store })
 	if err != nil {
 		return err
 	}
@@ -96,14 +97,17 @@ func (p *Pipeline) own(ctx context.Context, n int, epoch uint64) (err error) {
 	}
 	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAnswering()
-	stop, err := p.answer(answering, n)
+	stop, err := p.answer(answering, askSubject(n, epoch), func(ctx context.Context, q *question, r *reply) error { return p.reply(ctx, n, q, r) })
 	if err != nil {
 		return err
 	}
-	p.opts.Logger.Info("a partition is owned", "partition", n, "epoch", epoch, "events", g.Totals().Events)
+	current()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.Run(running, consumer) })
 	group.Go(func() error { return p.rebaseRegularly(running, n, g, journal) })
+	if n == Leading {
+		group.Go(func() error { return p.lead(running, fenced, store) })
+	}
 	err = group.Wait()
 	stopAnswering()
 	return errors.Join(err, stop())
@@ -168,12 +172,25 @@ func openCopy(options gold.Options) (*gold.Copy, uint64, error) {
 }
 
 // follow keeps a copy of a partition's state until ctx ends.
-func (p *Pipeline) follow(ctx context.Context, n int) error {
+func (p *Pipeline) follow(ctx context.Context, n int, current func()) error {
+	end, _, err := p.log.JournalEnd(ctx, n)
+	if err != nil {
+		return err
+	}
 	c, seq, err := p.openCopy(ctx, n)
 	if err != nil {
 		return err
 	}
-	err = p.log.ReadJournal(ctx, n, seq, 0, true, c.Apply)
+	if seq >= end {
+		current()
+	}
+	err = p.log.ReadJournal(ctx, n, seq, 0, true, func(commit []byte, at uint64) error {
+		err := c.Apply(commit, at)
+		if err == nil && at >= end {
+			current()
+		}
+		return err
+	})
 	if ctx.Err() != nil {
 		err = nil
 	}
@@ -209,120 +226,4 @@ func (p *Pipeline) rebase(ctx context.Context, n int, g *gold.Gold) error {
 		return err
 	}
 	return p.log.PurgeJournal(ctx, n, before)
-}
-
-// leads tells whether this process does what one worker does for all: it owns the first partition, or there is no fleet.
-func (p *Pipeline) leads() bool { return !p.joins() || p.gold.Has(0) }
-
-// allPartitions has the owner of each partition do something that takes long, and passes their replies to use.
-func (p *Pipeline) allPartitions(ctx context.Context, q question, use func(n int, r *reply)) error {
-	group, asking := errgroup.WithContext(ctx)
-	replies := make([]*reply, p.gold.Count())
-	unowned, err := p.unowned(ctx)
-	if err != nil {
-		return err
-	}
-	for n := range replies {
-		if unowned[n] {
-			continue
-		}
-		group.Go(func() (err error) {
-			replies[n], err = there{p, n}.ask(asking, flushWithin, q)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for n, r := range replies {
-		if r != nil {
-			use(n, r)
-		}
-	}
-	return nil
-}
-
-// unowned tells, to who comes to read, which partitions nobody owns: their tables were written wholly when they were given back.
-func (p *Pipeline) unowned(ctx context.Context) (map[int]bool, error) {
-	if p.fleet != nil {
-		return nil, nil
-	}
-	s, err := fleet.Read(ctx, p.log.Members(), p.log.Owners(), p.log.Partitions())
-	unowned := map[int]bool{}
-	for _, part := range s.Partitions {
-		unowned[part.Partition] = part.Owner == ""
-	}
-	return unowned, err
-}
-
-// flushAll has the tables written wholly, by whoever owns their partitions, and returns what is counted in all of them.
-func (p *Pipeline) flushAll(ctx context.Context) (totals gold.Totals, err error) {
-	if !p.joins() {
-		err := p.gold.FlushAll(ctx)
-		return p.gold.Totals(), err
-	}
-	if err := p.allPartitions(ctx, question{Ask: askFlush}, func(int, *reply) {}); err != nil {
-		return totals, err
-	}
-	err = p.allPartitions(ctx, question{Ask: askTotals}, func(_ int, r *reply) { totals.Add(r.Totals) })
-	return totals, err
-}
-
-// FleetStatus tells who works on the log, and how far each partition is behind.
-func (p *Pipeline) FleetStatus(ctx context.Context) (*fleet.Status, error) {
-	if !p.joins() {
-		return nil, fmt.Errorf("%w: this is no fleet", query.ErrNotFound)
-	}
-	var s fleet.Status
-	var err error
-	if p.fleet != nil {
-		s = p.fleet.Status()
-	} else if s, err = fleet.Read(ctx, p.log.Members(), p.log.Owners(), p.log.Partitions()); err != nil {
-		return nil, err
-	}
-	for n := range s.Partitions {
-		lag, err := p.log.GoldLag(ctx, n)
-		if err != nil && !streams.ConsumerGone(err) { // it has none until somebody owns it
-			return nil, err
-		}
-		s.Partitions[n].Lag = lag
-	}
-	return &s, nil
-}
-
-// FleetStats count what this worker has done in the fleet, and how often it was refused a write. There is none without a fleet.
-func (p *Pipeline) FleetStats() (stats fleet.Stats, refused uint64, ok bool) {
-	if p.fleet == nil {
-		return stats, 0, false
-	}
-	return p.fleet.Stats(), p.refused.Load(), true
-}
-
-// fencedStore counts the writes that are refused because another worker has taken over.
-type fencedStore struct {
-	schema.Store
-	fenced  func(error) bool
-	refused *atomic.Uint64
-}
-
-func (s *fencedStore) count(err error) error {
-	if err != nil && s.fenced(err) {
-		s.refused.Add(1)
-	}
-	return err
-}
-
-// Append implements schema.Store.
-func (s *fencedStore) Append(ctx context.Context, table string, rows arrow.Record) error {
-	return s.count(s.Store.Append(ctx, table, rows))
-}
-
-// Merge implements schema.Store.
-func (s *fencedStore) Merge(ctx context.Context, table string, rows arrow.Record) error {
-	return s.count(s.Store.Merge(ctx, table, rows))
-}
-
-// Delete implements schema.Store.
-func (s *fencedStore) Delete(ctx context.Context, table string, where schema.Filter) error {
-	return s.count(s.Store.Delete(ctx, table, where))
 }

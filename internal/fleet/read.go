@@ -10,30 +10,41 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Read returns what the buckets tell to somebody who is no worker: every key counts as heard.
+// Read returns what the buckets tell to somebody who is no worker. Whether a worker lives is told by the clock of the log.
 func Read(ctx context.Context, members, owners jetstream.KeyValue, partitions int) (s Status, err error) {
 	s = Status{Members: []MemberStatus{}, Partitions: []PartitionStatus{}}
 	names, err := members.Keys(ctx)
 	if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
 		return s, fmt.Errorf("fleet: read the members: %w", err)
 	}
+	bucket, err := members.Status(ctx)
+	if err != nil {
+		return s, fmt.Errorf("fleet: read the members: %w", err)
+	}
+	times := DefaultOptions()
 	for _, name := range names {
 		var m Member
-		found, err := read(ctx, members, name, &m)
+		entry, err := read(ctx, members, name, &m)
 		if err != nil {
 			return s, err
 		}
-		if found {
-			s.Members = append(s.Members, MemberStatus{Member: m, Alive: true})
+		if entry == nil {
+			continue
 		}
+		status := MemberStatus{Member: m}
+		if of, ok := bucket.(*jetstream.KeyValueBucketStatus); ok {
+			status.Heard = of.StreamInfo().TimeStamp.Sub(entry.Created())
+		}
+		status.Alive = status.Heard <= times.DeadAfter+times.Beat
+		s.Members = append(s.Members, status)
 	}
 	for p := range partitions {
 		var o owned
-		found, err := read(ctx, owners, strconv.Itoa(p), &o.Owner)
+		entry, err := read(ctx, owners, strconv.Itoa(p), &o.Owner)
 		if err != nil {
 			return s, err
 		}
-		if !found {
+		if entry == nil {
 			s.Partitions = append(s.Partitions, statusOf(p, nil))
 			continue
 		}
@@ -42,16 +53,24 @@ func Read(ctx context.Context, members, owners jetstream.KeyValue, partitions in
 	return s, nil
 }
 
-func read(ctx context.Context, kv jetstream.KeyValue, key string, into any) (found bool, err error) {
+// ReadOwner returns who owns a partition, to somebody who is no worker; its name is "" for nobody.
+func ReadOwner(ctx context.Context, owners jetstream.KeyValue, partition int) (Owner, error) {
+	var o owned
+	_, err := read(ctx, owners, strconv.Itoa(partition), &o.Owner)
+	return ownerOf(&o), err
+}
+
+// read reads a key, if there is such a one; else its entry is nil.
+func read(ctx context.Context, kv jetstream.KeyValue, key string, into any) (jetstream.KeyValueEntry, error) {
 	entry, err := kv.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return false, nil
+		return nil, nil
 	}
 	if err == nil {
 		err = json.Unmarshal(entry.Value(), into)
 	}
 	if err != nil {
-		return false, fmt.Errorf("fleet: read %s of bucket %s: %w", key, kv.Bucket(), err)
+		return nil, fmt.Errorf("fleet: read %s of bucket %s: %w", key, kv.Bucket(), err)
 	}
-	return true, nil
+	return entry, nil
 }

@@ -27,6 +27,8 @@ var (
 	epochs        = desc("fleet_partition_epoch", "Epoch that a partition is in.", "partition")
 	partitionLag  = desc("fleet_partition_lag_batches", "Batches of a partition that are not folded.", "partition")
 	takeOvers     = desc("fleet_take_overs_total", "Partitions that this worker has taken over from one that was dead.")
+	takeOverTime  = desc("fleet_take_over_seconds_total", "How long these took, from when the dead worker was heard last until the partition was folded again.")
+	longest       = desc("fleet_take_over_longest_seconds", "How long the longest of them took.")
 	moves         = desc("fleet_hand_overs_total", "Partitions that this worker has given back.")
 	ownFailures   = desc("fleet_failures_total", "Times that owning a partition, or following it, ended with an error here.")
 	refusedWrites = desc("fleet_refused_writes_total", "Writes of this worker that were refused because another had taken over.")
@@ -34,7 +36,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *fleetCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{members, owned, epochs, partitionLag, takeOvers, moves, ownFailures, refusedWrites} {
+	for _, d := range []*prometheus.Desc{members, owned, epochs, partitionLag, takeOvers, takeOverTime, longest, moves, ownFailures, refusedWrites} {
 		ch <- d
 	}
 }
@@ -50,6 +52,8 @@ func (c *fleetCollector) Collect(ch chan<- prometheus.Metric) {
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
 	}
+	ch <- prometheus.MustNewConstMetric(takeOverTime, prometheus.CounterValue, stats.TakeOverTime.Seconds())
+	ch <- prometheus.MustNewConstMetric(longest, prometheus.GaugeValue, stats.LongestTakeOver.Seconds())
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	s, err := c.source.FleetStatus(ctx)
