@@ -76,6 +76,9 @@ func publishError(err error) error {
 	return fmt.Errorf("streams: publish: %w", err)
 }
 
+// Transient reports whether an error of the log, such as during an election, may be over a moment later.
+func Transient(err error) bool { return errors.Is(err, ErrUnavailable) || transient(err) }
+
 // transient reports whether the same request may succeed a moment later. After such an error it is unknown whether the
 // log stored what was published.
 func transient(err error) bool {
@@ -116,6 +119,10 @@ func errorCode(err error) jetstream.ErrorCode {
 	var js jetstream.JetStreamError
 	if errors.As(err, &js) && js.APIError() != nil {
 		return js.APIError().ErrorCode
+	}
+	var watching *nats.APIError // as buckets have it that are watched
+	if errors.As(err, &watching) {
+		return jetstream.ErrorCode(watching.ErrorCode)
 	}
 	return 0
 }

@@ -223,13 +223,28 @@ func (l *Log) ReadJournal(
 	return nil
 }
 
-// TakeOver gives a partition's owner a consumer of its own of SILVER: that of the owner before ends.
-func (l *Log) TakeOver(ctx context.Context, partition int) (jetstream.Consumer, error) {
+// metaEpoch is the key of a consumer's metadata under which its owner's epoch is.
+const metaEpoch = "assay.epoch"
+
+// TakeOver gives a partition's owner in an epoch a consumer of its own of SILVER: that of the owner before ends. It fails with ErrFenced
+// if the consumer is that of a later owner.
+func (l *Log) TakeOver(ctx context.Context, partition int, epoch uint64) (jetstream.Consumer, error) {
 	name := l.goldName(partition)
-	if err := l.silver.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, fmt.Errorf("streams: end the consumer %s: %w", name, err)
+	was, err := l.silver.Consumer(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+	case err != nil:
+		return nil, refused("consumer "+name, err)
+	case parseUint(was.CachedInfo().Config.Metadata[metaEpoch], 0) > epoch:
+		return nil, fmt.Errorf("%w: the consumer %s is of a later epoch than %d", ErrFenced, name, epoch)
+	default:
+		if err := l.silver.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return nil, fmt.Errorf("streams: end the consumer %s: %w", name, err)
+		}
 	}
-	c, err := l.silver.CreateConsumer(ctx, l.consumerConfig(name, silverSubject(partition)))
+	config := l.consumerConfig(name, silverSubject(partition))
+	config.Metadata = map[string]string{metaEpoch: strconv.FormatUint(epoch, 10)}
+	c, err := l.silver.CreateConsumer(ctx, config)
 	if err != nil {
 		return nil, refused("consumer "+name, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"assay/internal/ops/audit"
+	"assay/internal/query"
+	"assay/streams"
 )
 
 // yieldTimes bounds how long an audit leaves the machine to processing that lags: so many times what its last part took.
@@ -23,6 +25,29 @@ func (p *Pipeline) Audit(ctx context.Context, workflow string, listMax int, prog
 		return nil, err
 	}
 	defer release()
+	for began := time.Now(); ; {
+		report, err := p.audit(ctx, workflow, listMax, progress)
+		if !p.passes(err) || ctx.Err() != nil || time.Since(began) > fleetRestWithin {
+			return report, err
+		}
+		p.opts.Logger.Info("the audit begins again", "reason", err)
+		select {
+		case <-time.After(auditAgain):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// auditAgain is the pause before an audit is tried again.
+const auditAgain = time.Second
+
+// passes tells whether what kept a fleet from an audit may be over soon: an election, a partition that moves.
+func (p *Pipeline) passes(err error) bool {
+	return err != nil && p.fleet != nil && (streams.Transient(err) || errors.Is(err, query.ErrUnanswered) || errors.Is(err, errWentOn))
+}
+
+func (p *Pipeline) audit(ctx context.Context, workflow string, listMax int, progress func(done, total uint64)) (*audit.Report, error) {
 	if err := p.store.Refresh(ctx); err != nil {
 		return nil, err
 	}

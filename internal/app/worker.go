@@ -91,7 +91,7 @@ func (p *Pipeline) own(ctx context.Context, n int, epoch uint64, current func())
 		return err
 	}
 	defer func() { err = errors.Join(err, p.gold.Release(n)) }()
-	consumer, err := p.log.TakeOver(ctx, n)
+	consumer, err := p.log.TakeOver(ctx, n, epoch)
 	if err != nil {
 		return err
 	}

@@ -11,22 +11,24 @@ import (
 // share is who is to own a partition, and who stands by; "" for nobody.
 type share struct{ owner, standby string }
 
-// shares divides partitions among workers by rendezvous hashing, no worker getting more than its even part, rounded up. It depends
-// on the set of workers alone, and where one comes or goes, few partitions move besides those that have to.
+// shares divides partitions among workers by rendezvous hashing, evenly: no worker gets two more than another. It depends on the set of
+// workers alone, and where one comes or goes, few partitions move besides those that have to.
 func shares(workers []string, partitions int) []share {
 	all := make([]share, partitions)
 	if len(workers) == 0 {
 		return all
 	}
-	most := (partitions + len(workers) - 1) / len(workers)
+	least, over := partitions/len(workers), partitions%len(workers) // so many workers have one more
 	load := map[string]int{}
 	for p := range all {
 		order := ranked(workers, p)
 		for _, name := range order {
 			switch {
-			case all[p].owner == "" && load[name] < most:
+			case all[p].owner == "" && (load[name] < least || load[name] == least && over > 0):
 				all[p].owner = name
-				load[name]++
+				if load[name]++; load[name] > least {
+					over--
+				}
 			case all[p].standby == "":
 				all[p].standby = name
 			}

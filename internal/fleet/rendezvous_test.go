@@ -24,8 +24,8 @@ func TestShares(t *testing.T) {
 				moved++
 			}
 		}
-		for name, owned := range load {
-			if owned > (partitions+n-1)/n {
+		for _, name := range workers {
+			if owned := load[name]; owned < partitions/n || owned > (partitions+n-1)/n {
 				t.Errorf("%d workers: %s owns %d", n, name, owned)
 			}
 		}
