@@ -33,7 +33,7 @@ const (
 	fleetPatience = 5 * time.Minute
 	fleetLook     = 100 * time.Millisecond
 	// loadEvery is how often a part is ingested, if that is possible.
-	loadEvery = 250 * time.Millisecond
+	loadEvery = time.Second
 )
 
 // fleetOf is a fleet that a test disturbs.
@@ -125,8 +125,10 @@ func disturbFleet(t *testing.T, rounds int, store []string, tables func() string
 	f.settle()
 	f.ingest(f.part())
 	f.begin()
-	defer f.load.running.Wait()
-	defer f.load.stop()
+	defer func() {
+		f.load.stop()
+		f.load.running.Wait()
+	}()
 	faults := []func(){f.kill, f.zombie, f.leave, f.loseServer, f.forget}
 	f.random.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
 	for _, fault := range faults {
@@ -237,10 +239,16 @@ func (f *fleetOf) part() string {
 
 // ingest ingests a part, at another worker where one fails.
 func (f *fleetOf) ingest(dir string) {
+	ctx, cancel := context.WithTimeout(f.t.Context(), fleetPatience)
+	defer cancel()
 	for at := 0; ; at++ {
 		urls := *f.load.urls.Load()
-		status, _ := runHere(f.t, "ingest", "--server", urls[at%len(urls)], dir)
-		if status == exitDone || f.t.Context().Err() != nil {
+		status, out := runHere(f.t, "ingest", "--server", urls[at%len(urls)], dir)
+		if status == exitDone {
+			return
+		}
+		if ctx.Err() != nil {
+			f.t.Errorf("%s is not ingested within %v: %s", dir, fleetPatience, out)
 			return
 		}
 	}

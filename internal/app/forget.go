@@ -183,9 +183,14 @@ func (p *Pipeline) endForgetting(ctx context.Context) error {
 
 func (p *Pipeline) forgetOptions(ctx context.Context) (erase.Options, error) {
 	silver, err := p.silverOptions(ctx)
-	var from erase.Gold = p.gold
-	if p.joins() {
-		from = everywhere{p}
+	options := erase.Options{
+		Log: p.log, Gold: p.gold, Store: p.store, Silver: &silver, Logger: p.opts.Logger, Dir: p.opts.Config.Data, Running: p.stop != nil,
 	}
-	return erase.Options{Log: p.log, Gold: from, Store: p.store, Silver: &silver, Logger: p.opts.Logger, Dir: p.opts.Config.Data, Running: p.stop != nil}, err
+	if p.joins() {
+		options.Gold = everywhere{p}
+	}
+	if p.fleet != nil {
+		options.Quietly = p.quietly
+	}
+	return options, err
 }

@@ -115,3 +115,12 @@ func (p *Pipeline) keepPaused(ctx context.Context, do func() error) error {
 	}()
 	return do()
 }
+
+// quietly runs do while Silver is paused, so that soon nobody has anything to write.
+func (p *Pipeline) quietly(ctx context.Context, do func() error) error {
+	defer p.resumeSilver(ctx)
+	if err := p.pauseSilver(ctx); err != nil {
+		return err
+	}
+	return p.keepPaused(ctx, do)
+}

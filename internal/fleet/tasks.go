@@ -241,9 +241,26 @@ func (f *Fleet) handOver() {
 	ending.Wait()
 }
 
-// leave takes the own key away.
+// leave takes the own key away. A renewal that was broken off may have changed its revision.
 func (f *Fleet) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*f.opts.Beat)
 	defer cancel()
-	return f.opts.Members.Delete(ctx, f.opts.Self.Name, jetstream.LastRevision(f.revision))
+	for {
+		err := f.opts.Members.Delete(ctx, f.opts.Self.Name, jetstream.LastRevision(f.revision))
+		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			return err
+		}
+		entry, err := f.opts.Members.Get(ctx, f.opts.Self.Name)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var m Member
+		if json.Unmarshal(entry.Value(), &m) != nil || m.Instance != f.opts.Self.Instance {
+			return nil // another one has the name
+		}
+		f.revision = entry.Revision()
+	}
 }

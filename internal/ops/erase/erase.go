@@ -40,6 +40,8 @@ type Options struct {
 	Silver *silver.Options // as the Silver consumer has them
 	Logger *slog.Logger
 	Dir    string // for what is set aside meanwhile
+	// Quietly, if not nil, runs do while others write little: compacting a table takes long while many write to it.
+	Quietly func(ctx context.Context, do func() error) error
 	// Running tells that the consumers run. Else frames that are written again would wait for them.
 	Running bool
 }
@@ -232,12 +234,21 @@ func (f *forgetting) erase(ctx context.Context) (err error) {
 // prune removes what is left of deleted rows in old versions of the tables and, where nothing is to be left at all, in the
 // state.
 func (f *forgetting) prune(ctx context.Context) error {
-	var errs []error
-	for _, t := range schema.All {
-		errs = append(errs, f.Store.Prune(ctx, t.Name))
-	}
+	err := f.quietly(ctx, func() (err error) {
+		for _, t := range schema.All {
+			err = errors.Join(err, f.Store.Prune(ctx, t.Name))
+		}
+		return err
+	})
 	if f.report.Bronze {
-		errs = append(errs, f.Gold.Compact(ctx))
+		err = errors.Join(err, f.Gold.Compact(ctx))
 	}
-	return errors.Join(errs...)
+	return err
+}
+
+func (f *forgetting) quietly(ctx context.Context, do func() error) error {
+	if f.Quietly == nil {
+		return do()
+	}
+	return f.Quietly(ctx, do)
 }
