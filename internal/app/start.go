@@ -53,7 +53,7 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	for name, part := range map[string]func(context.Context) error{
 		"silver":     p.inRole(config.RoleRefine, func(ctx context.Context) error { return p.silver.Run(ctx, silver) }),
 		"gold":       p.afterForgetting(p.fold),
-		"promotion":  p.afterForgetting(p.publish),
+		"promotion":  p.inRole(config.RoleFold, p.afterForgetting(p.publish)),
 		"forgetting": p.resumeForgetting(release),
 		"tombstones": p.watchForgotten,
 		"forgotten":  p.hearForgotten,
