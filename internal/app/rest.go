@@ -72,33 +72,48 @@ func (p *Pipeline) resumeSilver(ctx context.Context) {
 	_, _ = p.log.JetStream().ResumeConsumer(ctx, streams.StreamBronze, streams.ConsumerSilver)
 }
 
-// drain waits until all that Silver took is in the tables, and returns the last sequence of it.
+// lookWithin is how long one look at the consumers may take: a server that is gone answers never.
+const lookWithin = 5 * time.Second
+
+// drain waits until all that Silver took is in the tables, and returns the last sequence of it. In a fleet it looks again where the log
+// does not answer.
 func (p *Pipeline) drain(ctx context.Context) (upTo uint64, err error) {
-	silver, err := p.log.SilverConsumer(ctx)
-	if err != nil {
-		return 0, err
-	}
 	tick := time.NewTicker(idlePoll)
 	defer tick.Stop()
 	for {
-		info, err := silver.Info(ctx)
-		if err != nil {
-			return 0, fmt.Errorf("read consumer: %w", err)
+		upTo, busy, err := p.look(ctx)
+		if err != nil && !(p.fleet != nil && ctx.Err() == nil && unanswered(err)) {
+			return 0, err
 		}
-		busy := info.NumAckPending > 0
-		if !busy {
-			busy, err = p.anyBusy(ctx, append(p.log.GoldConsumers(), p.log.PromotionConsumer)...)
-		}
-		if err != nil || !busy {
-			return info.Delivered.Stream, err
+		if err == nil && !busy {
+			return upTo, nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return 0, errors.Join(err, context.Cause(ctx))
 		}
 	}
 }
+
+// look tells up to where Silver took frames, and whether any of them is not in the tables yet.
+func (p *Pipeline) look(ctx context.Context) (upTo uint64, busy bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	silver, err := p.log.SilverConsumer(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	info := silver.CachedInfo()
+	if info.NumAckPending > 0 {
+		return 0, true, nil
+	}
+	busy, err = p.anyBusy(ctx, append(p.log.GoldConsumers(), p.log.PromotionConsumer)...)
+	return info.Delivered.Stream, busy, err
+}
+
+// unanswered tells whether an error says no more than that the log did not answer.
+func unanswered(err error) bool { return streams.Transient(err) || errors.Is(err, context.DeadlineExceeded) }
 
 // atRestStopped makes sure that nothing is left to process, and writes what the tables still lack of the state, as after a
 // crash.

@@ -80,14 +80,18 @@ func (p *Pipeline) silverDone(ctx context.Context, upTo *uint64) (taken uint64, 
 	tick := time.NewTicker(idlePoll)
 	defer tick.Stop()
 	for {
-		silver, err := p.log.SilverConsumer(ctx)
-		if err != nil {
+		looking, cancel := context.WithTimeout(ctx, lookWithin)
+		silver, err := p.log.SilverConsumer(looking)
+		cancel()
+		if err != nil && (ctx.Err() != nil || !unanswered(err)) {
 			return taken, err
 		}
-		info := silver.CachedInfo()
-		taken = info.Delivered.Stream
-		if info.NumAckPending == 0 || upTo != nil && info.AckFloor.Stream >= *upTo {
-			return taken, nil
+		if err == nil {
+			info := silver.CachedInfo()
+			taken = info.Delivered.Stream
+			if info.NumAckPending == 0 || upTo != nil && info.AckFloor.Stream >= *upTo {
+				return taken, nil
+			}
 		}
 		select {
 		case <-tick.C:
