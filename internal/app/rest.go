@@ -113,7 +113,9 @@ func (p *Pipeline) look(ctx context.Context) (upTo uint64, busy bool, err error)
 }
 
 // unanswered tells whether an error says no more than that the log did not answer.
-func unanswered(err error) bool { return streams.Transient(err) || errors.Is(err, context.DeadlineExceeded) }
+func unanswered(err error) bool {
+	return streams.Transient(err) || errors.Is(err, context.DeadlineExceeded)
+}
 
 // atRestStopped makes sure that nothing is left to process, and writes what the tables still lack of the state, as after a
 // crash.
