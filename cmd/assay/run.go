@@ -22,7 +22,6 @@ import (
 	"assay/internal/query/api"
 	"assay/internal/test/sample"
 	"assay/sovereign"
-	"assay/sovereign/schema"
 	"assay/streams"
 )
 
