@@ -30,13 +30,14 @@ const (
 	HeaderEdgeDigest   = "Assay-Edge-Digest"   // of the body
 )
 
+// Limits of a batch of forwarded frames, unless it is one frame.
 const (
-	// EdgeBatchMax and EdgeBatchBytesMax bound a batch of forwarded frames, unless it is one frame.
 	EdgeBatchMax      = batchFramesMax
 	EdgeBatchBytesMax = 3 << 20
-	// edgeTimeout is how long a batch is tried while the hub's log does not answer.
-	edgeTimeout = 30 * time.Second
 )
+
+// edgeTimeout is how long a batch is tried while the hub's log does not answer.
+const edgeTimeout = 30 * time.Second
 
 // validEdge is what the name of an edge may be: a token of a subject.
 var validEdge = regexp.MustCompile(`^[A-Za-z0-9_-]{1,96}$`)
