@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"assay/internal/test/npm"
+	servers "assay/internal/test/program"
 	"assay/streams"
 )
 
@@ -146,7 +146,7 @@ func interleaved(whole, a, b []byte) error {
 // Through the proxy, with the server's streamable HTTP: every body that passed is recorded, byte for byte.
 func TestProxyWithTheOfficialServer(t *testing.T) {
 	t.Parallel()
-	port, data := freePort(t), t.TempDir()
+	port, data := servers.FreePort(t), t.TempDir()
 	node := exec.CommandContext(t.Context(), "env", append([]string{"PORT=" + strconv.Itoa(port)}, append(everything(t), "streamableHttp")...)...)
 	upstream, _ := begin(t, node, "listening on port")
 	server, url := serve(t, data)
@@ -180,16 +180,6 @@ func TestProxyWithTheOfficialServer(t *testing.T) {
 		t.Error("replay prints other bytes than the frames have")
 	}
 	t.Logf("%d bytes in %d frames of %d bodies", len(whole), len(frames), len(passed.bodies))
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // passages is an HTTP transport that keeps the bodies of requests and answers.

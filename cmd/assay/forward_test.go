@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"assay/internal/query"
+	servers "assay/internal/test/program"
 	"assay/sovereign/schema"
 	"assay/streams"
 )
@@ -23,11 +24,9 @@ type node struct {
 	process         *process
 }
 
-func freeAddress(t *testing.T) string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }
-
 func newNode(t *testing.T, flags ...string) *node {
 	t.Helper()
-	web, server := freeAddress(t), freeAddress(t)
+	web, server := servers.FreeAddress(t), servers.FreeAddress(t)
 	return &node{
 		data: t.TempDir(), url: "http://" + web, nats: "nats://" + server,
 		flags: append(flags, "--http-listen", web, "--nats-listen", server),
@@ -182,7 +181,7 @@ func TestForwardStreamsOfOneName(t *testing.T) {
 		edge.start(t)
 		awaitStatus(t, edge.url, "a hub", caughtUp)
 		edge.kill()
-		edge.flags = append(edge.flags, "--forward", "http://"+freeAddress(t)) // cut off
+		edge.flags = append(edge.flags, "--forward", "http://"+servers.FreeAddress(t)) // cut off
 		edge.start(t)
 		conn, err := nats.Connect(edge.nats)
 		if err != nil {
@@ -248,7 +247,7 @@ func TestForwardWithoutTablesOfItsOwn(t *testing.T) {
 // A log that fills tells so in time, and why: what is in it waits for the hub.
 func TestForwardWarnsOfAFullLog(t *testing.T) {
 	t.Parallel()
-	edge := newNode(t, "--name", "edge", "--forward", "http://"+freeAddress(t), "--log-max-bytes", "1MiB")
+	edge := newNode(t, "--name", "edge", "--forward", "http://"+servers.FreeAddress(t), "--log-max-bytes", "1MiB")
 	edge.start(t)
 	defer edge.process.stop(t)
 	line := `{"type":"note","text":"` + strings.Repeat("x", 64<<10) + `"}` + "\n"

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -40,16 +42,38 @@ func Build(t *testing.T, module, version, folder string) string {
 	return filepath.Join(dir, path.Base(folder))
 }
 
-// FreeAddress is a local address at which nothing listens.
-func FreeAddress(t *testing.T) string {
+// Ports of what is started by name. They lie below those that the system hands out, so that a server which was killed finds its port
+// free when it is started again.
+const (
+	portsFrom = 20_000
+	ports     = 12_000
+	portsStep = 257 // between processes whose ids follow each other
+)
+
+// handedOut counts the ports that this process was given.
+var handedOut atomic.Uint32
+
+// FreePort is a local port on which nothing listens, and which nobody else of this process is given.
+func FreePort(t testing.TB) int {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		port := portsFrom + int((uint32(os.Getpid())*portsStep+handedOut.Add(1))%ports)
+		if listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addressOf(port)); err == nil {
+			listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatalf("no port from %d to %d is free", portsFrom, portsFrom+ports)
+	return 0
 }
+
+// FreeAddress is the address of a free port.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return addressOf(FreePort(t))
+}
+
+func addressOf(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // Await returns once something accepts connections at an address.
 func Await(t *testing.T, address string, within time.Duration) {

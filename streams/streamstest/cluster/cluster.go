@@ -3,7 +3,6 @@ package cluster
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"runtime"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"assay/internal/test/program"
 )
 
 const (
@@ -93,14 +94,9 @@ func root() string {
 
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
-	ports := make([]int, 0, n)
-	for range n {
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	ports := make([]int, n)
+	for i := range ports {
+		ports[i] = program.FreePort(t)
 	}
 	return ports
 }
