@@ -24,6 +24,19 @@ func WaitForCancel(p *Proxy, session, id string) {
 	}
 }
 
+// CancelAndAsk cancels a request of a session before it is known, and returns why it is said to be cancelled when it is, and when its
+// id is used once more; "" if it is not.
+func CancelAndAsk(p *Proxy, session, id, reason string) (first, again string) {
+	p.sessions.cancel(session, id, reason)
+	why := func() string {
+		if reason := p.sessions.join(session, id, "exchange").asked.reason.Load(); reason != nil {
+			return *reason
+		}
+		return ""
+	}
+	return why(), why()
+}
+
 // Messages are those of one direction of a WebSocket, whose bytes come in chunks.
 func Messages(limit int, chunks ...[]byte) (said []string) {
 	f := wsFrames{limit: limit}

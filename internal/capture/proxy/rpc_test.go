@@ -118,6 +118,15 @@ func TestCancelledInAnotherExchange(t *testing.T) {
 	}
 }
 
+// Exchanges are recorded side by side, so it may be known first that a request was cancelled, and then that it was asked.
+func TestCancelledBeforeItIsKnown(t *testing.T) {
+	r := newRigOf(t, proxy.Options{Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}})
+	defer r.close()
+	if first, again := proxy.CancelAndAsk(r.proxy, "s", `"Slow"`, "user stopped"); first != "user stopped" || again != "" {
+		t.Errorf("cancelled: %q, then %q", first, again)
+	}
+}
+
 // Requests to a server that cannot be reached are named too.
 func TestRequestsThatReachNobody(t *testing.T) {
 	const request = `{"jsonrpc":"2.0","id":1,"method":"m"}`

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -36,7 +37,32 @@ type sessions struct {
 type sessionState struct {
 	stream    string
 	positions capture.Positions
-	ids       recent[uint64, *cancellation] // of its latest requests, by the digests of their ids
+
+	mu    sync.Mutex                    // one of the two knows a request that was asked and cancelled
+	ids   recent[uint64, *cancellation] // of its latest requests, by the digests of their ids
+	early recent[uint64, *string]       // why requests were cancelled that are not known yet: exchanges are recorded side by side
+}
+
+// ask notes a request, and reports whether the session had one of that id before.
+func (s *sessionState) ask(id uint64, asked *cancellation) (again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if reason, _ := s.early.get(id); reason != nil {
+		asked.reason.Store(reason)
+		s.early.put(id, nil)
+	}
+	return s.ids.put(id, asked)
+}
+
+// cancel notes why a request was cancelled.
+func (s *sessionState) cancel(id uint64, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if asked, ok := s.ids.get(id); ok {
+		asked.reason.Store(&reason)
+		return
+	}
+	s.early.put(id, &reason)
 }
 
 // idsMax is how many of its latest requests' ids a session surely remembers.
@@ -49,7 +75,7 @@ func (s *sessions) join(header, id, exchange string) session {
 	name := sessionName(header)
 	state := s.state(name)
 	asked := new(cancellation)
-	if id != "" && state.ids.put(digestOf(id), asked) {
+	if id != "" && state.ask(digestOf(id), asked) {
 		own := alone(name + "/" + exchange)
 		own.name, own.asked = name, asked
 		return own
@@ -59,15 +85,13 @@ func (s *sessions) join(header, id, exchange string) session {
 
 // cancel notes why the latest request of an id was cancelled.
 func (s *sessions) cancel(header, id, reason string) {
-	if asked, ok := s.state(sessionName(header)).ids.get(digestOf(id)); ok {
-		asked.reason.Store(&reason)
-	}
+	s.state(sessionName(header)).cancel(digestOf(id), reason)
 }
 
 func (s *sessions) state(name string) *sessionState {
 	return s.known.getOrPut(name, func() *sessionState {
 		return &sessionState{
-			stream: name + "/" + uuid.Must(uuid.NewV7()).String(), ids: recent[uint64, *cancellation]{max: idsMax},
+			stream: name + "/" + uuid.Must(uuid.NewV7()).String(), ids: recent[uint64, *cancellation]{max: idsMax}, early: recent[uint64, *string]{max: idsMax},
 		}
 	})
 }
