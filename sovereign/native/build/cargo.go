@@ -59,7 +59,7 @@ func find(program, remedy string) (string, error) {
 // Cargo takes our crate in two clones for the same one, and what it compiled last for fresh if no source file is younger. So
 // it is told the key, which makes crates of different sources different.
 func (t tools) build(ctx context.Context, sources, targetDir, key string) (string, error) {
-	fmt.Fprintln(os.Stderr, "native library: building; the first time this takes about a quarter of an hour on 2 cores")
+	fmt.Fprintln(os.Stderr, "native library: building; the first time this takes twenty to thirty minutes on 2 cores")
 	protoc, err := t.protoc(ctx, sources, targetDir)
 	if err != nil {
 		return "", err
