@@ -19,9 +19,9 @@ const Upkeep = "upkeep"
 func Partition(p int) string { return strconv.Itoa(p) }
 
 // Claim takes duties over: it begins their epochs in all tables, and from then on what is written under an earlier one is refused
-// with ErrFenced (compared in native/src/fence.rs, by the committer), whichever process it comes from and however long that slept. Each epoch must be higher than the one that the duty
-// is in (Store.Epochs), else Claim fails with ErrFenced itself. If it fails halfway some tables are in the new epoch; claim a
-// higher one then.
+// with ErrFenced (compared in native/src/fence.rs, by the committer), whichever process it comes from and however long that slept.
+// Each epoch must be higher than the one that the duty is in (Store.Epochs), else Claim fails with ErrFenced itself. If it fails halfway
+// some tables are in the new epoch; claim a higher one then.
 func (s *Store) Claim(ctx context.Context, epochs Epochs) error {
 	return s.onAll(ctx, "claim", func(t *openTable) error { return t.native.claim(epochs.json()) })
 }

@@ -17,10 +17,6 @@ import (
 	"assay/sovereign/schema"
 )
 
-// Forgetting takes all that the events of a workflow contributed out of the state and the tables, as if they had never come.
-// Sums have inverses. An entity has none, so it goes as a whole; where other events contributed to it too, it is made anew
-// of their traces.
-
 // Scope is what Forget needs to know, once folding stands still.
 type Scope struct {
 	Through   uint64                         // frames of BRONZE up to this one are forgotten
