@@ -124,7 +124,7 @@ func (l *Log) saveChainHead(ctx context.Context, head Checkpoint, revision uint6
 	if err == nil {
 		_, err = l.state.Update(ctx, chainHead, value, revision)
 	}
-	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+	if err != nil && !IsConflict(err) {
 		return fmt.Errorf("streams: chain: %w", err)
 	}
 	return nil

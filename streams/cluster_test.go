@@ -3,6 +3,7 @@ package streams
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -167,4 +168,44 @@ func TestForwardedFramesAreStoredOnceByACluster(t *testing.T) {
 	}
 	testForwardedOnce(t, log, 200)
 	inOrder(t, forwarded(t, log)["c"], 3)
+}
+
+// Of several that change one key at the same time from the same revision one succeeds, and the others are told that it did.
+func TestConflictsInACluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three servers")
+	}
+	ctx := testContext(t)
+	cfg := smallConfig()
+	cfg.Replicas = 3
+	log, err := Open(ctx, cluster.Start(t, nil).Connect(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	revision, err := log.State().Put(ctx, "key", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		var writers sync.WaitGroup
+		var mu sync.Mutex
+		var won []uint64
+		for range 8 {
+			writers.Go(func() {
+				next, err := log.State().Update(ctx, "key", []byte("value"), revision)
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					won = append(won, next)
+				} else if !IsConflict(err) {
+					t.Errorf("who was too late is told %v", err)
+				}
+			})
+		}
+		writers.Wait()
+		if len(won) != 1 {
+			t.Fatalf("%d of them have changed it", len(won))
+		}
+		revision = won[0]
+	}
 }

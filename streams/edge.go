@@ -229,7 +229,7 @@ func (w *EdgeWriter) appendBatch(ctx context.Context, msgs []*nats.Msg) error {
 		stored, err := w.publish(ctx, left)
 		if err != nil {
 			w.end = nil
-			if code := errorCode(err); code == jetstream.JSErrCodeStreamWrongLastSequence || code == jetstream.JSErrCodeStreamWrongLastSequenceConstant {
+			if IsConflict(err) {
 				err = fmt.Errorf("%w: %w", errOvertaken, err)
 			}
 			return struct{}{}, err

@@ -114,6 +114,16 @@ func noRoom(err error) bool {
 	return false
 }
 
+// IsConflict tells whether a write that depends on what was there before was refused, because somebody else wrote meanwhile. Where a
+// stream has replicas the server has a code of its own for a write that is still under way.
+func IsConflict(err error) bool {
+	switch errorCode(err) {
+	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+		return true
+	}
+	return false
+}
+
 // errorCode is the server's error code, 0 if the error did not come from it.
 func errorCode(err error) jetstream.ErrorCode {
 	var js jetstream.JetStreamError

@@ -148,7 +148,7 @@ func (j *Journal) put(ctx context.Context, body []byte, more int) error {
 		j.bytes += uint64(len(body))
 		return nil
 	}
-	if errorCode(err) != jetstream.JSErrCodeStreamWrongLastSequence {
+	if !IsConflict(err) {
 		return fmt.Errorf("streams: write the journal of partition %d: %w", j.partition, err)
 	}
 	// An answer may have been lost: then the last record is this one.

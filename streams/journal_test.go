@@ -5,16 +5,31 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"assay/streams"
 	"assay/streams/streamstest"
+	"assay/streams/streamstest/cluster"
 )
 
 // Who begins a later epoch shuts out who owned the partition before, and reads all that this one has committed, and nothing else.
 func TestALaterEpochShutsOutTheEarlier(t *testing.T) {
+	testALaterEpoch(t, streamstest.Connect(t, streamstest.Start(t)), 1)
+}
+
+// Three servers refuse what was overtaken with another code than one.
+func TestALaterEpochShutsOutTheEarlierInACluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three servers")
+	}
+	testALaterEpoch(t, cluster.Start(t, nil).Connect(t), 3)
+}
+
+func testALaterEpoch(t *testing.T, nc *nats.Conn, replicas int) {
 	ctx := t.Context()
 	cfg := streams.DefaultConfig()
-	cfg.Fleet, cfg.Partitions = true, 2
-	log, err := streams.Open(ctx, streamstest.Connect(t, streamstest.Start(t)), cfg)
+	cfg.Fleet, cfg.Partitions, cfg.Replicas = true, 2, replicas
+	log, err := streams.Open(ctx, nc, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func (l *Log) changeLetters(ctx context.Context, details bool, change func(*lett
 		} else {
 			_, err = l.state.Update(ctx, lettersKey, value, revision)
 		}
-		if !errors.Is(err, jetstream.ErrKeyExists) { // else another process has just changed it
+		if !IsConflict(err) { // else another process has just changed it
 			return bookError(err)
 		}
 	}

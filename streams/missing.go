@@ -95,7 +95,7 @@ func (l *Log) Accept(ctx context.Context, missing []Stretch) error {
 		if err == nil {
 			_, err = l.state.Update(ctx, acceptedKey, value, revision)
 		}
-		if errors.Is(err, jetstream.ErrKeyExists) {
+		if IsConflict(err) {
 			continue // another process has just accepted something
 		}
 		if err != nil {

@@ -108,7 +108,7 @@ func (l *Log) saveTally(ctx context.Context, t Tally, revision uint64) error {
 		return fmt.Errorf("streams: tally: %w", err)
 	}
 	_, err = l.state.Update(ctx, tallyKey, value, revision)
-	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+	if err != nil && !IsConflict(err) {
 		return fmt.Errorf("streams: tally: %w", err)
 	}
 	return nil

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"assay/streams"
 )
 
 const (
@@ -98,7 +100,7 @@ func (t *Trials) update(ctx context.Context, change func(*trials)) error {
 		} else {
 			_, err = t.kv.Update(ctx, trialsKey, entry, revision)
 		}
-		if !errors.Is(err, jetstream.ErrKeyExists) {
+		if !streams.IsConflict(err) {
 			return err
 		}
 	}

@@ -119,7 +119,7 @@ func (k *Keeper) round(ctx context.Context, table string, limits Limits) error {
 	if err == nil {
 		_, err = k.State.Update(ctx, horizonKey, value, revision)
 	}
-	if errors.Is(err, jetstream.ErrKeyExists) {
+	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return nil // another process has just moved a horizon: the next round goes by that
 	}
 	if err != nil {
