@@ -8,17 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"assay/internal/test/program"
 )
 
 // LanceDB's Python client reads the tables while they are being written, and never sees a row twice.
 func TestPythonReadsMeanwhile(t *testing.T) {
-	python := os.Getenv("TEST_LANCEDB_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if err := exec.CommandContext(t.Context(), python, "-c", "import lancedb").Run(); err != nil {
-		t.Skip("no Python with lancedb; name one with TEST_LANCEDB_PYTHON: ", err)
-	}
+	python := program.Python(t, "TEST_LANCEDB_PYTHON", "import lancedb", "lancedb")
 	dir := t.TempDir()
 	m := openWith(t, dir)
 	reader := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "readers.py"), filepath.Join(dir, "sovereign"))

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +40,7 @@ type fleetOf struct {
 	random   *rand.Rand
 	nodes    *cluster.Cluster
 	store    []string // flags
-	registry *keyRegistry
+	registry *registry
 	workers  []*fleetWorker
 	started  int
 	refused  uint64 // writes of workers that were stopped
@@ -54,26 +52,6 @@ type fleetOf struct {
 type fleetWorker struct {
 	*process
 	name, url string
-}
-
-// keyRegistry notes which promotions it was asked to publish.
-type keyRegistry struct {
-	*httptest.Server
-	mu   sync.Mutex
-	keys map[string]bool
-}
-
-func newKeyRegistry(t *testing.T) *keyRegistry {
-	r := &keyRegistry{keys: map[string]bool{}}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, asked *http.Request) {
-		key := asked.Header.Get("Idempotency-Key")
-		r.mu.Lock()
-		r.keys[key] = true
-		r.mu.Unlock()
-		fmt.Fprintf(w, `{"urn":"urn:coreason:%s"}`, key)
-	}))
-	t.Cleanup(r.Close)
-	return r
 }
 
 // load is what is ingested meanwhile.
@@ -114,7 +92,7 @@ func TestFleet(t *testing.T) {
 func disturbFleet(t *testing.T, rounds int, store []string, tables func() string) {
 	seed := uint64(time.Now().UnixNano())
 	f := &fleetOf{
-		t: t, random: rand.New(rand.NewPCG(seed, 0)), nodes: cluster.Start(t, nil), store: store, registry: newKeyRegistry(t), input: t.TempDir(),
+		t: t, random: rand.New(rand.NewPCG(seed, 0)), nodes: cluster.Start(t, nil), store: store, registry: newRegistry(t), input: t.TempDir(),
 	}
 	if status, _ := runHere(t, f.args("fleet", "init", "--partitions", strconv.Itoa(fleetPartitions))...); status != exitDone {
 		t.Fatalf("fleet init ends with %d", status)
@@ -392,7 +370,7 @@ func (f *fleetOf) compare(tables string) {
 	if a != b || !strings.Contains(a, "published") || strings.Contains(a, "pending") {
 		f.t.Errorf("promotions, of the fleet:\n%s\nof one worker:\n%s", a, b)
 	}
-	if asked, rows := len(f.registry.keys), strings.Count(a, "published"); asked < rows {
+	if asked, rows := len(f.registry.seen), strings.Count(a, "published"); asked < rows {
 		f.t.Errorf("%d promotions count as published, the registry was asked for %d", rows, asked)
 	}
 }

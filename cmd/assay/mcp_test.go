@@ -14,6 +14,7 @@ import (
 	"assay/consumers/bronze"
 	"assay/internal/query"
 	"assay/internal/test/npm"
+	servers "assay/internal/test/program"
 	"assay/streams"
 )
 
@@ -30,13 +31,7 @@ func TestConformanceOfMCP(t *testing.T) {
 // The official client for Python finds over both transports what a recorded session says.
 func TestMCPClientForPython(t *testing.T) {
 	t.Parallel()
-	python := os.Getenv("TEST_MCP_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if err := exec.CommandContext(t.Context(), python, "-c", "from mcp.client.streamable_http import streamable_http_client").Run(); err != nil {
-		t.Skip("no Python with mcp 2 or newer; name one with TEST_MCP_PYTHON: ", err)
-	}
+	python := servers.Python(t, "TEST_MCP_PYTHON", "from mcp.client.streamable_http import streamable_http_client", "mcp 2 or newer")
 	data := t.TempDir()
 	if out, err := command(t.Context(), "run", "--data", data, "--sample", "--until-idle").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

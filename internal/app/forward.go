@@ -11,6 +11,7 @@ import (
 	"assay/internal/config"
 	"assay/internal/edge"
 	"assay/internal/query"
+	"assay/streams"
 )
 
 // nearly is from what part of a limit on an edge's log is warned about.
@@ -62,6 +63,10 @@ func (p *Pipeline) Forwarding(ctx context.Context) (*query.ForwardSummary, error
 	if err != nil {
 		return nil, err
 	}
+	return p.summariseForwarding(at), nil
+}
+
+func (p *Pipeline) summariseForwarding(at streams.Forwarding) *query.ForwardSummary {
 	s := &query.ForwardSummary{
 		Hub: withoutSecrets(p.opts.Config.Forward.URL), Edge: p.edge, Sequence: at.Sequence, Lag: at.Lag, LagBytes: at.Bytes, Oldest: at.Oldest,
 	}
@@ -69,7 +74,7 @@ func (p *Pipeline) Forwarding(ctx context.Context) (*query.ForwardSummary, error
 		state := p.forwarder.State()
 		s.Refused, s.Lost, s.Away, s.Since = state.Refused, state.Lost, state.Away, state.Since
 	}
-	return s, nil
+	return s
 }
 
 // withoutSecrets are URLs without what stands before an @.
@@ -96,20 +101,20 @@ func (p *Pipeline) forwardBusy(ctx context.Context) (bool, error) {
 // forwardWarnings tell that the hub is away, and that the log nears a limit at which it refuses frames, or drops such as the hub does not
 // have.
 func (p *Pipeline) forwardWarnings(ctx context.Context) (warnings []string, err error) {
-	s, err := p.Forwarding(ctx)
-	if s == nil || err != nil {
+	if p.edge == "" {
+		return nil, nil
+	}
+	at, err := p.log.Forwarding(ctx)
+	if err != nil {
 		return nil, err
 	}
+	s := p.summariseForwarding(at)
 	warn := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
 	if s.Away != "" {
 		warn("%d frames wait to be forwarded to %s, since %s: %s", s.Lag, s.Hub, s.Since.UTC().Format(time.RFC3339), s.Away)
 	}
 	if s.Lost > 0 {
 		warn("%d frames have left the log before the hub had them: raise log.max_bytes or log.max_age", s.Lost)
-	}
-	at, err := p.log.Forwarding(ctx)
-	if err != nil {
-		return nil, err
 	}
 	c := p.opts.Config.Log
 	waiting := float64(at.Bytes) / float64(c.MaxBytes)

@@ -61,7 +61,7 @@ const HistoryKeyLen = 1 + 16 + 1
 // TurnKey is the key of a turn.
 func TurnKey(history uuid.UUID, slot byte, t Turn) []byte {
 	k := HistoryKey(history, slot)
-	k = binary.BigEndian.AppendUint64(k, uint64(t.At)^1<<63) // so that times before 1970 sort first
+	k = appendTime(k, t.At)
 	k = binary.BigEndian.AppendUint64(k, t.position)
 	k = binary.BigEndian.AppendUint32(k, t.part)
 	return append(k, t.Entity[:]...)
@@ -70,7 +70,7 @@ func TurnKey(history uuid.UUID, slot byte, t Turn) []byte {
 // ParseTurn reads the turn of a key.
 func ParseTurn(turnKey []byte) (t Turn) {
 	k := turnKey[HistoryKeyLen:]
-	t.At = int64(binary.BigEndian.Uint64(k) ^ 1<<63)
+	t.At = readTime(k)
 	t.position = binary.BigEndian.Uint64(k[8:])
 	t.part = binary.BigEndian.Uint32(k[16:])
 	copy(t.Entity[:], k[20:])

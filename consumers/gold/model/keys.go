@@ -120,10 +120,15 @@ const (
 	timeKeyLen    = TimePrefixLen + 8 + 8 + 16
 )
 
+// appendTime appends a time so that those before 1970 sort first; readTime reads it.
+func appendTime(k []byte, at int64) []byte { return binary.BigEndian.AppendUint64(k, uint64(at)^1<<63) }
+
+func readTime(k []byte) int64 { return int64(binary.BigEndian.Uint64(k) ^ 1<<63) }
+
 // EncodeTimeKey is the key of a call among those of an element.
 func EncodeTimeKey(element uuid.UUID, m TimeKey) []byte {
 	k := Key(KeyTime, element)
-	k = binary.BigEndian.AppendUint64(k, uint64(m.At)^1<<63) // so that times before 1970 sort first
+	k = appendTime(k, m.At)
 	k = binary.BigEndian.AppendUint64(k, m.Position)
 	return append(k, m.Entity[:]...)
 }
@@ -131,7 +136,7 @@ func EncodeTimeKey(element uuid.UUID, m TimeKey) []byte {
 // ParseTimeKey reads what EncodeTimeKey wrote.
 func ParseTimeKey(timeKey []byte) (m TimeKey) {
 	k := timeKey[TimePrefixLen:]
-	m.At = int64(binary.BigEndian.Uint64(k) ^ 1<<63)
+	m.At = readTime(k)
 	m.Position = binary.BigEndian.Uint64(k[8:])
 	copy(m.Entity[:], k[16:])
 	return m

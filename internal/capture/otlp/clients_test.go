@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -22,6 +21,7 @@ import (
 
 	"assay/consumers/bronze"
 	"assay/internal/capture/otlp"
+	"assay/internal/test/program"
 	"assay/streams"
 )
 
@@ -98,13 +98,7 @@ func saysOpen(t *testing.T, f *streams.Frame) {
 
 // TestOpenTelemetryForPython does the same with the SDK for Python.
 func TestOpenTelemetryForPython(t *testing.T) {
-	python := os.Getenv("TEST_OTEL_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if err := exec.CommandContext(t.Context(), python, "-c", "import opentelemetry.sdk, opentelemetry.exporter.otlp").Run(); err != nil {
-		t.Skip("no Python with opentelemetry-sdk and opentelemetry-exporter-otlp; name one with TEST_OTEL_PYTHON: ", err)
-	}
+	python := program.Python(t, "TEST_OTEL_PYTHON", "import opentelemetry.sdk, opentelemetry.exporter.otlp", "opentelemetry-sdk and opentelemetry-exporter-otlp")
 	taken := &fakeLog{}
 	receiver := &otlp.Receiver{Publisher: taken}
 	server := httptest.NewServer(receiver.Routes(""))

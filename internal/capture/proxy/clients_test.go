@@ -115,13 +115,7 @@ func TestTheAISDKThroughTheProxy(t *testing.T) {
 
 // The SDK of A2A talks to its own server through the proxy: each call ends as its task did, in JSON-RPC and over HTTP, streamed and not.
 func TestTheA2ASDKThroughTheProxy(t *testing.T) {
-	python := os.Getenv("TEST_A2A_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if err := exec.CommandContext(t.Context(), python, "-c", "import uvicorn, a2a.server.routes").Run(); err != nil {
-		t.Skip("no Python with a2a-sdk[http-server] and uvicorn; name one with TEST_A2A_PYTHON: ", err)
-	}
+	python := program.Python(t, "TEST_A2A_PYTHON", "import uvicorn, a2a.server.routes", "a2a-sdk[http-server] and uvicorn")
 	address := program.FreeAddress(t)
 	target, err := url.Parse("http://" + address)
 	if err != nil {
