@@ -72,7 +72,7 @@ func of(granted int64) Shares {
 		Queue:        between(4<<20, 8<<20),
 		Refine:       int(between(2<<20, 4<<20)),
 		Fold:         int(between(4<<20, 8<<20)),
-		Hold:         int(between(2<<20, 8<<20)),
+		Hold:         int(between(2<<20, 8<<20) + beyond(8<<20, 32<<20)),
 		State:        between(16<<20, 64<<20) + beyond(64<<20, 128<<20),
 		Indexes:      max(between(16<<20, 128<<20), min(granted/indexesShare, indexesMost)),
 		Footers:      between(8<<20, 32<<20),

@@ -20,8 +20,13 @@ import (
 	"assay/streams"
 )
 
-// filesAtOnce is how many files are captured at the same time.
-const filesAtOnce = 8
+// Files are captured side by side, as many as may hold fileBytes each on their way to the log: with enough of them frames are
+// written in batches, with one sync for all.
+const (
+	filesAtOnceMin = 8
+	filesAtOnceMax = 64
+	fileBytes      = 256 << 10
+)
 
 // Files captures files into the log. A file that was captured before, or in part, is gone through again, but only what
 // the log does not have is published.
@@ -75,7 +80,7 @@ func (f *Files) Capture(ctx context.Context, inputs []Input) (Total, []Problem, 
 func (c *fileCapture) files(ctx context.Context, inputs []Input) error {
 	c.stored = newLookup(c.Stored, inputs)
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(filesAtOnce)
+	group.SetLimit(min(max(filesAtOnceMin, int(c.budget.size/fileBytes)), filesAtOnceMax))
 	for _, in := range inputs {
 		if ctx.Err() != nil {
 			break

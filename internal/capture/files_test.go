@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"assay/internal/capture"
 	"assay/internal/capture/framing"
@@ -347,5 +348,43 @@ func TestUnserved(t *testing.T) {
 		if got.problems != want.problems || got.notices != want.notices {
 			t.Errorf("%s: %+v", path, got)
 		}
+	}
+}
+
+// crowd is a log that answers nobody until so many frames wait for it.
+type crowd struct {
+	fakeLog
+	waiting atomic.Int64
+	enough  int64
+	all     chan struct{}
+}
+
+func (c *crowd) Publish(ctx context.Context, frames ...*streams.Frame) ([]streams.Ack, error) {
+	if c.waiting.Add(1) == c.enough {
+		close(c.all)
+	}
+	select {
+	case <-c.all:
+		return c.fakeLog.Publish(ctx, frames...)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Small files wait for the log side by side, so that it can write them with one sync.
+func TestSmallFilesGoToTheLogTogether(t *testing.T) {
+	files := map[string]string{}
+	for i := range 64 {
+		files[fmt.Sprintf("%d.sse", i)] = "data: {\"id\":\"a\"}\n\n"
+	}
+	log := &crowd{enough: int64(len(files)), all: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	inputs, _, err := capture.Find([]string{tree(t, files)}, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if total, _, err := (&capture.Files{Publisher: log}).Capture(ctx, inputs); err != nil || total.Frames != len(files) {
+		t.Errorf("%d frames, %v; want %d", total.Frames, err, len(files))
 	}
 }

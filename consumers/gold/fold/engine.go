@@ -70,7 +70,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 	if p == nil {
 		return e.begin(ctx)
 	}
-	if p.Version != model.StateVersion {
+	if !p.Readable() {
 		return fmt.Errorf("%w: it has version %d, this program %d", ErrVersion, p.Version, model.StateVersion)
 	}
 	totals, err := state.Load(e.DB, []byte{model.KeyTotals}, model.DecodeTotals)
@@ -78,6 +78,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 		return err
 	}
 	e.DB.Progress = *p
+	e.DB.Progress.Version = model.StateVersion // an earlier program must not read what comes from now on
 	if totals != nil {
 		e.DB.Totals = *totals
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/valyala/fastjson"
 
 	"assay/consumers/bronze"
@@ -18,6 +19,8 @@ import (
 const (
 	MaxText  = 1 << 20 // bytes of text; and of one payload
 	MaxParts = 1024    // parts of a message
+
+	bodyMax = 3 * MaxText // bytes of the record of a body: a kind, a payload and a text
 )
 
 // Body is what is kept of the event that opened an entity, or of the one that closed it.
@@ -26,16 +29,41 @@ type Body struct{ kind, Payload, Text string }
 // NewBody returns what is kept of an event.
 func NewBody(ev *Event) *Body { return &Body{ev.Kind, cutMarked(ev.Payload), cutMarked(ev.Text)} }
 
-// Encode writes the record.
+// packedBody is the first byte of the record of a body that is compressed. No other begins so: what comes first is the length of a kind,
+// and no kind is that long.
+const (
+	packedBody = 0xFF
+	packedFrom = 256 // bytes, from which on compressing pays
+)
+
+// Encode writes the record. A payload mostly has the text once more, and all of it goes through the state's log, so it is compressed.
 func (b *Body) Encode() []byte {
 	w := make(Encoder, 0, len(b.kind)+len(b.Payload)+len(b.Text)+16)
 	w.string(b.kind)
 	w.string(b.Payload)
 	w.string(b.Text)
-	return w
+	if len(w) < packedFrom {
+		return w
+	}
+	record := make([]byte, 1+s2.MaxEncodedLen(len(w)))
+	record[0] = packedBody
+	return record[:1+len(s2.Encode(record[1:], w))]
 }
 
-func (d *Decoder) body() Body { return Body{d.string(), d.string(), d.string()} }
+// decodeBody reads what Body.Encode wrote.
+func decodeBody(record []byte) (b Body, err error) {
+	if len(record) > 0 && record[0] == packedBody {
+		if n, err := s2.DecodedLen(record[1:]); err != nil || n > bodyMax {
+			return b, fmt.Errorf("%w: a body of %d bytes, %w", ErrUnreadable, n, err)
+		}
+		if record, err = s2.Decode(nil, record[1:]); err != nil {
+			return b, fmt.Errorf("%w: a body: %w", ErrUnreadable, err)
+		}
+	}
+	d := Decoder{Rest: record}
+	b = Body{d.string(), d.string(), d.string()}
+	return b, d.End()
+}
 
 // Content is all that an entity says.
 type Content struct {

@@ -9,8 +9,12 @@ import (
 	"assay/sovereign/schema"
 )
 
-// StateVersion changes whenever the meaning of the state does; a store of another version must be rebuilt.
-const StateVersion = 12
+// StateVersion changes whenever the meaning of the state does. A store of an earlier version than stateReadable, or of a later one,
+// must be rebuilt.
+const (
+	StateVersion  = 13 // bodies are compressed
+	stateReadable = 12
+)
 
 // Progress says how far the state has come. It is part of every commit.
 //
@@ -43,11 +47,14 @@ func (p *Progress) NextOrdinal() uint64 {
 	return p.ordinals
 }
 
-// DecodeProgress reads no more than the version of a record of another one, whose rest it does not know.
+// Readable tells whether this program reads a state of the version.
+func (p *Progress) Readable() bool { return stateReadable <= p.Version && p.Version <= StateVersion }
+
+// DecodeProgress reads no more than the version of a record that is not readable, whose rest it does not know.
 func DecodeProgress(record []byte) (*Progress, error) {
 	d := Decoder{Rest: record}
 	p := &Progress{Version: d.Uint()}
-	if d.Err != nil || p.Version != StateVersion {
+	if d.Err != nil || !p.Readable() {
 		return p, d.Err
 	}
 	p.Epoch, p.Base, p.Applied, p.Generation, p.ordinals = d.string(), d.Uint(), d.Uint(), d.Uint(), d.Uint()

@@ -38,11 +38,11 @@ func (w *EntityRecord) Take(slot byte, at, record []byte, text *assembly) (err e
 	case SlotFragments:
 		return text.addRun(at, record)
 	case SlotRequest:
-		w.Content.Request, err = d.body(), d.End()
+		w.Content.Request, err = decodeBody(record)
 	case SlotResult:
-		w.Content.Result, err = d.body(), d.End()
+		w.Content.Result, err = decodeBody(record)
 	case SlotExchange:
-		w.Content.Exchange, err = d.body(), d.End()
+		w.Content.Exchange, err = decodeBody(record)
 	case SlotSaid:
 		w.Said = string(record)
 	case SlotState:
