@@ -59,10 +59,11 @@ func (p *Publisher) consume(ctx context.Context) error {
 }
 
 // After messages were taken in, the next wait for intakeRest times what it took, and at least for intakeRestMin, unless a whole
-// fetch has come: a write to the table and the bucket costs the same for one as for hundreds.
+// fetch has come or no more do for intakeQuiet: a write to the table and the bucket costs the same for one as for hundreds.
 const (
 	intakeRest    = 2
 	intakeRestMin = 500 * time.Millisecond
+	intakeQuiet   = 150 * time.Millisecond
 )
 
 // drain takes in what one fetch brings: it waits for a message, then takes all that have come besides while it rested.
@@ -78,6 +79,8 @@ func (p *Publisher) drain(ctx context.Context, batch jetstream.MessageBatch) err
 					msgs = append(msgs, msg)
 				}
 			case <-rest.C:
+				more = false
+			case <-time.After(intakeQuiet):
 				more = false
 			}
 		}
