@@ -12,10 +12,9 @@ import (
 
 	"assay"
 	"assay/internal/app"
-	"assay/internal/budget"
 	"assay/internal/config"
+	"assay/internal/lance"
 	"assay/internal/query"
-	"assay/sovereign"
 	"assay/streams"
 )
 
@@ -107,14 +106,7 @@ func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
 	}
 	opened, err := app.Open(ctx, app.Options{
 		Config: s.config, NATSConfig: assay.NATSConfig, Logger: s.logger,
-		OpenStore: func(ctx context.Context, root string, dimensions int, shares budget.Shares) (app.Store, error) {
-			opts := sovereign.OptionsFor(dimensions, shares)
-			opts.Bucket = s.config.Store.Options
-			return sovereign.Open(ctx, root, opts)
-		},
-		ReplaceStore: func(ctx context.Context, root, from string) error {
-			return sovereign.Replace(ctx, root, from, sovereign.Options{Bucket: s.config.Store.Options})
-		},
+		Stores: lance.Stores{Bucket: s.config.Store.Options},
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,10 @@
 package sovereign
 
-import "errors"
+import (
+	"errors"
+
+	"assay/sovereign/schema"
+)
 
 // Sentinels of this package; test for them with errors.Is.
 var (
@@ -15,10 +19,10 @@ var (
 	ErrConflict = errors.New("sovereign: too many concurrent writers")
 	// ErrFenced means that a duty under whose epoch was to be written has passed on to another writer, or was never claimed. Nothing
 	// was written, and trying again is of no use.
-	ErrFenced = errors.New("sovereign: fenced")
+	ErrFenced = schema.ErrFenced
 	// ErrIO means that a file could not be read or written: a full disk, a lost volume, a version pruned while it was
 	// being read.
-	ErrIO = errors.New("sovereign: input or output failed")
+	ErrIO = schema.ErrIO
 	// ErrInternal means a bug in the native library.
 	ErrInternal = errors.New("sovereign: internal error")
 	// ErrClosed means that the store was closed.

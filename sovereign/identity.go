@@ -3,10 +3,9 @@ package sovereign
 import (
 	"context"
 	"strings"
-)
 
-// Identity tells a store, and the log that it belongs to, from any other. Both are ids without dots.
-type Identity struct{ Store, Log string }
+	"assay/sovereign/schema"
+)
 
 // An identity is kept in the config of each table as two duties that begin once, in epoch 1.
 const (
@@ -15,7 +14,7 @@ const (
 )
 
 // Identity returns that of the store, empty where none was written.
-func (s *Store) Identity(ctx context.Context) (id Identity, err error) {
+func (s *Store) Identity(ctx context.Context) (id schema.Identity, err error) {
 	duties, err := s.Epochs(ctx)
 	for duty := range duties {
 		if store, found := strings.CutPrefix(duty, storeDuty); found {
@@ -29,6 +28,6 @@ func (s *Store) Identity(ctx context.Context) (id Identity, err error) {
 }
 
 // Identify writes the identity of a store that has none.
-func (s *Store) Identify(ctx context.Context, id Identity) error {
+func (s *Store) Identify(ctx context.Context, id schema.Identity) error {
 	return s.Claim(ctx, Epochs{storeDuty + id.Store: 1, logDuty + id.Log: 1})
 }

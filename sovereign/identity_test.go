@@ -3,13 +3,15 @@ package sovereign
 import (
 	"errors"
 	"testing"
+
+	"assay/sovereign/schema"
 )
 
 // A store tells who it is and whose, whoever opens it, and that is written once.
 func TestIdentity(t *testing.T) {
 	dir := t.TempDir()
-	id := Identity{Store: "a-1", Log: "b-2"}
-	for _, want := range []Identity{{}, id} {
+	id := schema.Identity{Store: "a-1", Log: "b-2"}
+	for _, want := range []schema.Identity{{}, id} {
 		s, err := Open(t.Context(), dir, Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -18,10 +18,10 @@ import (
 	"assay/internal/budget"
 	"assay/internal/capture"
 	"assay/internal/config"
+	"assay/internal/lance"
 	"assay/internal/query"
 	"assay/internal/query/api"
 	"assay/internal/test/sample"
-	"assay/sovereign"
 	"assay/streams"
 )
 
@@ -260,42 +260,17 @@ func (p *program) startService(ctx context.Context, settings config.Config, logg
 	return s, nil
 }
 
-// openPipeline opens the data directory. Where rebuilding is not nil, tables whose state cannot be used are made anew.
 // openPipeline opens a data directory; opts say how, where that differs from one command to another.
 func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logger, opts app.Options) (*app.Pipeline, error) {
 	setCollector(budget.For(settings.Memory))
 	return app.Open(ctx, pipelineOptions(settings, logger, opts))
 }
 
-// pipelineOptions completes options by what links the store.
+// pipelineOptions completes options by what every command has in common.
 func pipelineOptions(settings config.Config, logger *slog.Logger, opts app.Options) app.Options {
 	opts.Config, opts.NATSConfig, opts.Logger, opts.Version = settings, assay.NATSConfig, logger, version()
-	opts.FenceStore, opts.Fenced = fenceStore, func(err error) bool { return errors.Is(err, sovereign.ErrFenced) }
-	opts.OpenStore = func(ctx context.Context, root string, dimensions int, shares budget.Shares) (app.Store, error) {
-		options := sovereign.OptionsFor(dimensions, shares)
-		options.Bucket = settings.Store.Options
-		return sovereign.Open(ctx, root, options)
-	}
-	opts.ReplaceStore = func(ctx context.Context, root, from string) error {
-		return sovereign.Replace(ctx, root, from, sovereign.Options{Bucket: settings.Store.Options})
-	}
+	opts.Stores = lance.Stores{Bucket: settings.Store.Options}
 	return opts
-}
-
-// fenceStore implements app.Options.FenceStore.
-func fenceStore(ctx context.Context, store app.Store, partition int, epoch uint64) (app.Store, error) {
-	s, ok := store.(*sovereign.Store)
-	if !ok {
-		return nil, fmt.Errorf("a %T has no fence", store)
-	}
-	epochs := sovereign.Epochs{sovereign.Partition(partition): epoch}
-	if partition == app.Leading {
-		epochs[sovereign.Upkeep] = epoch
-	}
-	if err := s.Claim(ctx, epochs); err != nil {
-		return nil, err
-	}
-	return s.Fenced(epochs), nil
 }
 
 // wait serves until it is interrupted or a part of the service fails.

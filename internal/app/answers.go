@@ -17,7 +17,7 @@ import (
 	"assay/consumers/silver"
 	"assay/internal/ops/metrics"
 	"assay/internal/query"
-	"assay/sovereign"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -144,7 +144,7 @@ func (p *Pipeline) rowCounts(ctx context.Context) (promotions promotion.Counts, 
 	if promotions, err = p.promotion.Counts(ctx); err == nil {
 		pending, err = p.vectors.Pending(ctx)
 	}
-	if errors.Is(err, sovereign.ErrIO) && ctx.Err() == nil { // the trouble began in between
+	if errors.Is(err, schema.ErrIO) && ctx.Err() == nil { // the trouble began in between
 		return promotion.Counts{}, 0, nil
 	}
 	return promotions, pending, err

@@ -21,12 +21,24 @@ import (
 	"assay/internal/ops/embedding"
 	"assay/internal/ops/rebuild"
 	"assay/internal/query"
-	"assay/sovereign"
 	"assay/sovereign/schema"
 	"assay/streams"
 )
 
-// Store is the sovereign store, as all parts together need it.
+// Stores opens stores, which lie in a folder or at a URL. lance.Stores does, by package sovereign; app itself builds without the
+// native library.
+type Stores interface {
+	// Open opens a store, with episodes whose vectors have that many dimensions if there are none yet, and within its shares of the
+	// memory. It is called once the data directory is locked.
+	Open(ctx context.Context, root string, dimensions int, shares budget.Shares) (Store, error)
+	// Replace puts the tables that lie in a folder in the place of those of the store at root.
+	Replace(ctx context.Context, root, from string) error
+	// Fence takes a partition over, and returns the store as its owner writes to it in that epoch: with schema.ErrFenced once
+	// another one has taken it over.
+	Fence(ctx context.Context, store Store, partition int, epoch uint64) (Store, error)
+}
+
+// Store is the sovereign store, as all parts together need it: a sovereign.Store.
 type Store interface {
 	schema.Store
 	ColumnsAdded() []string
@@ -39,8 +51,8 @@ type Store interface {
 	Prune(ctx context.Context, table string) error
 	Refresh(ctx context.Context) error
 	// Identity and Identify tell whose the store is.
-	Identity(ctx context.Context) (sovereign.Identity, error)
-	Identify(ctx context.Context, id sovereign.Identity) error
+	Identity(ctx context.Context) (schema.Identity, error)
+	Identify(ctx context.Context, id schema.Identity) error
 	// Bytes is the size of a table, and Versions returns a number for each table that is another after any change to it.
 	Bytes(ctx context.Context, table string) (int64, error)
 	Versions(ctx context.Context) (map[string]int, error)
@@ -55,15 +67,7 @@ type Options struct {
 	Config     config.Config
 	NATSConfig []byte // of the embedded server, unless Config names a file
 	Logger     *slog.Logger
-	// OpenStore opens the store at a path or URL, with episodes whose vectors have that many dimensions if there are none yet, and
-	// within its shares of the memory. It is called once the data directory is locked.
-	OpenStore func(ctx context.Context, root string, dimensions int, shares budget.Shares) (Store, error)
-	// ReplaceStore puts the tables that lie in a folder in the place of those of the store at a URL.
-	ReplaceStore func(ctx context.Context, root, from string) error
-	// FenceStore takes a partition over in the store, and returns the store as its owner writes to it in that epoch; Fenced tells of
-	// an error that it means that another one has taken it over since. A fleet needs both.
-	FenceStore func(ctx context.Context, store Store, partition int, epoch uint64) (Store, error)
-	Fenced     func(err error) bool
+	Stores     Stores // lance.Stores
 	// Version of the program, for the other workers of a fleet.
 	Version string
 	// Reading leaves an existing log's definition as it is, whatever Config says: for those who come to read.
@@ -167,6 +171,6 @@ func (p *Pipeline) storeRoot() string {
 // swap puts what a rebuild has completed, if one has, in the place of what there is.
 func (p *Pipeline) swap(ctx context.Context) error {
 	return rebuild.Swap(p.opts.Config.Data, rebuild.Targets{
-		Store: p.storeRoot(), Replace: func(from string) error { return p.opts.ReplaceStore(ctx, p.storeRoot(), from) },
+		Store: p.storeRoot(), Replace: func(from string) error { return p.opts.Stores.Replace(ctx, p.storeRoot(), from) },
 	})
 }

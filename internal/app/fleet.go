@@ -155,12 +155,11 @@ func (p *Pipeline) FleetStats() (stats fleet.Stats, refused uint64, ok bool) {
 // fencedStore tells of writes that are refused because another worker has taken over.
 type fencedStore struct {
 	schema.Store
-	fenced  func(error) bool
 	refused func()
 }
 
 func (s *fencedStore) look(err error) error {
-	if err != nil && s.fenced(err) {
+	if errors.Is(err, schema.ErrFenced) {
 		s.refused()
 	}
 	return err

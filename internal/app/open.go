@@ -190,8 +190,7 @@ func (p *Pipeline) joinStore(ctx context.Context) (err error) {
 	if err := os.MkdirAll(p.opts.Config.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if p.store, err = p.opts.OpenStore(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares); err != nil {
-		p.store = nil
+	if p.store, err = p.opts.Stores.Open(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares); err != nil {
 		return unopened(err, p.opts.Config.Data)
 	}
 	if err := p.pair(ctx); err != nil {
@@ -213,7 +212,7 @@ func (p *Pipeline) joinStore(ctx context.Context) (err error) {
 
 func (p *Pipeline) openTables(ctx context.Context) (err error) {
 	data := p.opts.Config.Data
-	store, err := p.opts.OpenStore(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares)
+	store, err := p.opts.Stores.Open(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares)
 	p.vectors = embedding.New(store, p.embedder, p.opts.Logger) // also without: tables that are made anew wake it
 	if err != nil {
 		return unopened(err, data) // and p.store stays nil, so that nobody closes what is not there

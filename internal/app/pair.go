@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"assay/sovereign"
+	"assay/sovereign/schema"
 	"assay/streams"
 )
 
@@ -25,7 +25,7 @@ func (p *Pipeline) pair(ctx context.Context) error {
 		return err
 	}
 	if id.Store == "" {
-		id = sovereign.Identity{Store: p.log.StoreID(), Log: p.log.ID()}
+		id = schema.Identity{Store: p.log.StoreID(), Log: p.log.ID()}
 		if id.Store == "" {
 			id.Store = uuid.NewString()
 		}
@@ -37,7 +37,7 @@ func (p *Pipeline) pair(ctx context.Context) error {
 }
 
 // checkPair compares what log and store say of each other. Who defines them may find that they say nothing yet.
-func (p *Pipeline) checkPair(id sovereign.Identity) error {
+func (p *Pipeline) checkPair(id schema.Identity) error {
 	root, named := p.storeRoot(), p.log.StoreID()
 	switch {
 	case id.Log != "" && id.Log != p.log.ID():

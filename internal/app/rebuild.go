@@ -78,7 +78,7 @@ func (p *Pipeline) rebuildOptions(ctx context.Context) (options rebuild.Options,
 		Data: p.opts.Config.Data, Log: p.log, Silver: &silver, Gold: gold, Old: p.store, Stamp: stamp, Derivation: p.derivation().encode(),
 		AllowDataLoss: p.opts.AllowDataLoss, Progress: p.opts.Rebuilding,
 		OpenStore: func(ctx context.Context, dir string) (rebuild.Store, error) {
-			return p.opts.OpenStore(ctx, dir, p.embedder.Dimensions(), p.shares)
+			return p.opts.Stores.Open(ctx, dir, p.embedder.Dimensions(), p.shares)
 		},
 	}, err
 }

@@ -77,7 +77,7 @@ func (p *Pipeline) own(ctx context.Context, n int, epoch uint64, current func())
 	if err != nil {
 		return err
 	}
-	fenced, err := p.opts.FenceStore(ctx, p.store, n, epoch)
+	fenced, err := p.opts.Stores.Fence(ctx, p.store, n, epoch)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (p *Pipeline) own(ctx context.Context, n int, epoch uint64, current func())
 		p.refused.Add(1)
 		lose()
 	}
-	store := &fencedStore{fenced, p.opts.Fenced, refused}
+	store := &fencedStore{fenced, refused}
 	g, err := p.gold.Open(ctx, n, func(o *gold.Options) { o.Journal, o.Store = &fencedJournal{journal, refused}, store })
 	if err != nil {
 		return err

@@ -25,11 +25,14 @@ type Writer interface {
 	Delete(ctx context.Context, table string, where Filter) error
 }
 
-// Store holds tables.
+// Store holds tables. The program has one: sovereign.Store, in LanceDB.
 type Store interface {
 	Reader
 	Writer
 }
+
+// Identity tells a store, and the log that it belongs to, from any other. Both are ids without dots.
+type Identity struct{ Store, Log string }
 
 // Embedder turns texts into the vectors of episodes.
 type Embedder interface {
