@@ -31,19 +31,6 @@ func BenchmarkIdentify(b *testing.B) {
 	})
 }
 
-// BenchmarkStepwise does the same by three kernels.
-func BenchmarkStepwise(b *testing.B) {
-	k := newBenchKeys()
-	mem := memory.DefaultAllocator
-	compare(b, k.ids, func(from, to int) {
-		intents, workflows := cut(k.intents, from, to), cut(k.workflows, from, to)
-		left, right := must(Normalise(mem, intents, false)), must(Normalise(mem, workflows, false))
-		names := must(Join(mem, left, right))
-		ids := must(UUIDv5(mem, Namespace, names))
-		release(intents, workflows, left, right, names, ids)
-	})
-}
-
 // BenchmarkUUIDv5 hashes only.
 func BenchmarkUUIDv5(b *testing.B) {
 	k := newBenchKeys()
@@ -61,21 +48,6 @@ func BenchmarkGoogleUUID(b *testing.B) {
 			id := uuid.NewSHA1(Namespace, []byte(k.names.Value(row)))
 			sink += id[0]
 		}
-	})
-}
-
-func BenchmarkLoadGate(b *testing.B) {
-	k := newBenchKeys()
-	_, position, threshold, sheddable := gateColumns(benchRows)
-	token := repeat("token", benchRows)
-	keys := &messages{}
-	for row := range benchRows {
-		keys.add(appendLoadKey(nil, k.intents.Value(row), uint64(row), "token"))
-	}
-	compare(b, keys, func(from, to int) {
-		s, t := cut(k.intents, from, to), cut(token, from, to)
-		p, h, m := cut(position, from, to), cut(threshold, from, to), cut(sheddable, from, to)
-		release(s, p, t, h, m, must(LoadGate(memory.DefaultAllocator, s, p, t, h, m)))
 	})
 }
 

@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/apache/arrow/go/v17/arrow"
@@ -67,67 +66,10 @@ func appendText(b array.StringLikeBuilder, text *string) {
 	}
 }
 
-// requireTexts requires a column to hold the given rows, and to be a valid array.
-func requireTexts(t *rapid.T, column *array.String, want []*string) {
-	if column.Len() != len(want) {
-		t.Fatalf("%d rows, want %d", column.Len(), len(want))
-	}
-	nulls := 0
-	for row, text := range want {
-		switch {
-		case text == nil:
-			nulls++
-			if column.IsValid(row) {
-				t.Fatalf("row %d is %q, want null", row, column.Value(row))
-			}
-		case column.IsNull(row):
-			t.Fatalf("row %d is null, want %+q", row, *text)
-		case column.Value(row) != *text:
-			t.Fatalf("row %d is %+q, want %+q", row, column.Value(row), *text)
-		}
-	}
-	if column.NullN() != nulls {
-		t.Fatalf("%d nulls, want %d", column.NullN(), nulls)
-	}
-}
-
-func TestTextColumnHasALimit(t *testing.T) {
-	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
-	defer mem.AssertSize(t, 0)
-	if _, err := newTextColumn(mem, 1, textBytesMax+1); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("newTextColumn beyond the limit: %v", err)
-	}
-	column, err := newTextColumn(mem, 1, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer column.release()
-	column.text = append(column.text, 'x')
-	if err := column.grow(textBytesMax); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("grow beyond the limit: %v", err)
-	}
-}
-
 func repeat(text string, rows int) *array.String {
 	b := array.NewStringBuilder(memory.DefaultAllocator)
 	for range rows {
 		b.Append(text)
 	}
 	return b.NewStringArray()
-}
-
-func gateColumns(rows int) (*array.List, *array.Int64, *array.Float64, *array.Boolean) {
-	lists := array.NewListBuilder(memory.DefaultAllocator, arrow.BinaryTypes.String)
-	position, threshold := array.NewInt64Builder(memory.DefaultAllocator), array.NewFloat64Builder(memory.DefaultAllocator)
-	sheddable := array.NewBooleanBuilder(memory.DefaultAllocator)
-	for row := range rows {
-		lists.Append(true)
-		for _, token := range []string{"so", "uh", "um", "yes"} {
-			lists.ValueBuilder().(*array.StringBuilder).Append(token)
-		}
-		position.Append(int64(row))
-		threshold.Append(0.5)
-		sheddable.Append(true)
-	}
-	return lists.NewListArray(), position.NewInt64Array(), threshold.NewFloat64Array(), sheddable.NewBooleanArray()
 }

@@ -1,20 +1,17 @@
-// Package kernels holds the pure functions that decide what is forgotten and what things are called: column in, column
-// out, over Arrow arrays. There is no clock, no randomness and no I/O here, so that replicas, replays and retries agree
-// bit for bit.
+// Package kernels holds the pure functions that decide what is forgotten and what things are called. There is no clock, no
+// randomness and no I/O here, so that replicas, replays and retries agree bit for bit.
 //
-//	stream, position, token ──► LoadGate ──────► shed?      (under load)
-//	token_buffer ─────────────► TokenGate ─────► pruned     (disfluencies)
-//	components ──► Normalise ──► Join ──► UUIDv5 ──► id     (identity)
-//	            └───────────── Identify ──────────────┘
+//	stream, position, token ──► LoadSheds ──────► shed?     (under load)
+//	token_buffer ─────────────► PruneTokens ────► pruned    (disfluencies)
+//	components ──► NormaliseString ──► JoinStrings ──► UUID (identity)
+//	columns of components ──► Identify ──► column of ids    (the same, by column)
+//	column of names ──► UUIDv5 ──► column of ids
 //
-// Each column kernel has a scalar form (LoadSheds, PruneTokens, NormaliseString, JoinStrings, UUID) that serves callers
-// with a single value and is the oracle of its tests.
-//
-// What holds for all column kernels:
+// Ids are computed by column, over Arrow arrays: Identify and UUIDv5, of which the forms for one value are the oracle. What holds
+// for both:
 //
 //   - Columns of one call have the same length; the result has it too. ErrLength otherwise.
 //   - Slices are read where they stand, and results start at offset 0. The caller releases the result and keeps what it
-//     passed in. MapChunks runs a kernel over chunked columns.
+//     passed in.
 //   - The number of allocations does not depend on the number of rows.
-//   - A String result holds at most 2 GiB of text, the reach of its 32-bit offsets. ErrTooLarge otherwise.
 package kernels

@@ -6,12 +6,6 @@ var (
 	// ErrLength means that the columns of one call differ in length, or that there are none.
 	ErrLength = errors.New("columns must have the same length")
 
-	// ErrType means that a column has a type which the kernel does not take.
-	ErrType = errors.New("unsupported column type")
-
-	// ErrTooLarge means that a result would not fit 32-bit offsets: pass fewer rows at a time.
-	ErrTooLarge = errors.New("text of a column exceeds 2 GiB")
-
 	// ErrPattern means that a contract's repair marker is not a regular expression of RE2, or exceeds one of the limits
 	// on patterns. The buffer stays as it is; the caller counts it.
 	ErrPattern = errors.New("invalid repair marker")

@@ -3,15 +3,9 @@ package kernels
 import (
 	"crypto/sha1"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
-
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/bitutil"
-	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
 // Value is the value of a key, from which every decision to forget is made: the first 8 hexadecimal digits of the
@@ -31,82 +25,6 @@ func Sheds(value uint32, threshold float64) bool {
 func LoadSheds(stream string, position uint64, token string, threshold float64) bool {
 	var buf [128]byte
 	return Sheds(Value(appendLoadKey(buf[:0], stream, position, token)), threshold)
-}
-
-// LoadGate is the load gate over the events of a batch: true means shed.
-//
-// An event is shed if it is sheddable and LoadSheds says so. position counts from 0, threshold is the one that was in
-// force when the event was captured. A null token counts as empty, for heartbeats have none; an event with any other
-// null is kept. The result has no nulls.
-//
-// Errors: ErrLength.
-func LoadGate(
-	mem memory.Allocator, stream *array.String, position *array.Int64, token *array.String,
-	threshold *array.Float64, sheddable *array.Boolean,
-) (*array.Boolean, error) {
-	nulls := stream.NullN() + position.NullN() + token.NullN() + threshold.NullN() + sheddable.NullN()
-	events := loadEvents{stream, position, token, threshold, sheddable, nulls > 0}
-	rows, err := events.rows()
-	if err != nil {
-		return nil, fmt.Errorf("load gate: %w", err)
-	}
-	shed := newBuffer(mem, int(bitutil.BytesForBits(int64(rows))))
-	defer shed.Release()
-	decisions := shed.Bytes()
-	clear(decisions)
-	var key []byte
-	for row := range rows {
-		if events.exposed(row) {
-			key = events.appendKey(key[:0], row)
-			decisions[row/8] |= bit(Sheds(Value(key), threshold.Value(row))) << (row % 8)
-		}
-	}
-	return array.NewBoolean(rows, shed, nil, 0), nil
-}
-
-// bit is 1 for true. Unlike a branch on a decision to shed, it cannot be predicted wrongly.
-func bit(b bool) (n byte) {
-	if b {
-		n = 1
-	}
-	return n
-}
-
-// loadEvents are the columns that the load gate looks at.
-type loadEvents struct {
-	stream    *array.String
-	position  *array.Int64
-	token     *array.String
-	threshold *array.Float64
-	sheddable *array.Boolean
-	nulls     bool // are there any at all?
-}
-
-func (e *loadEvents) rows() (int, error) {
-	rows := e.stream.Len()
-	for _, column := range []arrow.Array{e.position, e.token, e.threshold, e.sheddable} {
-		if column.Len() != rows {
-			return 0, fmt.Errorf("%w: %d and %d rows", ErrLength, rows, column.Len())
-		}
-	}
-	return rows, nil
-}
-
-// exposed reports whether the event may be shed at all. Most are not, without load, and cost no hash.
-func (e *loadEvents) exposed(row int) bool {
-	return e.sheddable.Value(row) && e.threshold.Value(row) > 0 && !(e.nulls && e.decidedByNull(row))
-}
-
-func (e *loadEvents) decidedByNull(row int) bool {
-	return e.sheddable.IsNull(row) || e.threshold.IsNull(row) || e.stream.IsNull(row) || e.position.IsNull(row)
-}
-
-func (e *loadEvents) appendKey(dst []byte, row int) []byte {
-	token := ""
-	if !e.nulls || e.token.IsValid(row) {
-		token = e.token.Value(row)
-	}
-	return appendLoadKey(dst, e.stream.Value(row), uint64(e.position.Value(row)), token)
 }
 
 func appendLoadKey(dst []byte, stream string, position uint64, token string) []byte {

@@ -3,13 +3,10 @@ package kernels
 import (
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
 	"math"
 	"strconv"
 	"testing"
 
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
 	"pgregory.net/rapid"
 )
 
@@ -37,66 +34,6 @@ func TestSheds(t *testing.T) {
 			t.Errorf("Sheds(%#x, %v) = %v", c.value, c.threshold, got)
 		}
 	}
-}
-
-func TestLoadGateIsLoadShedsPerRow(t *testing.T) {
-	checked(t, func(t *rapid.T, mem memory.Allocator) {
-		rows := drawRows(t)
-		streams, tokens := drawTexts(t, rows, "streams"), drawTexts(t, rows, "tokens")
-		positions := rapid.SliceOfN(rapid.Ptr(rapid.Int64Min(0), true), rows, rows).Draw(t, "positions")
-		thresholds := rapid.SliceOfN(rapid.Ptr(rapid.Float64Range(-0.2, 1.2), true), rows, rows).Draw(t, "thresholds")
-		sheddable := rapid.SliceOfN(rapid.Ptr(rapid.Bool(), true), rows, rows).Draw(t, "sheddable")
-
-		stream, token := textsColumn(t, mem, streams), textsColumn(t, mem, tokens)
-		position := sliced(t, array.NewInt64Builder(mem), rows, func(b *array.Int64Builder, row int) {
-			if positions[row] == nil {
-				b.AppendNull()
-			} else {
-				b.Append(*positions[row])
-			}
-		}).(*array.Int64)
-		threshold := sliced(t, array.NewFloat64Builder(mem), rows, func(b *array.Float64Builder, row int) {
-			if thresholds[row] == nil {
-				b.AppendNull()
-			} else {
-				b.Append(*thresholds[row])
-			}
-		}).(*array.Float64)
-		may := sliced(t, array.NewBooleanBuilder(mem), rows, func(b *array.BooleanBuilder, row int) {
-			if sheddable[row] == nil {
-				b.AppendNull()
-			} else {
-				b.Append(*sheddable[row])
-			}
-		}).(*array.Boolean)
-		defer release(stream, token, position, threshold, may)
-
-		shed, err := LoadGate(mem, stream, position, token, threshold, may)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer shed.Release()
-		for row := range rows {
-			want := false
-			if streams[row] != nil && positions[row] != nil && thresholds[row] != nil && sheddable[row] != nil && *sheddable[row] {
-				text := ""
-				if tokens[row] != nil {
-					text = *tokens[row]
-				}
-				want = LoadSheds(*streams[row], uint64(*positions[row]), text, *thresholds[row])
-			}
-			if shed.IsNull(row) || shed.Value(row) != want {
-				t.Fatalf("row %d: shed = %v, want %v", row, shed.Value(row), want)
-			}
-		}
-		if rows > 0 {
-			shorter := array.NewSlice(token, 1, int64(rows)).(*array.String)
-			defer shorter.Release()
-			if _, err := LoadGate(mem, stream, position, shorter, threshold, may); !errors.Is(err, ErrLength) {
-				t.Fatalf("columns of different length: %v", err)
-			}
-		}
-	})
 }
 
 // About the share of events is shed that the threshold says.

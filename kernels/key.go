@@ -2,10 +2,8 @@ package kernels
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
 // JoinStrings makes one name of a key's components: joined by '|', with each '|' and '\' inside a component escaped by
@@ -20,45 +18,6 @@ func JoinStrings(components ...string) string {
 		name = AppendEscaped(name, component)
 	}
 	return string(name)
-}
-
-// Join makes one name a row of the components of composite keys, as JoinStrings does. A row with a null component has
-// no name: it is null.
-//
-// Errors: ErrLength, also where there is no component; ErrTooLarge.
-func Join(mem memory.Allocator, components ...*array.String) (*array.String, error) {
-	rows, err := sameLength(components)
-	if err != nil {
-		return nil, fmt.Errorf("join: %w", err)
-	}
-	escapes := countEscapes(components)
-	size := rows*(len(components)-1) + escapes
-	for _, column := range components {
-		size += len(textBytes(column))
-	}
-	names, err := newTextColumn(mem, rows, size)
-	if err != nil {
-		return nil, fmt.Errorf("join: %w", err)
-	}
-	defer names.release()
-	for row := range rows {
-		if anyNull(row, components) {
-			names.null()
-			continue
-		}
-		for i, column := range components {
-			if i > 0 {
-				names.text = append(names.text, '|')
-			}
-			if escapes == 0 {
-				names.text = append(names.text, column.Value(row)...)
-			} else {
-				names.text = AppendEscaped(names.text, column.Value(row))
-			}
-		}
-		names.endRow()
-	}
-	return names.finish(), nil
 }
 
 // countEscapes counts what must be escaped in all components together, in most batches nothing, which spares looking

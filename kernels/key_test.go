@@ -39,7 +39,7 @@ func drawColumns(t *rapid.T, mem memory.Allocator) (rows [][]*string, columns []
 	return rows, columns
 }
 
-// joined is what Join should make of components, each changed beforehand.
+// joined is the name of components, each changed beforehand; nil where one is null.
 func joined(components []*string, change func(string) string) *string {
 	parts := make([]string, len(components))
 	for i, component := range components {
@@ -58,29 +58,9 @@ func releaseAll(columns []*array.String) {
 	}
 }
 
-func TestJoinIsJoinStringsPerRow(t *testing.T) {
-	checked(t, func(t *rapid.T, mem memory.Allocator) {
-		rows, columns := drawColumns(t, mem)
-		defer releaseAll(columns)
-		names, err := Join(mem, columns...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer names.Release()
-		want := make([]*string, len(rows))
-		for row := range rows {
-			want[row] = joined(rows[row], func(s string) string { return s })
-		}
-		requireTexts(t, names, want)
-	})
-}
-
-func TestJoinNeedsColumnsOfOneLength(t *testing.T) {
+func TestIdentifyNeedsColumnsOfOneLength(t *testing.T) {
 	one, two := repeat("x", 1), repeat("x", 2)
 	for _, columns := range [][]*array.String{nil, {one, two}, {two, two, one}} {
-		if _, err := Join(memory.DefaultAllocator, columns...); !errors.Is(err, ErrLength) {
-			t.Errorf("Join of %d columns: %v", len(columns), err)
-		}
 		if _, err := Identify(memory.DefaultAllocator, Namespace, false, columns...); !errors.Is(err, ErrLength) {
 			t.Errorf("Identify of %d columns: %v", len(columns), err)
 		}

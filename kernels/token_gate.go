@@ -1,13 +1,8 @@
 package kernels
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
-
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
 // Contract says which tokens of a buffer are disfluencies, to be forgotten: a StreamingDisfluencyContract.
@@ -45,54 +40,6 @@ func PruneTokens(tokens []string, c Contract) (kept []string, removed int, err e
 	return kept, len(tokens) - len(kept), nil
 }
 
-// TokenGate applies PruneTokens to each row of a List<String> column, under one contract. It returns the pruned lists
-// and how many tokens each lost. A null list stays null and loses none; a null token counts in the index and is kept.
-//
-// Errors: ErrPattern, ErrType. Nothing is returned then, and the buffers stand as they are.
-func TokenGate(mem memory.Allocator, buffers *array.List, c Contract) (*array.List, *array.Int32, error) {
-	tokens, ok := buffers.ListValues().(*array.String)
-	if !ok {
-		return nil, nil, fmt.Errorf("token gate: %w: %s", ErrType, buffers.DataType())
-	}
-	gate, err := newTokenGate(c)
-	if err != nil {
-		return nil, nil, fmt.Errorf("token gate: %w", err)
-	}
-	lists := array.NewListBuilderWithField(mem, buffers.DataType().(*arrow.ListType).ElemField())
-	defer lists.Release()
-	removed := array.NewInt32Builder(mem)
-	defer removed.Release()
-	lists.Reserve(buffers.Len())
-	removed.Reserve(buffers.Len())
-	kept := lists.ValueBuilder().(*array.StringBuilder)
-	reserveTokens(kept, buffers, tokens)
-
-	for row := range buffers.Len() {
-		if buffers.IsNull(row) {
-			lists.AppendNull()
-			removed.UnsafeAppend(0)
-			continue
-		}
-		lists.Append(true)
-		start, end := buffers.ValueOffsets(row)
-		removed.UnsafeAppend(int32(gate.prune(kept, tokens, int(start), int(end))))
-	}
-	return lists.NewListArray(), removed.NewInt32Array(), nil
-}
-
-// reserveTokens makes room for all tokens of the buffers.
-func reserveTokens(kept *array.StringBuilder, buffers *array.List, tokens *array.String) {
-	if buffers.Len() == 0 {
-		return
-	}
-	start, _ := buffers.ValueOffsets(0)
-	_, end := buffers.ValueOffsets(buffers.Len() - 1)
-	kept.Reserve(int(end - start))
-	if start < end {
-		kept.ReserveData(tokens.ValueOffset(int(end)) - tokens.ValueOffset(int(start)))
-	}
-}
-
 // tokenGate is a contract made ready for use by one call.
 type tokenGate struct {
 	Contract
@@ -103,21 +50,6 @@ type tokenGate struct {
 func newTokenGate(c Contract) (*tokenGate, error) {
 	marker, err := cachedPattern(c.RepairMarker)
 	return &tokenGate{Contract: c, marker: marker}, err
-}
-
-// prune appends to kept what stays of the buffer tokens[start:end] and returns how many do not.
-func (g *tokenGate) prune(kept *array.StringBuilder, tokens *array.String, start, end int) (removed int) {
-	for i := start; i < end; i++ {
-		switch {
-		case tokens.IsNull(i):
-			kept.AppendNull()
-		case g.removes(tokens.Value(i), i-start, end-start):
-			removed++
-		default:
-			kept.Append(tokens.Value(i))
-		}
-	}
-	return removed
 }
 
 // removes decides on the token at index of a buffer with size tokens.

@@ -7,11 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/apache/arrow/go/v17/arrow"
-	"github.com/apache/arrow/go/v17/arrow/array"
-	"github.com/apache/arrow/go/v17/arrow/memory"
-	"pgregory.net/rapid"
 )
 
 func TestPruneTokens(t *testing.T) {
@@ -54,10 +49,6 @@ func TestInvalidMarkerLeavesTheBuffer(t *testing.T) {
 				t.Errorf("marker %.40q: kept %q, removed %d, %v", marker, kept, removed, err)
 			}
 		}
-		lists := array.NewListBuilder(memory.DefaultAllocator, arrow.BinaryTypes.String).NewListArray()
-		if _, _, err := TokenGate(memory.DefaultAllocator, lists, Contract{RepairMarker: marker}); !errors.Is(err, ErrPattern) {
-			t.Errorf("marker %.40q, column: %v", marker, err)
-		}
 	}
 }
 
@@ -77,84 +68,6 @@ func TestPatternCacheIsBoundedAndShared(t *testing.T) {
 	group.Wait()
 	if n := len(patterns.compiled); n > patternsCachedMax {
 		t.Errorf("%d patterns cached, limit %d", n, patternsCachedMax)
-	}
-}
-
-func TestTokenGateIsPruneTokensPerRow(t *testing.T) {
-	markers := []string{"", "^$", "u[hm]", `^\w+$`, "a|Z", " ", "[^a]"}
-	checked(t, func(t *rapid.T, mem memory.Allocator) {
-		contract := Contract{
-			DecayThreshold: rapid.Float64Range(0, 1.1).Draw(t, "threshold"),
-			RepairMarker:   rapid.SampledFrom(markers).Draw(t, "marker"),
-			MaxLookback:    rapid.IntRange(-1, 9).Draw(t, "lookback"),
-		}
-		rows := drawRows(t) % 40
-		buffers := make([][]*string, rows)
-		for row := range buffers {
-			if rapid.IntRange(0, 4).Draw(t, "null") > 0 {
-				buffers[row] = drawTexts(t, rapid.IntRange(0, 9).Draw(t, "tokens"), "buffer")
-			}
-		}
-		lists := sliced(t, array.NewListBuilder(mem, arrow.BinaryTypes.String), rows, func(b *array.ListBuilder, row int) {
-			b.Append(buffers[row] != nil)
-			for _, token := range buffers[row] {
-				appendText(b.ValueBuilder().(*array.StringBuilder), token)
-			}
-		}).(*array.List)
-		defer lists.Release()
-
-		pruned, removed, err := TokenGate(mem, lists, contract)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer release(pruned, removed)
-		for row, buffer := range buffers {
-			want, lost := pruneWithNulls(t, buffer, contract)
-			if pruned.IsNull(row) != (buffer == nil) || removed.Value(row) != int32(lost) {
-				t.Fatalf("row %d: null %v, removed %d, want %v and %d", row, pruned.IsNull(row), removed.Value(row), buffer == nil, lost)
-			}
-			start, end := pruned.ValueOffsets(row)
-			kept := array.NewSlice(pruned.ListValues(), start, end).(*array.String)
-			requireTexts(t, kept, want)
-			kept.Release()
-		}
-	})
-}
-
-// pruneWithNulls puts a token that nothing here matches but "[^a]" and `^\w+$` in the place of nulls, and checks apart
-// that nulls are kept.
-func pruneWithNulls(t *rapid.T, buffer []*string, c Contract) (kept []*string, removed int) {
-	for i, token := range buffer {
-		if token == nil {
-			kept = append(kept, nil)
-			continue
-		}
-		gate, err := newTokenGate(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if gate.removes(*token, i, len(buffer)) {
-			removed++
-		} else {
-			kept = append(kept, token)
-		}
-	}
-	if !slices.Contains(buffer, nil) {
-		tokens := make([]string, len(buffer))
-		for i := range buffer {
-			tokens[i] = *buffer[i]
-		}
-		if _, scalar, err := PruneTokens(tokens, c); err != nil || scalar != removed {
-			t.Fatalf("PruneTokens removed %d, %v; want %d", scalar, err, removed)
-		}
-	}
-	return kept, removed
-}
-
-func TestTokenGateTakesLists(t *testing.T) {
-	lists := array.NewListBuilder(memory.DefaultAllocator, arrow.PrimitiveTypes.Int64).NewListArray()
-	if _, _, err := TokenGate(memory.DefaultAllocator, lists, Contract{}); !errors.Is(err, ErrType) {
-		t.Errorf("a list of numbers: %v", err)
 	}
 }
 

@@ -39,8 +39,8 @@ func UUIDv5(mem memory.Allocator, namespace uuid.UUID, names *array.String) (*ar
 	return ids.finish(), nil
 }
 
-// Identify computes the ids of composite keys in one pass over their components: it is UUIDv5 of the Join of the
-// components, each brought to its normal form by Normalise, without the columns between them. A row with a null
+// Identify computes the ids of composite keys in one pass over their components: it is UUID of JoinStrings of the
+// components, each brought to its normal form by NormaliseString. A row with a null
 // component has no id: it is null.
 //
 // Errors: ErrLength.
