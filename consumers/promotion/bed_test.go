@@ -26,7 +26,7 @@ type bed struct {
 	store  *memoryStore
 
 	mu   sync.Mutex
-	dead []DeadLetter
+	dead []*nats.Msg
 }
 
 func newBed(t *testing.T) *bed {
@@ -105,21 +105,25 @@ func (b *bed) options(r Registry) Options {
 		b.t.Fatal(err)
 	}
 	return Options{
-		Stream: stream, KV: kv, CreateAll: createAll(l.js), Store: b.store, Registry: r, Instance: "test", Timeout: time.Second, Dead: b.bury,
+		Stream: stream, KV: kv, Log: bedLog{b, l.js}, Store: b.store, Registry: r, Instance: "test", Timeout: time.Second,
 		Logger: slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
 
-func createAll(js jetstream.JetStream) func(context.Context, []streams.Entry) (uint64, error) {
-	return func(ctx context.Context, entries []streams.Entry) (uint64, error) {
-		return streams.CreateEntries(ctx, js, "publications", entries)
-	}
+// bedLog is the log over a connection; the bed keeps the dead letters.
+type bedLog struct {
+	*bed
+	js jetstream.JetStream
 }
 
-func (b *bed) bury(_ context.Context, letter DeadLetter) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.dead = append(b.dead, letter)
+func (l bedLog) CreatePublications(ctx context.Context, entries []streams.Entry) (uint64, error) {
+	return streams.CreateEntries(ctx, l.js, "publications", entries)
+}
+
+func (l bedLog) PublishMsgs(_ context.Context, letters ...*nats.Msg) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dead = append(l.dead, letters...)
 	return nil
 }
 

@@ -116,6 +116,16 @@ func (m mortalRegistry) Lookup(ctx context.Context, p *Promotion) (urn string, f
 	return urn, found, err
 }
 
+type mortalLog struct {
+	bedLog
+	life *life
+}
+
+func (m mortalLog) CreatePublications(ctx context.Context, entries []streams.Entry) (first uint64, err error) {
+	err = m.life.step(func() (err error) { first, err = m.bedLog.CreatePublications(ctx, entries); return err })
+	return first, err
+}
+
 // live runs a Publisher that dies after so many steps, or until there is nothing to do; it reports whether it survived.
 func (b *bed) live(steps int, late bool, registry Registry) bool {
 	b.t.Helper()
@@ -134,10 +144,7 @@ func (b *bed) live(steps int, late bool, registry Registry) bool {
 	}
 	o.Stream, o.KV, o.Store = stream, mortalKV{kv, life}, mortalStore{b.store, life}
 	o.Registry = mortalRegistry{registry, life}
-	o.CreateAll = func(ctx context.Context, entries []streams.Entry) (first uint64, err error) {
-		err = life.step(func() (err error) { first, err = createAll(l.js)(ctx, entries); return err })
-		return first, err
-	}
+	o.Log = mortalLog{bedLog{b, l.js}, life}
 	o.Logger = slog.New(slog.DiscardHandler)
 	p, err := New(o)
 	if err != nil {

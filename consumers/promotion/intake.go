@@ -24,15 +24,6 @@ const (
 	redeliveryDelay    = 2 * time.Second // of a message that could not be taken in
 )
 
-// DeadLetter is a message of PROMOTION that is no promotion.
-type DeadLetter struct {
-	Sequence  uint64 // in PROMOTION
-	EventUUID string
-	Workflow  string
-	Reason    string
-	Body      []byte
-}
-
 // arrival is a message whose promotion is valid.
 type arrival struct {
 	msg         jetstream.Msg
@@ -136,7 +127,7 @@ func (p *Publisher) parse(ctx context.Context, msgs []jetstream.Msg) (arrivals [
 		workflow := streams.UnescapeHeader(msg.Headers().Get(silver.HeaderWorkflow))
 		promotion, err := Parse(id, workflow, msg.Data())
 		if err != nil {
-			p.bury(ctx, msg, DeadLetter{EventUUID: id, Workflow: workflow, Reason: err.Error(), Body: msg.Data()})
+			p.bury(ctx, msg, id, workflow, err)
 			continue
 		}
 		arrivals = append(arrivals, arrival{msg, newPublication(&promotion, msg.Data(), p.Clock.Now())})
@@ -145,16 +136,18 @@ func (p *Publisher) parse(ctx context.Context, msgs []jetstream.Msg) (arrivals [
 	return arrivals, ids
 }
 
-func (p *Publisher) bury(ctx context.Context, msg jetstream.Msg, letter DeadLetter) {
+// bury keeps a message that is no promotion with the other dead letters.
+func (p *Publisher) bury(ctx context.Context, msg jetstream.Msg, id, workflow string, reason error) {
+	var sequence uint64
 	if meta, err := msg.Metadata(); err == nil {
-		letter.Sequence = meta.Sequence.Stream
+		sequence = meta.Sequence.Stream
 	}
-	err := p.Dead(ctx, letter)
+	err := p.Log.PublishMsgs(ctx, silver.PromotionLetter(workflow, id, reason.Error(), sequence, msg.Data()))
 	if err == nil {
 		err = msg.Term()
 	}
 	if err != nil {
-		p.Logger.Warn("promotion: dead letter not kept, trying again", "sequence", letter.Sequence, "error", err)
+		p.Logger.Warn("promotion: dead letter not kept, trying again", "sequence", sequence, "error", err)
 		_ = msg.NakWithDelay(redeliveryDelay) // failing that, it is delivered again when the wait for an ack ends
 	}
 }
@@ -187,9 +180,6 @@ var errOneByOne = errors.New("promotion: entries go one by one")
 // enterAll writes the entries of all that the table does not know as published, with one sync, and acknowledges the messages.
 // If it fails, the bucket may have all the entries or none.
 func (p *Publisher) enterAll(ctx context.Context, arrivals []arrival, known map[string]State) error {
-	if p.CreateAll == nil {
-		return errOneByOne
-	}
 	entries, bytes := make([]streams.Entry, 0, len(arrivals)), 0
 	for _, a := range arrivals {
 		if known[a.publication.EventUUID] == Published {
@@ -207,7 +197,7 @@ func (p *Publisher) enterAll(ctx context.Context, arrivals []arrival, known map[
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	revision, err := p.CreateAll(ctx, entries)
+	revision, err := p.Log.CreatePublications(ctx, entries)
 	if err != nil {
 		return err
 	}

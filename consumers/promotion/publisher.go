@@ -34,19 +34,21 @@ const (
 	storeTimeout    = time.Minute      // of one call of the store or the bucket
 )
 
-// Options says what a Publisher works with. Stream, KV, Store and Dead are required.
+// Log keeps what a Publisher writes besides rows. A streams.Log does.
+type Log interface {
+	// PublishMsgs keeps messages that are no promotions in DEAD: durably, for they are acknowledged afterwards.
+	streams.MsgPublisher
+	// CreatePublications adds entries to the bucket together, or none of them, and returns the revision of the first; the others' follow.
+	CreatePublications(ctx context.Context, entries []streams.Entry) (first uint64, err error)
+}
+
+// Options says what a Publisher works with. Stream, KV, Log and Store are required.
 type Options struct {
 	Stream   jetstream.Consumer // of PROMOTION: durable, explicit acknowledgement
 	KV       jetstream.KeyValue // the bucket publications
+	Log      Log
 	Store    schema.Store
 	Registry Registry // nil: none is configured and promotions stay pending
-
-	// CreateAll adds entries to the bucket together, or none of them, and returns the revision of the first; the others' follow.
-	// nil: they are added one by one.
-	CreateAll func(ctx context.Context, entries []streams.Entry) (first uint64, err error)
-
-	// Dead keeps a message that is no promotion, durably, for it is acknowledged afterwards.
-	Dead func(ctx context.Context, letter DeadLetter) error
 
 	// Instance names this process among those that share the bucket, in its leases. One that keeps its name through a
 	// restart takes up its own unfinished attempts at once; "" takes a random name, and they wait for the leases' end.
@@ -72,8 +74,8 @@ type Publisher struct {
 
 // New returns a Publisher. Errors wrap ErrOptions.
 func New(o Options) (*Publisher, error) {
-	if o.Stream == nil || o.KV == nil || o.Store == nil || o.Dead == nil {
-		return nil, fmt.Errorf("%w: Stream, KV, Store and Dead are required", ErrOptions)
+	if o.Stream == nil || o.KV == nil || o.Log == nil || o.Store == nil {
+		return nil, fmt.Errorf("%w: Stream, KV, Log and Store are required", ErrOptions)
 	}
 	o = o.withDefaults()
 	if o.Concurrency < 1 || o.Timeout <= 0 || o.Backoff.Base <= 0 || o.Backoff.Max < o.Backoff.Base {

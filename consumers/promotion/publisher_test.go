@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
+	"github.com/nats-io/nats.go"
 
+	"assay/consumers/silver"
 	"assay/sovereign/schema"
 )
 
@@ -108,8 +110,9 @@ func TestInvalidIsDead(t *testing.T) {
 	if len(b.dead) != 2 {
 		t.Fatalf("dead letters are %+v", b.dead)
 	}
-	if l := b.dead[0]; l.Sequence != 2 || l.EventUUID != eventID(7) || l.Workflow != "wf" ||
-		string(l.Body) != `{"event_cid":"x"}` || !strings.Contains(l.Reason, "timestamp is missing") {
+	if l := b.dead[0]; l.Header.Get(nats.MsgIdHdr) != "promotion/2" || l.Header.Get(silver.HeaderEventUUID) != eventID(7) ||
+		l.Header.Get(silver.HeaderWorkflow) != "wf" || string(l.Data) != `{"event_cid":"x"}` ||
+		!strings.Contains(l.Header.Get(silver.HeaderReason), "timestamp is missing") {
 		t.Errorf("dead letter is %+v", l)
 	}
 }

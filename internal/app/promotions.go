@@ -13,7 +13,6 @@ import (
 	"github.com/google/uuid"
 
 	"assay/consumers/promotion"
-	"assay/consumers/silver"
 	"assay/internal/ops/rebuild"
 	"assay/internal/query"
 	"assay/sovereign/schema"
@@ -48,8 +47,8 @@ func (p *Pipeline) newPublisher(ctx context.Context, rows schema.Store) (*promot
 	}
 	c := p.opts.Config.Registry
 	return promotion.New(promotion.Options{
-		Stream: consumer, KV: p.log.Publications(), CreateAll: p.log.CreatePublications, Store: rows, Registry: p.registry,
-		Dead: p.buryPromotion, Instance: instance, Concurrency: c.Concurrency, Timeout: c.Timeout, Logger: p.opts.Logger,
+		Stream: consumer, KV: p.log.Publications(), Log: p.log, Store: rows, Registry: p.registry,
+		Instance: instance, Concurrency: c.Concurrency, Timeout: c.Timeout, Logger: p.opts.Logger,
 	})
 }
 
@@ -89,11 +88,6 @@ func (p *Pipeline) instance() (string, error) {
 		return "", fmt.Errorf("name this instance: %w", err)
 	}
 	return string(name), nil
-}
-
-// buryPromotion keeps a message of PROMOTION that is no promotion with the other dead letters.
-func (p *Pipeline) buryPromotion(ctx context.Context, d promotion.DeadLetter) error {
-	return p.log.PublishMsgs(ctx, silver.PromotionLetter(d.Workflow, d.EventUUID, d.Reason, d.Sequence, d.Body))
 }
 
 // warnings tell what somebody should look into.
