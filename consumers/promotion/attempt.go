@@ -151,7 +151,7 @@ func (p *Publisher) judge(pub *Publication, probe bool, urn string, err error) {
 	default:
 		p.failures.Add(1)
 		if p.breaker.failed(now, probe, failure.RetryAfter) {
-			p.Logger.Warn("promotion: the registry fails; promotions wait and it is asked again from time to time", "reason", failure.Reason)
+			p.Logger.Warn("promotion: the registry fails; promotions wait", "reason", failure.Reason)
 		}
 		wait := max(failure.RetryAfter, p.Backoff.delay(int(pub.Attempts)))
 		pub.NextAttempt, pub.Asked, pub.LastError = now.Add(wait), failure.RetryAfter > 0, failure.Reason

@@ -176,7 +176,7 @@ func (p *Pipeline) endForgetting(ctx context.Context) error {
 		return err
 	}
 	if err := erase.Resume(ctx, options); err != nil {
-		p.opts.Logger.Error("a workflow is not wholly forgotten yet; the next start tries again", "error", err)
+		p.opts.Logger.Error("forgetting is not done; the next start tries again", "error", err)
 	}
 	return context.Cause(ctx)
 }

@@ -81,28 +81,28 @@ func (p *Pipeline) openLog(ctx context.Context) (err error) {
 	return nil
 }
 
-// reportLoss says what the log has lost. It goes on all the same: what comes in must be stored.
+// reportLoss says what the log has lost, and no limit took. It goes on all the same: what comes in must be stored.
 func (p *Pipeline) reportLoss(ctx context.Context) error {
 	for _, d := range p.log.Damage() {
-		p.opts.Logger.Error("the log has lost messages: a checksum failed, or a file was gone, when it was opened; restore them from"+
-			" a mirror, or ingest their sources again", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes)
+		p.opts.Logger.Error("the log has lost messages", "stream", d.Stream, "messages", len(d.Sequences), "bytes", d.Bytes,
+			"reason", "a checksum failed, or a file was gone, when it was opened",
+			"remedy", "restore them from a mirror, or ingest their sources again")
 	}
 	letters, err := p.log.MissingLetters(ctx)
 	if err != nil {
 		return err
 	}
 	if len(letters) > 0 {
-		p.opts.Logger.Error("dead letters are missing from stream DEAD, and no limit took them: stop, and run `assay rebuild`, which writes"+
-			" them again from their frames", "stretches", len(letters), "first", letters[0].String(),
-			"last", letters[len(letters)-1].String())
+		p.opts.Logger.Error("dead letters are missing", "remedy", "stop, and run `assay rebuild`, which writes them again from their frames",
+			"stretches", len(letters), "first", letters[0].String(), "last", letters[len(letters)-1].String())
 	}
 	missing, err := p.log.Missing(ctx)
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	p.opts.Logger.Error("frames are missing from the log, and no limit took them: put DIR/log of a mirror or a backup in place, or"+
-		" ingest their sources again; the tables still have their rows, so do not rebuild before", "stretches", len(missing),
-		"first", missing[0].String(), "last", missing[len(missing)-1].String())
+	p.opts.Logger.Error("frames are missing from the log", "remedy", "put DIR/log of a mirror or a backup in place, or ingest their"+
+		" sources again; the tables still have their rows, so do not rebuild before",
+		"stretches", len(missing), "first", missing[0].String(), "last", missing[len(missing)-1].String())
 	return nil
 }
 
@@ -141,7 +141,7 @@ func (p *Pipeline) openStore(ctx context.Context) error {
 	case p.opts.Rebuilding == nil:
 		return fmt.Errorf("%w; `assay rebuild --data %s` makes it anew from the log", err, p.opts.Config.Data)
 	}
-	p.opts.Logger.Warn("making the tables anew from the log, because they or their state cannot be used", "reason", err)
+	p.opts.Logger.Warn("making the tables anew from the log", "reason", err)
 	p.rebuilt, err = p.rebuild(ctx)
 	return err
 }

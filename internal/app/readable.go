@@ -26,8 +26,8 @@ func (p *Pipeline) readTables(ctx context.Context) error {
 		}
 		if err != nil {
 			p.damaged = append(p.damaged, t.Name)
-			p.opts.Logger.Error("a table cannot be read, and what needs it fails: stop, and make the tables anew from the log by"+
-				" `assay rebuild`", "table", t.Name, "data", p.opts.Config.Data, "error", err)
+			p.opts.Logger.Error("a table cannot be read", "table", t.Name, "data", p.opts.Config.Data, "error", err,
+				"remedy", "stop, and make the tables anew from the log by `assay rebuild`")
 		}
 	}
 	return nil

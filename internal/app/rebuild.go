@@ -43,8 +43,8 @@ func (p *Pipeline) rebuild(ctx context.Context) (*rebuild.Result, error) {
 		return nil, err
 	}
 	if result.Unreadable != "" {
-		p.opts.Logger.Warn("the table of promotions could not be read: those without a row are asked for again, under the same"+
-			" idempotency keys", "asked", result.Asked, "reason", result.Unreadable)
+		p.opts.Logger.Warn("promotions without a row are asked for again, under their idempotency keys", "asked", result.Asked,
+			"reason", result.Unreadable)
 	}
 	if p.opts.AllowDataLoss {
 		if err := p.acceptLoss(ctx); err != nil {

@@ -275,8 +275,8 @@ func (f *forwarding) passGap(ctx context.Context, after, before uint64) error {
 	case some:
 		return fmt.Errorf("%w: after sequence %d", errLost, after)
 	case left > 0:
-		f.opts.Logger.Error("frames have left the log before the hub had them: raise log.max_bytes or log.max_age", "frames", left,
-			"first", after+1, "last", before-1)
+		f.opts.Logger.Error("frames have left the log before the hub had them", "frames", left,
+			"first", after+1, "last", before-1, "remedy", "raise log.max_bytes or log.max_age")
 		f.note(func(s *State) { s.Lost += left })
 	}
 	return nil

@@ -158,7 +158,7 @@ func (a Unreadable) Note(id uuid.UUID, err error) bool {
 // Write remembers and reports what was gathered.
 func (a Unreadable) Write(writes *pebble.Batch, logger *slog.Logger) error {
 	for id, reason := range a {
-		logger.Error("gold: an entity cannot be read and is passed over; `assay rebuild` makes it anew", "entity", id, "error", reason)
+		logger.Error("gold: an entity cannot be read", "entity", id, "error", reason, "remedy", "`assay rebuild` makes it anew")
 		if err := writes.Set(model.Key(model.KeyAside, id), []byte(reason.Error()), nil); err != nil {
 			return Wrap("write", err)
 		}
