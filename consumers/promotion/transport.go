@@ -108,7 +108,10 @@ func (e Endpoint) token() (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	token, err := io.ReadAll(io.LimitReader(f, tokenBytesMax))
+	token, err := io.ReadAll(io.LimitReader(f, tokenBytesMax+1))
+	if len(token) > tokenBytesMax {
+		return "", fmt.Errorf("%s has more than %d bytes: is it a token?", e.TokenFile, tokenBytesMax)
+	}
 	return strings.TrimSpace(string(token)), err
 }
 
