@@ -11,8 +11,8 @@
 //
 // Files: server.go the embedded server; define.go what streams, consumers and buckets there are; frame.go, publisher.go and batch.go the way
 // in; fetch.go, scan.go and replay.go the ways out; chain*.go the hash chain over BRONZE with its checkpoints, proof.go a frame's place in it;
-// erase.go and forgotten.go what forgetting leaves of frames; journal.go the states of a fleet's partitions, where a commit of an old owner
-// is refused; lag.go when load is shed; letters.go DEAD; entries.go the buckets.
+// erase.go and tombstones.go what forgetting leaves of frames; journal.go the states of a fleet's partitions, where a commit of an old owner
+// is refused; lag.go when load is shed; dead_letters.go DEAD; entries.go the buckets.
 //
 // StartServer and Open are separate, because a Log works on an outside cluster just as well:
 //

@@ -41,7 +41,7 @@ func (p *program) proxyCommand() *cobra.Command {
 				return err
 			}
 			guard := httpguard.Options{Listen: listen, Hosts: settings.HTTP.Hosts, Origins: settings.HTTP.Origins}
-			return p.withSpool(cmd, spoolDir, func(to *outbox.Spool, limits capture.Limits) error {
+			return p.withSpool(cmd, spoolDir, func(to *outbox.Outbox, limits capture.Limits) error {
 				return p.serveProxy(cmd.Context(), guard, proxy.Options{
 					Upstream: target, Publisher: to, Limits: limits, Workflow: workflow, Report: p.complain,
 				})

@@ -35,7 +35,7 @@ func (p *program) tapCommand() *cobra.Command {
 			if workflow == "" {
 				workflow = stream
 			}
-			return p.withSpool(cmd, spoolDir, func(to *outbox.Spool, limits capture.Limits) error {
+			return p.withSpool(cmd, spoolDir, func(to *outbox.Outbox, limits capture.Limits) error {
 				signals := make(chan os.Signal, 1)
 				signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 				defer signal.Stop(signals)
@@ -72,8 +72,8 @@ func addSpool(cmd *cobra.Command, dir *string) {
 // sent next time.
 const spoolStopTimeout = 5 * time.Second
 
-// withSpool runs do with a spool in front of the running server that the flags name.
-func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *outbox.Spool, limits capture.Limits) error) error {
+// withSpool runs do with an outbox in front of the running server that the flags name.
+func (p *program) withSpool(cmd *cobra.Command, dir string, do func(to *outbox.Outbox, limits capture.Limits) error) error {
 	settings, err := p.settings(cmd)
 	if err != nil {
 		return err

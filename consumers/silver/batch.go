@@ -29,7 +29,7 @@ type Batch struct {
 	scratch  []byte // of one row
 }
 
-// Keys tells which components make up the natural key of an event's entity.
+// Keys tells which components make up the natural key of an event's entity. A bronze.Keys does.
 type Keys interface {
 	// Components appends the components of e's key to dst. With exact they keep their case.
 	Components(dst []string, e *bronze.Event) (components []string, exact bool)

@@ -44,7 +44,8 @@ func (l Limits) Defaults() Limits {
 	return l
 }
 
-// Publisher takes frames into the log and answers when they are durable: one acknowledgement a frame, in their order.
+// Publisher takes frames into the log and answers when they are durable: one acknowledgement a frame, in their order. A service's is
+// streams.Publisher; programs that capture for one elsewhere have an outbox.Outbox before a Remote.
 type Publisher interface {
 	Publish(ctx context.Context, frames ...*streams.Frame) ([]streams.Ack, error)
 }

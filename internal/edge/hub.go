@@ -10,7 +10,7 @@ import (
 	"assay/streams"
 )
 
-// Hub is where frames are forwarded to.
+// Hub is where frames are forwarded to. There is one over NATS, below, and one over HTTP (web.go).
 type Hub interface {
 	// End returns the id of the hub's log, and what that has of the edge last.
 	End(ctx context.Context) (log string, end streams.EdgeEnd, err error)

@@ -37,7 +37,7 @@ type Evidence struct {
 	Chain       *streams.Tie `json:"chain,omitempty"` // nil if the frame is not chained yet
 }
 
-// Log is what a Local reads captured events from.
+// Log is what a Local reads captured events from: a streams.Log, by internal/app/evidence.go.
 type Log interface {
 	// Captured returns the record of the event with an id, in a frame.
 	Captured(ctx context.Context, seq uint64, eventUUID string) (raw []byte, contentType string, err error)

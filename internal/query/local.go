@@ -29,7 +29,8 @@ type Local struct {
 
 var _ View = (*Local)(nil)
 
-// States is what a Local reads from the states that the tables follow.
+// States is what a Local reads from the states that the tables follow. In the program it is internal/app/answers.go, which asks each
+// partition (partition_local.go there, and partition_remote.go where another worker owns it).
 type States interface {
 	// Unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
 	Unsettled(ctx context.Context, workflow string) ([]Entity, error)
@@ -43,7 +44,7 @@ type States interface {
 	QuarantinedBy(ctx context.Context, id string) (string, error)
 }
 
-// Operations is what a Local asks of the program as a whole.
+// Operations is what a Local asks of the program as a whole: internal/app/answers.go.
 type Operations interface {
 	SettledView
 	// DeadLetters returns what lies on DEAD, oldest first, behind a sequence, and whether there are more than were asked for.

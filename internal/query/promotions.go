@@ -69,7 +69,7 @@ type PromotionDetail struct {
 	Event      json.RawMessage `json:"promotion,omitempty"`  // as captured
 }
 
-// Publications is what Local steers promotions with, by event_uuid; its errors are those of PromotionView.
+// Publications is what Local steers promotions with, by event_uuid: a promotion.Publisher, by internal/app/promotions.go; its errors are those of PromotionView.
 type Publications interface {
 	Get(ctx context.Context, eventUUID string) (*PromotionDetail, error)
 	Retry(ctx context.Context, eventUUID string) error

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// View is what can be asked of a store, whether it lies in a directory or behind a server.
+// View is what can be asked of a store, whether it lies in a directory (Local) or behind a server (Remote).
 type View interface {
 	// Rehydrate returns what is needed to resume a workflow. ErrNotFound if nothing is known of it.
 	Rehydrate(ctx context.Context, workflow string, opts RehydrateOptions) (*Workflow, error)

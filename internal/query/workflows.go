@@ -76,7 +76,7 @@ const (
 	maxWords         = 16
 )
 
-// Histories is what a Local reads lists and conversations from. Its errors wrap ErrRequest for a cursor that is none.
+// Histories is what a Local reads lists and conversations from: internal/app/histories.go. Its errors wrap ErrRequest for a cursor that is none.
 type Histories interface {
 	Workflows(ctx context.Context, cursor string, since time.Time, limit int, accept func(*WorkflowSummary) bool) ([]WorkflowSummary, string, error)
 	// Summary is what a list shows of a workflow, nil if nothing is known of it.

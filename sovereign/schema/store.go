@@ -34,7 +34,7 @@ type Store interface {
 // Identity tells a store, and the log that it belongs to, from any other. Both are ids without dots.
 type Identity struct{ Store, Log string }
 
-// Embedder turns texts into the vectors of episodes.
+// Embedder turns texts into the vectors of episodes. Package embed has them: by a static model, by hashing, or behind an endpoint.
 type Embedder interface {
 	// Embed returns a vector of Dimensions numbers for each text. One that would take long may return nil vectors at once, and
 	// fill them in later.

@@ -7,7 +7,7 @@ import (
 	"assay/consumers/gold/model"
 )
 
-// Journal keeps commits in their order. One that fails goes on failing: what it then has of the last commit is unknown, so the state
+// Journal keeps commits in their order: a streams.Journal, in a fleet. One that fails goes on failing: what it then has of the last commit is unknown, so the state
 // must be made even with it (see Copy) before anything else is committed.
 type Journal interface {
 	// Append stores a commit, durably, and returns its sequence.

@@ -1,7 +1,7 @@
 // Package outbox keeps a recording off the path of what is recorded: frames go to files on disk, which takes moments,
 // and from there to the log in the background, for as long as that takes.
 //
-//	Recorder ──► Spool.Publish ──► DIR/<id>.spool, … ──► forward ──► next Publisher (the log, a server)
+//	Recorder ──► Outbox.Publish ──► DIR/<id>.spool, … ──► forward ──► next Publisher (the log, a server)
 //	             (never waits for   (segments: one is     (many frames at a time, in order, tried again until taken;
 //	              the log)           gone once it was sent)  what a crash or an outage left is sent first)
 //

@@ -17,7 +17,7 @@ import (
 	"assay/streams"
 )
 
-// Limits of a Spool.
+// Limits of an Outbox.
 const (
 	// BytesMax is the default limit on what waits to be sent.
 	BytesMax = 256 << 20
@@ -33,7 +33,7 @@ const (
 	syncDelay = 100 * time.Millisecond
 )
 
-// Options configure a Spool; zero values take the defaults.
+// Options configure an Outbox; zero values take the defaults.
 type Options struct {
 	BytesMax     int64       // limit on what waits; default BytesMax
 	SegmentBytes int64       // size of a file; default 8 MiB
@@ -42,8 +42,8 @@ type Options struct {
 	Away func(reason error)
 }
 
-// Spool is a Publisher that takes frames at once and hands them on to another in the background.
-type Spool struct {
+// Outbox is a Publisher that takes frames at once and hands them on to another in the background.
+type Outbox struct {
 	dir  string
 	next capture.Publisher
 	opts Options
@@ -64,8 +64,8 @@ type Spool struct {
 	away     bool
 }
 
-// Open starts a Spool in the directory dir, which it creates. What earlier ones left there is sent too.
-func Open(dir string, next capture.Publisher, opts Options) (*Spool, error) {
+// Open starts an Outbox in the directory dir, which it creates. What earlier ones left there is sent too.
+func Open(dir string, next capture.Publisher, opts Options) (*Outbox, error) {
 	if opts.BytesMax == 0 {
 		opts.BytesMax = BytesMax
 	}
@@ -75,7 +75,7 @@ func Open(dir string, next capture.Publisher, opts Options) (*Spool, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	s := &Spool{
+	s := &Outbox{
 		dir: dir, next: next, opts: opts,
 		appended: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -90,7 +90,7 @@ func Open(dir string, next capture.Publisher, opts Options) (*Spool, error) {
 }
 
 // adopt takes the segments that no process has any more.
-func (s *Spool) adopt() error {
+func (s *Outbox) adopt() error {
 	left, err := filepath.Glob(filepath.Join(s.dir, "*.spool"))
 	if err != nil {
 		return fmt.Errorf("outbox: %w", err)
@@ -111,7 +111,7 @@ func (s *Spool) adopt() error {
 
 // Publish keeps the frames on disk and returns; the acknowledgements say nothing of the log. A frame for which there is
 // no room is lost and reported, so that recording goes on when there is room again. The only error is ErrClosed.
-func (s *Spool) Publish(_ context.Context, frames ...*streams.Frame) ([]streams.Ack, error) {
+func (s *Outbox) Publish(_ context.Context, frames ...*streams.Frame) ([]streams.Ack, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -134,7 +134,7 @@ func (s *Spool) Publish(_ context.Context, frames ...*streams.Frame) ([]streams.
 }
 
 // append adds a frame to the segment of our own, of which it begins the next when one is full.
-func (s *Spool) append(f *streams.Frame) error {
+func (s *Outbox) append(f *streams.Frame) error {
 	record, err := newRecord(f)
 	if err != nil {
 		return err
@@ -162,7 +162,7 @@ func (s *Spool) append(f *streams.Frame) error {
 }
 
 // syncOwn makes what waits outlive a power failure.
-func (s *Spool) syncOwn() {
+func (s *Outbox) syncOwn() {
 	s.mu.Lock()
 	own := s.own
 	s.syncing = false
@@ -179,7 +179,7 @@ func (s *Spool) syncOwn() {
 
 // Close sends what is left until ctx ends; while the log is away it tries once. The error wraps ErrLeft if that was not
 // enough.
-func (s *Spool) Close(ctx context.Context) error {
+func (s *Outbox) Close(ctx context.Context) error {
 	s.mu.Lock()
 	closed := s.closed
 	s.closed = true
@@ -200,15 +200,15 @@ func (s *Spool) Close(ctx context.Context) error {
 	return s.closeSegments()
 }
 
-func (s *Spool) closeSegments() (err error) {
+func (s *Outbox) closeSegments() (err error) {
 	for _, f := range s.segments {
 		err = errors.Join(err, f.close())
 	}
 	return err
 }
 
-// forward sends what waits and what comes until the spool is closed. It is the one goroutine of a Spool.
-func (s *Spool) forward() {
+// forward sends what waits and what comes until the outbox is closed. It is the one goroutine of an Outbox.
+func (s *Outbox) forward() {
 	defer close(s.done)
 	for {
 		if err := s.drain(); err != nil {
@@ -224,15 +224,15 @@ func (s *Spool) forward() {
 	}
 }
 
-func (s *Spool) isEmpty() bool {
+func (s *Outbox) isEmpty() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waiting == 0
 }
 
-// drain sends frames until none is left. Its error is the end: of ctx, or of a spool that is being closed while the log is
+// drain sends frames until none is left. Its error is the end: of ctx, or of an outbox that is being closed while the log is
 // away, after one last attempt.
-func (s *Spool) drain() error {
+func (s *Outbox) drain() error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = retryMin, retryMax
 	for last := false; ; {
@@ -260,7 +260,7 @@ func (s *Spool) drain() error {
 }
 
 // batch returns the oldest frames. What cannot be read is given up.
-func (s *Spool) batch() batch {
+func (s *Outbox) batch() batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.segments) > 0 {
@@ -281,7 +281,7 @@ func (s *Spool) batch() batch {
 }
 
 // remove drops the oldest segment, of which nothing waits.
-func (s *Spool) remove() {
+func (s *Outbox) remove() {
 	if err := s.segments[0].close(); err != nil {
 		s.report(err)
 	}
@@ -289,7 +289,7 @@ func (s *Spool) remove() {
 }
 
 // sent notes that a segment was sent up to end.
-func (s *Spool) sent(from *segment, end int64) {
+func (s *Outbox) sent(from *segment, end int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting -= end - from.begin
@@ -310,7 +310,7 @@ func (s *Spool) sent(from *segment, end int64) {
 
 // send hands frames on and returns how many of them, from the first on, need not be sent again. Those that will never be
 // taken are lost, and the others sent one by one.
-func (s *Spool) send(frames []*streams.Frame) (int, error) {
+func (s *Outbox) send(frames []*streams.Frame) (int, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, attemptMax)
 	defer cancel()
 	acks, err := s.next.Publish(ctx, frames...)
@@ -333,8 +333,8 @@ func (s *Spool) send(frames []*streams.Frame) (int, error) {
 	return n, nil
 }
 
-// wait lets time pass before the next attempt. It reports whether the spool is being closed, which does not wait.
-func (s *Spool) wait(d time.Duration) (closing bool, err error) {
+// wait lets time pass before the next attempt. It reports whether the outbox is being closed, which does not wait.
+func (s *Outbox) wait(d time.Duration) (closing bool, err error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -347,18 +347,18 @@ func (s *Spool) wait(d time.Duration) (closing bool, err error) {
 	}
 }
 
-func (s *Spool) lost(f *streams.Frame, err error) {
+func (s *Outbox) lost(f *streams.Frame, err error) {
 	s.report(fmt.Errorf("%d events of stream %q, from %d on, are not recorded: %w", f.Count, f.Stream, f.Position, err))
 }
 
-func (s *Spool) report(err error) {
+func (s *Outbox) report(err error) {
 	if s.opts.Report != nil {
 		s.opts.Report(err)
 	}
 }
 
 // tell tells when the log goes away and when all that waited for it was sent.
-func (s *Spool) tell(reason error) {
+func (s *Outbox) tell(reason error) {
 	s.mu.Lock()
 	changed := s.away != (reason != nil)
 	s.away = reason != nil

@@ -58,7 +58,7 @@ func frame(i, size int) *streams.Frame {
 	}
 }
 
-func open(t *testing.T, dir string, next capture.Publisher, opts outbox.Options) *outbox.Spool {
+func open(t *testing.T, dir string, next capture.Publisher, opts outbox.Options) *outbox.Outbox {
 	t.Helper()
 	s, err := outbox.Open(dir, next, opts)
 	if err != nil {
@@ -67,7 +67,7 @@ func open(t *testing.T, dir string, next capture.Publisher, opts outbox.Options)
 	return s
 }
 
-func publish(t *testing.T, s *outbox.Spool, from, to int) {
+func publish(t *testing.T, s *outbox.Outbox, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
 		if _, err := s.Publish(context.Background(), frame(i, 10)); err != nil {
@@ -144,7 +144,7 @@ func TestSpoolOutlastsAnOutage(t *testing.T) {
 	})
 }
 
-// A spool that is closed while the log is away does not wait for it.
+// An outbox that is closed while the log is away does not wait for it.
 func TestSpoolClosesWhileTheLogIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &fakeLog{gate: func(context.Context, *streams.Frame) error { return capture.ErrRemote }}
@@ -256,7 +256,7 @@ func TestSpoolSendsAnOldFile(t *testing.T) {
 	wantEmpty(t, dir)
 }
 
-// What one spool leaves, the next one sends, also after a crash in the middle of a write.
+// What one outbox leaves, the next one sends, also after a crash in the middle of a write.
 func TestSpoolSendsWhatAnotherLeft(t *testing.T) {
 	dir := t.TempDir()
 	dead := &fakeLog{gate: func(ctx context.Context, _ *streams.Frame) error { <-ctx.Done(); return ctx.Err() }}
@@ -339,7 +339,7 @@ func TestSpoolReportsWhatItLoses(t *testing.T) {
 	}
 }
 
-// Whatever lies in the directory, a spool takes the frames that it can read and goes on.
+// Whatever lies in the directory, an outbox takes the frames that it can read and goes on.
 func FuzzSpoolReadsAnything(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(make([]byte, 64))

@@ -4,7 +4,7 @@
 //	       ◄─stdout──  pass  ◄──
 //	                    │ copies, in the order in which they passed
 //	                    ▼
-//	                  queue ──► record: lines of either side ──► Recorder ──► Publisher (a spool)
+//	                  queue ──► record: lines of either side ──► Recorder ──► Publisher (an outbox)
 //	              (never waits)
 //
 // Recording never holds the session up: what passes is put into a queue in memory, and if that is full the recording

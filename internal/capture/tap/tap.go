@@ -37,7 +37,7 @@ type Options struct {
 	// Signals that come here are passed on to the server.
 	Signals <-chan os.Signal
 
-	Publisher capture.Publisher // should answer soon: a spool
+	Publisher capture.Publisher // should answer soon: an outbox
 	Workflow  string
 	Limits    capture.Limits
 	Stream    string      // the session's id

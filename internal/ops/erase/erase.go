@@ -24,7 +24,7 @@ type Store interface {
 	Prune(ctx context.Context, table string) error
 }
 
-// Gold is what was folded, in all partitions.
+// Gold is what was folded, in all partitions: gold.Partitions, or those of all workers of a fleet (internal/app).
 type Gold interface {
 	Spellings(workflow string) ([]string, error)
 	Forget(ctx context.Context, workflow string, bury func(ctx context.Context, spellings []string) (*gold.EraseScope, error)) (*gold.Forgotten, error)

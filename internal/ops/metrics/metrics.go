@@ -12,7 +12,7 @@ import (
 	"assay/internal/query"
 )
 
-// Source is what is asked at each scrape.
+// Source is what is asked at each scrape: an app.Pipeline.
 type Source interface {
 	// Figures are counts that are kept, and cost no counting.
 	Figures(ctx context.Context) (*query.Summary, error)

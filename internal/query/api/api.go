@@ -30,7 +30,7 @@ type Options struct {
 	Hosts   []string // further names of the server, see httpguard.Options
 	Origins []string // origins of other pages that may send requests
 	View    query.View
-	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}
+	Ingest  http.Handler // POST /v1/ingest/{source}/{workflow}: a capture.Handler, by internal/app/ingest.go
 	Traces  http.Handler // POST /v1/traces, of OpenTelemetry; nil: none
 	Logs    http.Handler // POST /v1/logs
 	Forward http.Handler // GET and POST /v1/forward/{edge}

@@ -12,7 +12,7 @@ import (
 	"assay/streams"
 )
 
-// Auditor compares what is served with the log, and the log with its chain of hashes, while both go on.
+// Auditor compares what is served with the log, and the log with its chain of hashes, while both go on. An app.Pipeline does.
 type Auditor interface {
 	Audit(ctx context.Context, workflow string, listMax int, progress func(done, total uint64)) (*audit.Report, error)
 	VerifyChain(ctx context.Context, anchors []streams.Anchor, progress func(done, total uint64)) (*streams.ChainReport, error)

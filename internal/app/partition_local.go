@@ -12,7 +12,7 @@ import (
 	"assay/internal/query"
 )
 
-// partition answers questions from the state of one partition, wherever that is.
+// partition answers questions from the state of one partition: here, where this worker owns it, or there, from its owner (partition_remote.go).
 type partition interface {
 	// Unsettled returns the entities of a workflow that the tables do not show yet, or show in an older state.
 	Unsettled(ctx context.Context, workflow string) ([]query.Entity, error)
