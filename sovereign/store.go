@@ -39,6 +39,8 @@ type Options struct {
 	// TailRows is how many rows of a column, not indexed yet, are indexed in memory; that of the first store of the process
 	// counts. Half of them, in a burst seven eighths, have ExtendIndexes index them on disk. Default 48 Ki.
 	TailRows int64
+	// Unasked says that nobody asks while rows come in, so that in a burst what questions are ranked by is not indexed at all.
+	Unasked bool
 	// Bucket says how a store that is a URL is to be reached, by the keys of the crate object_store: endpoint, region,
 	// access_key_id and so on. What is not said comes from the environment.
 	Bucket map[string]string

@@ -3,6 +3,7 @@ package sovereign
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"assay/sovereign/schema"
 )
@@ -20,7 +21,10 @@ const (
 // extendRankedFrom is how many rows the other indexes lack before. They are found in memory as fast as in an index. Indexing
 // many at once costs least for each, and a burst that ends before memory is full leaves it to the time after.
 func (o Options) extendRankedFrom(burst bool) int64 {
-	if burst {
+	switch {
+	case burst && o.Unasked:
+		return math.MaxInt64
+	case burst:
 		return o.TailRows / 8 * 7
 	}
 	return o.TailRows / 2

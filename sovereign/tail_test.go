@@ -144,3 +144,27 @@ func TestExtendIndexes(t *testing.T) {
 		}
 	}
 }
+
+// In a burst that nobody asks about, what questions are ranked by is left to the time after.
+func TestABurstThatNobodyAsksAboutIsIndexedAfterIt(t *testing.T) {
+	for _, unasked := range []bool{false, true} {
+		store, err := Open(t.Context(), t.TempDir(), Options{TailRows: 16, Unasked: unasked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close() })
+		appendTexts(t, store, "first")
+		if err := store.EnsureIndexes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		appendTexts(t, store, strings.Fields(strings.Repeat("more ", 20))...)
+		for _, burst := range []bool{true, false} {
+			if err := store.ExtendIndexes(t.Context(), schema.Episodes, burst); err != nil {
+				t.Fatal(err)
+			}
+			if left, want := indexOn(t, store, schema.Episodes, textColumn).RowsUnindexed > 0, burst && unasked; left != want {
+				t.Errorf("nobody asks %t, in a burst %t: rows are left %t, want %t", unasked, burst, left, want)
+			}
+		}
+	}
+}

@@ -41,7 +41,7 @@ func serving(t *testing.T, registry string) string {
 	settings.Data, settings.HTTP.Listen = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0"
 	settings.Registry.URL, settings.Registry.WarnAge = registry, time.Nanosecond
 	p := &program{stdout: io.Discard, stderr: io.Discard}
-	running, err := p.startService(t.Context(), settings, slog.New(slog.DiscardHandler))
+	running, err := p.startService(t.Context(), settings, slog.New(slog.DiscardHandler), false)
 	if err != nil {
 		t.Fatal(err)
 	}

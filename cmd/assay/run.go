@@ -100,7 +100,7 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 		settings.HTTP.Listen = ""
 	}
 	begun := time.Now()
-	service, err := p.startService(ctx, settings, logger)
+	service, err := p.startService(ctx, settings, logger, flags.untilIdle && settings.HTTP.Listen == "")
 	if err != nil {
 		return err
 	}
@@ -239,9 +239,9 @@ type service struct {
 	hangUp   context.CancelFunc // ends what clients are sending
 }
 
-func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger) (*service, error) {
+func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger, unasked bool) (*service, error) {
 	meter := p.newMeter("rebuild")
-	running, err := openPipeline(ctx, settings, logger, app.Options{Rebuilding: meter.show})
+	running, err := openPipeline(ctx, settings, logger, app.Options{Rebuilding: meter.show, Unasked: unasked})
 	meter.finish()
 	if err != nil {
 		return nil, err
@@ -269,7 +269,7 @@ func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logg
 // pipelineOptions completes options by what every command has in common.
 func pipelineOptions(settings config.Config, logger *slog.Logger, opts app.Options) app.Options {
 	opts.Config, opts.NATSConfig, opts.Logger, opts.Version = settings, assay.NATSConfig, logger, version()
-	opts.Stores = lance.Stores{Bucket: settings.Store.Options}
+	opts.Stores = lance.Stores{Bucket: settings.Store.Options, Unasked: opts.Unasked}
 	return opts
 }
 

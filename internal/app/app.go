@@ -70,6 +70,8 @@ type Options struct {
 	Stores     Stores // lance.Stores
 	// Version of the program, for the other workers of a fleet.
 	Version string
+	// Unasked says that nobody asks while this runs: what questions are ranked by is indexed by ExtendIndexes alone.
+	Unasked bool
 	// Reading leaves an existing log's definition as it is, whatever Config says: for those who come to read.
 	Reading bool
 	// Defining defines the log of an outside cluster, or changes its definition.

@@ -183,7 +183,7 @@ func (p *Pipeline) ExtendIndexes(ctx context.Context) error { return p.extendInd
 
 // followGrowth extends the indexes of tables that have grown, and leaves the machine to a burst as long as it can.
 func (p *Pipeline) followGrowth(ctx context.Context) error {
-	burst := p.bursts()
+	burst := p.bursts() || p.opts.Unasked
 	if !p.leads() || p.gold.Totals().Traces < p.extended.Load()+extendEvents {
 		return nil
 	}
@@ -196,7 +196,9 @@ func (p *Pipeline) extendIndexes(ctx context.Context, burst bool) error {
 	if !burst {
 		err = p.upkeepStore().EnsureIndexes(ctx)
 	}
-	err = errors.Join(err, p.ensureVectorIndex(ctx))
+	if !burst || !p.opts.Unasked {
+		err = errors.Join(err, p.ensureVectorIndex(ctx))
+	}
 	for _, table := range []string{schema.Episodes, schema.Entities, schema.Traces, schema.Promotions} {
 		err = errors.Join(err, p.upkeepStore().ExtendIndexes(ctx, table, burst))
 	}

@@ -15,6 +15,8 @@ import (
 type Stores struct {
 	// Bucket says how to reach an object store, by the keys of the Rust crate object_store.
 	Bucket map[string]string
+	// Unasked says that nobody asks while rows come in.
+	Unasked bool
 }
 
 var _ app.Stores = Stores{}
@@ -22,7 +24,7 @@ var _ app.Stores = Stores{}
 // Open implements app.Stores.
 func (s Stores) Open(ctx context.Context, root string, dimensions int, shares budget.Shares) (app.Store, error) {
 	options := sovereign.OptionsFor(dimensions, shares)
-	options.Bucket = s.Bucket
+	options.Bucket, options.Unasked = s.Bucket, s.Unasked
 	store, err := sovereign.Open(ctx, root, options)
 	if err != nil {
 		return nil, err // and no store that is a nil pointer
