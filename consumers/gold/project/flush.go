@@ -30,6 +30,7 @@ import (
 const (
 	flushRows  = 4096
 	FlushBytes = 16 << 20
+	sumRows    = 32 << 10 // of a sum, which are short: what merging them costs depends less on them than on their table
 )
 
 // Flush brings the tables up to date, but for entities that have neither ended nor been quiet for Options.QuietAfter.
@@ -114,7 +115,7 @@ func (t *Tables) sweep(ctx context.Context, table byte, due func(*state.DirtyMar
 func (t *Tables) sweepSome(ctx context.Context, table byte, last []byte, due func(*state.DirtyMark) bool,
 	write func(context.Context, *pebble.Snapshot, []state.DirtyMark) (int, error),
 ) (reached []byte, more bool, err error) {
-	found, err := state.DirtyMarks(t.db, table, last, flushRows)
+	found, err := state.DirtyMarks(t.db, table, last, rowsOf(table))
 	if err != nil || len(found) == 0 {
 		return nil, false, err
 	}
@@ -133,6 +134,16 @@ func (t *Tables) sweepSome(ctx context.Context, table byte, last []byte, due fun
 		dues = dues[n:]
 	}
 	return reached, true, nil
+}
+
+// rowsOf is how many rows of a table are looked at for one write.
+func rowsOf(table byte) int {
+	switch table {
+	case state.DirtyMetric, state.DirtyElement, state.DirtyShed:
+		return sumRows
+	default:
+		return flushRows
+	}
 }
 
 // withSnapshot gives each write a view of the state of its own: that of an earlier one lacks which rows this has written
