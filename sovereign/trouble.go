@@ -45,7 +45,7 @@ func (s *Store) Trouble(ctx context.Context) error {
 	return fmt.Errorf("the tables at %s cannot be reached since %s: %w", s.root, since.UTC().Format(time.RFC3339), err)
 }
 
-// note takes up the failure of a call.
+// note remembers that a call failed because files could not be read or written.
 func (t *trouble) note(err error) {
 	if !errors.Is(err, ErrIO) {
 		return
@@ -58,7 +58,7 @@ func (t *trouble) note(err error) {
 	}
 }
 
-// over takes up that something was read or written which is not in memory.
+// over ends the trouble: something was read or written that is not in memory.
 func (t *trouble) over() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -123,7 +123,7 @@ func (f *replayFlags) selection() (s replay.Selection, err error) {
 	return s, checkSource(f.source)
 }
 
-// filters are those for a source and a workflow, either of which may be any.
+// filters returns the subjects of a source and a workflow; one that is not given stands for all.
 func (f *replayFlags) filters() []string {
 	source, workflow := "*", "*"
 	if f.source != "" {

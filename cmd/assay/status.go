@@ -29,7 +29,7 @@ func (p *program) statusCommand() *cobra.Command {
 	return cmd
 }
 
-// knows says what a model lacks that is there only if nothing better was.
+// knows says what the fallback model lacks, "" of any other.
 func knows(model string) string {
 	if model == (embed.Hashing{}).Model() {
 		return ", which compares words: this program was built without a model of meaning (`make model`)"

@@ -100,7 +100,7 @@ func (a *acpMessage) update(u *fastjson.Value) {
 	}
 }
 
-// turn is the message that pieces of a role belong to which name none.
+// turn names the message of pieces that name none: there is one for each role in a turn.
 func (a *acpMessage) turn(role string) string { return a.d.intent() + "/" + role }
 
 func (a *acpMessage) piece(u *fastjson.Value, role string, of FragmentType) {
@@ -191,7 +191,7 @@ func acpTurnEnd(e *Event, result *fastjson.Value) {
 	}
 }
 
-// acpRequester is the side that makes a request of ACP, "" if it is none that only one side makes.
+// acpRequester is the side that makes a request of ACP, "" where either side may make it.
 func acpRequester(method string) streams.Side {
 	if acpServerMethods[method] {
 		return streams.SideServer
