@@ -51,29 +51,41 @@ func Decode(f *streams.Frame, seq uint64, opts ...Option) []Event {
 	if f.Count > framing.EventsMax {
 		return d.deadFrame(fmt.Sprintf("frame says %d events; more than %d do not fit", f.Count, framing.EventsMax))
 	}
-	if n := framing.Count(format, f.Body, f.Position == 0); n != f.Count {
-		return d.deadFrame(fmt.Sprintf("frame says %d events and holds %d; set %s, and end an SSE event with an empty line",
-			f.Count, n, streams.HeaderCount))
-	}
-	d.events = make([]Event, 0, f.Count)
 	d.scratch = scratches.Get().(*scratch)
 	defer d.release()
-	switch format {
-	case framing.SSE:
+	d.events = make([]Event, 0, min(f.Count, 1+len(f.Body)/2)) // an event has a byte at least, and an end
+	if !d.body(format) {
+		d.events, d.records = nil, 0
+		return d.deadFrame(fmt.Sprintf("frame says %d events and holds %d; set %s, and end an SSE event with an empty line",
+			f.Count, framing.Count(format, f.Body, f.Position == 0), streams.HeaderCount))
+	}
+	return d.events
+}
+
+// body decodes the records of the frame's body. It reports whether there are as many as the frame says, and stops where there are more.
+func (d *decoder) body(format framing.Format) bool {
+	f, count := d.frame, uint64(d.frame.Count)
+	if format == framing.SSE {
 		for block := range framing.ParseSSE(f.Body, f.Position == 0) {
+			if d.records == count {
+				return false
+			}
 			d.block(block)
 		}
 		d.tail()
-	case framing.EventStream:
-		for message := range framing.Texts(format, f.Body, f.Position == 0) {
-			d.message(message)
-		}
-	default:
-		for text := range framing.Texts(format, f.Body, f.Position == 0) {
+		return d.records == count
+	}
+	for text := range framing.Texts(format, f.Body, f.Position == 0) {
+		switch {
+		case d.records == count:
+			return false
+		case format == framing.EventStream:
+			d.message(text)
+		default:
 			d.text(text)
 		}
 	}
-	return d.events
+	return d.records == count
 }
 
 // Decoder decodes frames and sheds of each what the load gate would at the threshold in force when it was captured.

@@ -45,8 +45,10 @@ func (r *record) version(e *Event, about string) {
 	}
 	told = strconv.AppendInt(append(told, '|'), e.InputTokens, 10)
 	told = strconv.AppendInt(append(told, '|'), e.OutputTokens, 10)
+	var digits [2 * sha1.Size]byte
 	digest := sha1.Sum(told)
-	e.EventID = valid(e.WorkflowID + "/" + about + "/" + hex.EncodeToString(digest[:]))
+	hex.Encode(digits[:], digest[:])
+	e.EventID = e.WorkflowID + "/" + valid(about) + "/" + string(digits[:])
 }
 
 func appendLength(dst []byte, s string) []byte {

@@ -5,6 +5,8 @@
 package formats
 
 import (
+	"math/bits"
+
 	"github.com/valyala/fastjson"
 
 	"assay/streams"
@@ -48,48 +50,49 @@ const (
 // row is one row of the table.
 type row struct {
 	format Format
+	marks  []string                                 // an object of the format has one of these members at least
 	is     func(v *fastjson.Value, typ string) bool // typ is the member type of v, "" where that is no string
 }
 
 // table lists the formats in the order in which they are tried: those that say most about themselves first. The tests of coding agents
 // are in transcripts.go, of model APIs in models.go, of what agents and pages speak in protocols.go, of traces in telemetry.go.
 var table = []row{
-	{JSONRPC, func(v *fastjson.Value, _ string) bool { return v.Exists("jsonrpc") }},
-	{OTLP, isOTLP},
-	{GeminiCLI, isGeminiCLI},
-	{ClaudeCode, isClaudeCode},
-	{Qwen, isQwen},
-	{Codex, isCodex},
-	{CodexExec, isCodexExec},
-	{CodexLegacy, isCodexLegacy},
-	{Pi, isPi},
-	{Copilot, func(v *fastjson.Value, typ string) bool {
+	{JSONRPC, []string{"jsonrpc"}, func(v *fastjson.Value, _ string) bool { return v.Exists("jsonrpc") }},
+	{OTLP, []string{"resourceSpans", "resourceLogs", "resourceMetrics", "data", "batches", "attributes", "spans", "observations", "trace"}, isOTLP},
+	{GeminiCLI, []string{"projectHash", "$set", "$rewindTo", "content"}, isGeminiCLI},
+	{ClaudeCode, []string{"type"}, isClaudeCode},
+	{Qwen, []string{"uuid"}, isQwen},
+	{Codex, []string{"payload"}, isCodex},
+	{CodexExec, []string{"type", "method"}, isCodexExec},
+	{CodexLegacy, []string{"type", "instructions", "git", "role", "record_type"}, isCodexLegacy},
+	{Pi, []string{"type"}, isPi},
+	{Copilot, []string{"data"}, func(v *fastjson.Value, typ string) bool {
 		return objectAt(v, "data") && str(v, "id") != "" && str(v, "timestamp") != "" && copilotTypes[typ]
 	}},
-	{OpenCode, isOpenCode},
-	{AGUIRequest, func(v *fastjson.Value, _ string) bool {
+	{OpenCode, []string{"sessionID", "projectID", "worktree"}, isOpenCode},
+	{AGUIRequest, []string{"threadId"}, func(v *fastjson.Value, _ string) bool {
 		return stringAt(v, "threadId") && stringAt(v, "runId") && (arrayAt(v, "messages") || v.Exists("resume"))
 	}},
-	{AGUI, func(v *fastjson.Value, typ string) bool { return aguiTypes[typ] }},
-	{UIMessage, isUIMessage},
-	{Realtime, isRealtime},
-	{GeminiLive, func(v *fastjson.Value, _ string) bool {
+	{AGUI, []string{"type"}, func(v *fastjson.Value, typ string) bool { return aguiTypes[typ] }},
+	{UIMessage, []string{"type"}, isUIMessage},
+	{Realtime, []string{"type"}, isRealtime},
+	{GeminiLive, []string{"serverContent", "toolCall"}, func(v *fastjson.Value, _ string) bool {
 		return objectAt(v, "serverContent") || arrayAt(v.Get("toolCall"), "functionCalls")
 	}},
-	{GeminiLiveClient, func(v *fastjson.Value, _ string) bool {
+	{GeminiLiveClient, []string{"clientContent", "toolResponse", "realtimeInput", "setupComplete", "setup"}, func(v *fastjson.Value, _ string) bool {
 		return arrayAt(v.Get("clientContent"), "turns") || arrayAt(v.Get("toolResponse"), "functionResponses") ||
 			objectAt(v, "realtimeInput") || objectAt(v, "setupComplete") || stringAt(v.Get("setup"), "model")
 	}},
-	{A2A, isA2A},
-	{Ollama, isOllama},
-	{Bedrock, isBedrock},
-	{Interactions, isInteraction},
-	{OpenAI, isOpenAI},
-	{Failure, func(v *fastjson.Value, typ string) bool {
+	{A2A, []string{"kind", "statusUpdate", "artifactUpdate", "task", "message", "status"}, isA2A},
+	{Ollama, []string{"done"}, isOllama},
+	{Bedrock, bedrockMarks, isBedrock},
+	{Interactions, []string{"event_type", "object", "steps", "outputs"}, isInteraction},
+	{OpenAI, []string{"choices", "object", "type"}, isOpenAI},
+	{Failure, []string{"error"}, func(v *fastjson.Value, typ string) bool {
 		return fields(v) == 1 && (stringAt(v, "error") || stringAt(v.Get("error"), "message")) || typ == "error" && objectAt(v, "error")
 	}},
-	{Anthropic, isAnthropic},
-	{Gemini, func(v *fastjson.Value, _ string) bool {
+	{Anthropic, []string{"type"}, isAnthropic},
+	{Gemini, []string{"candidates", "usageMetadata", "promptFeedback"}, func(v *fastjson.Value, _ string) bool {
 		return arrayAt(v, "candidates") || objectAt(v, "usageMetadata") || objectAt(v, "promptFeedback")
 	}},
 }
@@ -99,14 +102,27 @@ func Of(v *fastjson.Value) Format {
 	if v == nil || v.Type() != fastjson.TypeObject {
 		return Unknown
 	}
+	var rows uint64 // those of which v has a mark
+	v.GetObject().Visit(func(key []byte, _ *fastjson.Value) { rows |= marked[string(key)] })
 	typ := str(v, "type")
-	for i := range table {
-		if table[i].is(v, typ) {
-			return table[i].format
+	for ; rows != 0; rows &= rows - 1 {
+		if r := &table[bits.TrailingZeros64(rows)]; r.is(v, typ) {
+			return r.format
 		}
 	}
 	return Unknown
 }
+
+// marked tells of each mark which rows of the table have it, a bit each.
+var marked = func() map[string]uint64 {
+	rows := map[string]uint64{}
+	for i, r := range table {
+		for _, mark := range r.marks {
+			rows[mark] |= 1 << i
+		}
+	}
+	return rows
+}()
 
 // Source returns under which source of the log a format is kept.
 func (f Format) Source() streams.Source {

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -19,16 +20,21 @@ func isBedrock(v *fastjson.Value, _ string) bool {
 	if fields(v) > 2 {
 		return false
 	}
-	for _, key := range []string{
-		"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "throttlingException",
-		"modelStreamErrorException", "modelTimeoutException", "internalServerException", "validationException", "serviceUnavailableException",
-	} {
+	for _, key := range bedrockEvents {
 		if objectAt(v, key) {
 			return true
 		}
 	}
 	return objectAt(v.Get("metadata"), "usage")
 }
+
+var (
+	bedrockEvents = []string{
+		"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "throttlingException",
+		"modelStreamErrorException", "modelTimeoutException", "internalServerException", "validationException", "serviceUnavailableException",
+	}
+	bedrockMarks = slices.Concat(bedrockEvents, []string{"output", "metadata"})
+)
 
 func isOpenAI(v *fastjson.Value, typ string) bool {
 	object := str(v, "object")
