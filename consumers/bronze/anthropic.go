@@ -42,6 +42,11 @@ func decodeAnthropic(e *Event, v *fastjson.Value, _ string) {
 func (e *Event) anthropicUsage(usage *fastjson.Value) {
 	e.usage(usage, "input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 	e.details(usage, []string{"cache_read_input_tokens"}, nil)
+	e.anthropicWritten(usage)
+}
+
+func (e *Event) anthropicWritten(usage *fastjson.Value) {
+	e.written(count(usage, "cache_creation_input_tokens"), count(usage, "cache_creation", "ephemeral_1h_input_tokens"))
 }
 
 // anthropicBlock takes what the start of a content block brings: a tool call's id and name, seldom text. The input of a

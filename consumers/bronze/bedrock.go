@@ -65,4 +65,5 @@ func bedrockBlock(e *Event, block *fastjson.Value, part string) {
 func (e *Event) bedrockUsage(usage *fastjson.Value) {
 	e.usage(usage, "inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 	e.details(usage, []string{"cacheReadInputTokens"}, nil)
+	e.written(count(usage, "cacheWriteInputTokens"), -1)
 }

@@ -97,6 +97,7 @@ func (e *Event) claudeUsage(usage *fastjson.Value) {
 		input += max(cached, 0) + max(count(usage, "cache_creation_input_tokens"), 0)
 	}
 	e.tokens(input, count(usage, "output_tokens"), cached, count(usage, "output_tokens_details", "thinking_tokens"))
+	e.anthropicWritten(usage)
 }
 
 // claudeUser decodes a line of type user, of which few are what a person typed.

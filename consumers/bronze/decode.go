@@ -170,7 +170,7 @@ func (d *decoder) event(position uint64, raw []byte) Event {
 		Bytes:      len(raw),
 		Digest:     sha1.Sum(raw),
 
-		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, CostUSD: -1,
+		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, WrittenTokens: -1, HourTokens: -1, CostUSD: -1,
 		Disposition: Kept,
 		Raw:         raw,
 	}
@@ -190,7 +190,7 @@ func (d *decoder) part(e *Event) *Event {
 	p := Event{
 		Source: e.Source, StreamID: e.StreamID, Position: e.Position, Part: len(d.parts) + 1, WorkflowID: e.WorkflowID,
 		CapturedAt: e.CapturedAt, BronzeSeq: e.BronzeSeq, Digest: e.Digest, AgentID: e.AgentID, Provider: e.Provider, Time: e.Time,
-		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, CostUSD: -1,
+		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, WrittenTokens: -1, HourTokens: -1, CostUSD: -1,
 		Disposition: Kept,
 		Raw:         e.Raw,
 	}

@@ -103,6 +103,8 @@ type Event struct {
 	OutputTokens    int64   // those of reasoning included
 	CachedTokens    int64   // of the input: read from a cache
 	ReasoningTokens int64   // of the output: spent on reasoning
+	WrittenTokens   int64   // of the input: written to a cache
+	HourTokens      int64   // of those written: to be kept for an hour
 	CostUSD         float64 // as the source tells it
 	ParentID        string  // own id of the event that caused this one (triggering_invocation_cid), "" if unknown
 	Removed         int     // tokens that the token gate took out of Payload

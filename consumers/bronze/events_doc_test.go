@@ -99,3 +99,24 @@ func FuzzMapped(f *testing.F) {
 		}
 	})
 }
+
+// What an event says of duration, tokens and cost under the names of the fields needs no mapping, at the top or in the payload.
+func TestMeasuresNeedNoMapping(t *testing.T) {
+	for _, body := range []string{
+		`{"type":"llm_done","intent_id":"c","model":"m","timestamp":"2026-01-02T03:04:05Z","duration_ms":1500,"input_tokens":3,"output_tokens":4,"cache_write_tokens":1,"cost_usd":0.25}`,
+		`{"type":"llm_done","intent_id":"c","model":"m","timestamp":"2026-01-02T03:04:05Z","payload":{"duration_ms":1500,"input_tokens":3,"output_tokens":4,"cache_write_tokens":1,"cost_usd":0.25}}`,
+	} {
+		events := bronze.Decode(own("", body), 1)
+		if len(events) != 2 {
+			t.Fatalf("%s is decoded as %d events", body, len(events))
+		}
+		e, start := events[0], events[1]
+		if e.InputTokens != 3 || e.OutputTokens != 4 || e.WrittenTokens != 1 || e.CostUSD != 0.25 || start.Phase != bronze.PhaseStart ||
+			e.Time.Sub(start.Time) != 1500*time.Millisecond || start.IntentID != "c" || start.Capability != "m" {
+			t.Errorf("%s\nis decoded as\n%+v\n%+v", body, e, start)
+		}
+		if ignored := bronze.Ignored(own("", body), []byte(body)); len(ignored) > 0 {
+			t.Errorf("%v mean nothing", ignored)
+		}
+	}
+}

@@ -144,6 +144,7 @@ func (r *record) langAnswer(id string, m, metadata *fastjson.Value, mode langMod
 	e.Provider = cmp.Or(text(response, "model_provider"), text(metadata, "ls_provider"))
 	e.FinishReason = text(response, "finish_reason", "stop_reason")
 	if usage := m.Get("usage_metadata"); usage != nil {
+		e.written(count(usage, "input_token_details", "cache_creation"), count(usage, "input_token_details", "ephemeral_1h_input_tokens"))
 		e.tokens(count(usage, "input_tokens"), count(usage, "output_tokens"), count(usage, "input_token_details", "cache_read"),
 			count(usage, "output_token_details", "reasoning"))
 	}

@@ -39,12 +39,18 @@ func (d *decoder) mapped(e *Event, v *fastjson.Value) {
 	if e.Phase == PhaseEnd && e.Status == StatusNone {
 		e.Status = StatusOK
 	}
-	if duration > 0 && duration < durationMax && !e.Time.IsZero() && e.IntentID != "" && e.Phase != PhaseStart {
-		start := d.part(e)
-		start.Kind, start.Phase, start.IntentID, start.Capability, start.ParentID = e.Kind, PhaseStart, e.IntentID, e.Capability, e.ParentID
-		start.Time = e.Time.Add(-time.Duration(duration * float64(time.Millisecond)))
-		start.Payload = e.Payload
+	d.lasted(e, duration)
+}
+
+// lasted has an event that ends something tell when that began, given how many milliseconds it took.
+func (d *decoder) lasted(e *Event, duration float64) {
+	if !(duration > 0 && duration < durationMax) || e.Time.IsZero() || e.IntentID == "" || e.Phase == PhaseStart || len(d.parts) > 0 {
+		return
 	}
+	start := d.part(e)
+	start.Kind, start.Phase, start.IntentID, start.Capability, start.ParentID = e.Kind, PhaseStart, e.IntentID, e.Capability, e.ParentID
+	start.Time = e.Time.Add(-time.Duration(duration * float64(time.Millisecond)))
+	start.Payload = e.Payload
 }
 
 // durationMax bounds the durations, in milliseconds, that are believed: a year.
@@ -59,7 +65,7 @@ func (e *Event) take(field mapping.Field, member *fastjson.Value) {
 	}
 	numbers := map[mapping.Field]*int64{
 		mapping.InputTokens: &e.InputTokens, mapping.OutputTokens: &e.OutputTokens, mapping.CachedTokens: &e.CachedTokens,
-		mapping.ReasoningTokens: &e.ReasoningTokens,
+		mapping.ReasoningTokens: &e.ReasoningTokens, mapping.WrittenTokens: &e.WrittenTokens,
 	}
 	switch {
 	case texts[field] != nil && said != "":

@@ -16,6 +16,10 @@ func Members() map[mapping.Field][]string {
 		mapping.Kind: keysKind, mapping.ID: keysEventID, mapping.Intent: keysIntent, mapping.Workflow: keysWorkflow,
 		mapping.Agent: keysAgent, mapping.Parent: keysParent, mapping.Tool: keysTool, mapping.Time: keysTime, mapping.Text: keysText,
 		mapping.Status: {"status", "success", "is_error", "isError"}, mapping.Error: {"error"},
+		mapping.Duration: {string(mapping.Duration)}, mapping.InputTokens: {string(mapping.InputTokens)},
+		mapping.OutputTokens: {string(mapping.OutputTokens)}, mapping.CachedTokens: {string(mapping.CachedTokens)},
+		mapping.WrittenTokens: {string(mapping.WrittenTokens)}, mapping.ReasoningTokens: {string(mapping.ReasoningTokens)},
+		mapping.Cost: {string(mapping.Cost)},
 	}
 }
 

@@ -57,6 +57,7 @@ func openAIUsage(e *Event, usage *fastjson.Value) {
 	e.usage(usage, "prompt_tokens", "completion_tokens")
 	e.details(usage, []string{"prompt_tokens_details", "cached_tokens"}, []string{"completion_tokens_details", "reasoning_tokens"})
 	e.details(usage, []string{"prompt_cache_hit_tokens"}, nil) // DeepSeek
+	e.written(count(usage, "prompt_tokens_details", "cache_write_tokens"), -1)
 	if cost := usage.Get("cost"); is(cost, fastjson.TypeNumber) && cost.GetFloat64() >= 0 {
 		e.CostUSD = max(e.CostUSD, cost.GetFloat64()) // OpenRouter
 	}

@@ -69,6 +69,7 @@ func (e *Event) openCodeTokens(v *fastjson.Value) {
 		output += max(reasoning, 0)
 	}
 	e.tokens(input, output, cached, reasoning)
+	e.written(count(t, "cache", "write"), -1)
 	if cost := v.Get("cost"); is(cost, fastjson.TypeNumber) {
 		e.CostUSD = cost.GetFloat64()
 	}

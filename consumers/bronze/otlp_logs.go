@@ -152,6 +152,7 @@ func (e *Event) agentTokens(a attributes) {
 		input += max(cached, 0) + max(a.count("cache_creation_tokens"), 0)
 	}
 	e.tokens(max(input, a.count("input_token_count")), a.count("output_tokens", "output_token_count"), cached, a.count("reasoning_token_count"))
+	e.written(a.count("cache_creation_tokens"), -1)
 	if cost := a.number("cost_usd"); cost >= 0 {
 		e.CostUSD = cost
 	}

@@ -213,6 +213,7 @@ func (e *Event) otlpTokens(a attributes) {
 		"ai.usage.outputTokens", "ai.usage.completionTokens", "llm.usage.completion_tokens", "output_tokens")
 	e.tokens(input, output, cached, a.count("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
 		"llm.token_count.completion_details.reasoning", "ai.usage.reasoningTokens", "gen_ai.usage.details.reasoning_tokens"))
+	e.written(written, -1)
 	if usage := a.json("genkit:output").Get("usage"); usage != nil {
 		e.tokens(count(usage, "inputTokens"), count(usage, "outputTokens"), count(usage, "cachedContentTokens"), count(usage, "thoughtsTokens"))
 	}

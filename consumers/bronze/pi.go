@@ -83,6 +83,7 @@ func (r *record) piAnswer(m *fastjson.Value) {
 			input += max(cached, 0) + max(count(u, "cacheWrite"), 0)
 		}
 		e.tokens(input, count(u, "output"), cached, -1)
+		e.written(count(u, "cacheWrite"), -1)
 		if cost := u.Get("cost", "total"); cost != nil {
 			e.CostUSD = cost.GetFloat64()
 		}

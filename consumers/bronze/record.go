@@ -177,3 +177,8 @@ func (e *Event) tokens(input, output, cached, reasoning int64) {
 	e.InputTokens, e.OutputTokens = max(e.InputTokens, input), max(e.OutputTokens, output)
 	e.CachedTokens, e.ReasoningTokens = max(e.CachedTokens, cached), max(e.ReasoningTokens, reasoning)
 }
+
+// written takes how much of the input a source says was written to a cache, and how much of that to be kept for an hour. -1 is none.
+func (e *Event) written(tokens, hour int64) {
+	e.WrittenTokens, e.HourTokens = max(e.WrittenTokens, tokens), max(e.HourTokens, hour)
+}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/valyala/fastjson"
+
+	"assay/internal/capture/mapping"
 )
 
 // The names under which producers write the same thing, the first one preferred.
@@ -19,6 +21,9 @@ var (
 	keysTool     = []string{"tool_name", "tool", "capability", "model"}
 	keysTime     = []string{"timestamp", "ts", "time", "occurred_at", "event_time", "created_at"}
 )
+
+// keysMeasured are the numbers that a state event may tell, under the names that mappings have for them.
+var keysMeasured = []mapping.Field{mapping.InputTokens, mapping.OutputTokens, mapping.CachedTokens, mapping.WrittenTokens, mapping.ReasoningTokens, mapping.Cost}
 
 // state decodes a state event: a JSON object that says by itself what it is.
 func (d *decoder) state(e *Event, v *fastjson.Value) {
@@ -52,6 +57,13 @@ func (d *decoder) state(e *Event, v *fastjson.Value) {
 	default:
 		e.outcome(v)
 		e.Text = memberText(v)
+		duration := v.Get(string(mapping.Duration))
+		if duration == nil {
+			duration = v.Get("payload", string(mapping.Duration))
+		}
+		if d.mapping[mapping.Duration] == nil && is(duration, fastjson.TypeNumber) {
+			d.lasted(e, duration.GetFloat64())
+		}
 	}
 }
 
@@ -76,6 +88,13 @@ func (e *Event) context(v *fastjson.Value) {
 	}
 	if workflow := find(keysWorkflow); workflow != "" {
 		e.WorkflowID = workflow
+	}
+	for _, m := range []*fastjson.Value{v.Get("payload"), v} {
+		for _, field := range keysMeasured {
+			if member := m.Get(string(field)); is(member, fastjson.TypeNumber) {
+				e.take(field, member)
+			}
+		}
 	}
 	for _, key := range keysTime {
 		if t := eventTime(v.Get(key)); !t.IsZero() {

@@ -262,7 +262,7 @@ func checkFlight(t tester, h *heard) {
 	expect(t, "uses of the tool", fmt.Sprint(wind.Kind, wind.Calls, wind.Errors), "tool1 0")
 	expect(t, "echoes", len(slices.DeleteFunc(slices.Clone(h.entities), func(e *Entity) bool { return e.Kind != model.KindEcho })), 2)
 	expect(t, "episodes", strings.Join(h.episodes, "\n"), strings.Join([]string{
-		"message: Let me look.", "message: May I fly my kite in Bergen?", "message: Thanks", "message: Yes, there is wind.",
+		"error: slow down", "message: Let me look.", "message: May I fly my kite in Bergen?", "message: Thanks", "message: Yes, there is wind.",
 		"message: You are a pilot.", `tool_call: wind {"place":"Bergen"}`, "tool_result: 9 m/s",
 	}, "\n"))
 }

@@ -85,6 +85,8 @@ func (b *Batch) Append(e *bronze.Event) {
 	appendText(c.role, e.Role)
 	appendText(c.title, e.Title)
 	appendCount(c.cachedTokens, e.CachedTokens)
+	appendCount(c.written, e.WrittenTokens)
+	appendCount(c.hour, e.HourTokens)
 	appendCount(c.reasoningTokens, e.ReasoningTokens)
 	appendCost(c.costUSD, e.CostUSD)
 	appendText(c.capabilityKind, e.CapabilityKind)

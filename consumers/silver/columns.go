@@ -14,7 +14,7 @@ type columns struct {
 	bytes                                           *array.Int64Builder
 	removed, part                                   *array.Int32Builder
 	role, title, capabilityKind                     *array.StringBuilder
-	cachedTokens, reasoningTokens                   *array.Int64Builder
+	cachedTokens, reasoningTokens, written, hour    *array.Int64Builder
 	costUSD                                         *array.Float64Builder
 }
 
@@ -53,6 +53,8 @@ func bindColumns(rows *array.RecordBuilder) columns {
 		role:            builder[*array.StringBuilder](rows, ColRole),
 		title:           builder[*array.StringBuilder](rows, ColTitle),
 		cachedTokens:    builder[*array.Int64Builder](rows, ColCachedTokens),
+		written:         builder[*array.Int64Builder](rows, ColWrittenTokens),
+		hour:            builder[*array.Int64Builder](rows, ColHourTokens),
 		reasoningTokens: builder[*array.Int64Builder](rows, ColReasoningTokens),
 		capabilityKind:  builder[*array.StringBuilder](rows, ColCapabilityKind),
 		costUSD:         builder[*array.Float64Builder](rows, ColCostUSD),

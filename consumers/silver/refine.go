@@ -107,7 +107,7 @@ func bury(e *bronze.Event, frame *streams.Frame, reason string) {
 	*e = bronze.Event{
 		Source: e.Source, StreamID: e.StreamID, Position: e.Position, WorkflowID: frame.Workflow,
 		CapturedAt: e.CapturedAt, BronzeSeq: e.BronzeSeq, Bytes: e.Bytes, Digest: e.Digest,
-		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, CostUSD: -1, Raw: e.Raw,
+		InputTokens: -1, OutputTokens: -1, CachedTokens: -1, ReasoningTokens: -1, WrittenTokens: -1, HourTokens: -1, CostUSD: -1, Raw: e.Raw,
 	}
 	e.Kill(reason)
 }

@@ -38,6 +38,8 @@ const (
 	ColRole            = "role"
 	ColTitle           = "title"
 	ColCachedTokens    = "cached_tokens"
+	ColWrittenTokens   = "cache_write_tokens"
+	ColHourTokens      = "cache_write_1h_tokens"
 	ColReasoningTokens = "reasoning_tokens"
 	ColCostUSD         = "cost_usd"
 )
@@ -85,6 +87,8 @@ var Schema = arrow.NewSchema([]arrow.Field{
 	{Name: ColRole, Type: arrow.BinaryTypes.String, Nullable: true},
 	{Name: ColTitle, Type: arrow.BinaryTypes.String, Nullable: true},
 	{Name: ColCachedTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+	{Name: ColWrittenTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+	{Name: ColHourTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	{Name: ColReasoningTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	{Name: ColCostUSD, Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 	{Name: ColCapabilityKind, Type: arrow.BinaryTypes.String, Nullable: true},

@@ -154,17 +154,25 @@ func (w *worker) refine(msg jetstream.Msg, events []bronze.Event) (err error) {
 	return nil
 }
 
-// spread adds an event to the batch of its workflow's partition, and one that takes others back to all, since these may be
-// anybody's.
+// spread adds an event to the batch of its workflow's partition. What one takes back may be anybody's, and so may the call be that
+// another is a view of: those are told to all, the latter without what it says of it.
 func (w *worker) spread(e *bronze.Event) {
 	own := w.partitions[kernels.Partition(e.WorkflowID, w.Partitions)]
 	own.Append(e)
-	if e.Disposition != bronze.Kept || !bronze.IsRetraction(e.Kind) {
+	if len(w.partitions) == 1 || e.Disposition != bronze.Kept {
+		return
+	}
+	told := *e
+	switch {
+	case bronze.IsRetraction(e.Kind):
+	case e.CrossesWorkflows():
+		told.Text, told.Payload, told.Fragments, told.Error, told.Title = "", "", nil, "", ""
+	default:
 		return
 	}
 	for _, b := range w.partitions {
 		if b != own {
-			b.Append(e)
+			b.Append(&told)
 		}
 	}
 }

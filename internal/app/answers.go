@@ -321,13 +321,14 @@ func shown(found []*gold.Entity) []query.Entity {
 	for i, e := range found {
 		entities[i] = query.Entity{
 			Reasoning: e.Reasoning, Role: e.Role, Clock: e.Clock, CachedTokens: max(0, e.CachedTokens), ReasoningTokens: max(0, e.ReasoningTokens),
+			WrittenTokens: max(0, e.WrittenTokens), HourTokens: max(0, e.HourTokens),
 			CostUSD:    max(0, e.CostUSD),
 			EntityUUID: e.UUID.String(), Kind: e.Kind, WorkflowID: e.WorkflowID, IntentID: e.IntentID, AgentID: e.AgentID,
 			Capability: e.Capability, Provider: e.Provider, Status: e.Status, StartedAt: e.StartedAt, EndedAt: e.EndedAt,
 			LatencyUS: max(0, e.LatencyUS), StreamID: e.StreamID, FirstPosition: e.FirstPosition, LastPosition: e.LastPosition, FirstPart: e.FirstPart,
 			Events: e.Events, Bytes: e.Bytes, InputTokens: max(0, e.InputTokens), OutputTokens: max(0, e.OutputTokens),
 			FinishReason: e.FinishReason, Error: e.Error, Request: e.Request, Result: e.Result, Text: e.Text,
-			QuarantinedBy: idOrNone(e.QuarantinedBy),
+			QuarantinedBy: idOrNone(e.QuarantinedBy), CountedAs: idOrNone(e.CountedAs),
 		}
 	}
 	return entities

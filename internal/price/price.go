@@ -23,19 +23,23 @@ var ErrTable = errors.New("price: a price cannot be used")
 
 // Price is what the tokens of a model cost from a day on, in US dollars for a million of them.
 type Price struct {
-	Model  string  `koanf:"model"  json:"model"`            // as providers name it; dates, regions and gateways before and after it do not matter
-	From   string  `koanf:"from"   json:"from,omitempty"`   // the first day, in UTC, as 2026-03-13; empty: from the beginning
-	Above  int64   `koanf:"above"  json:"above,omitempty"`  // for calls with more input tokens than that
-	Input  float64 `koanf:"input"  json:"input"`            // those written to a cache included
-	Cached float64 `koanf:"cached" json:"cached,omitempty"` // input that was read from a cache; 0: as other input
-	Output float64 `koanf:"output" json:"output"`           // reasoning included
+	Model       string  `koanf:"model"  json:"model"`           // as providers name it; dates, regions and gateways before and after it do not matter
+	From        string  `koanf:"from"   json:"from,omitempty"`  // the first day, in UTC, as 2026-03-13; empty: from the beginning
+	Above       int64   `koanf:"above"  json:"above,omitempty"` // for calls with more input tokens than that
+	Input       float64 `koanf:"input"  json:"input"`
+	Cached      float64 `koanf:"cached" json:"cached,omitempty"`             // input that was read from a cache; 0: as other input
+	Written     float64 `koanf:"written" json:"written,omitempty"`           // input that was written to a cache; 0: as other input
+	WrittenHour float64 `koanf:"written_hour" json:"written_hour,omitempty"` // and is kept there for an hour; 0: as other that was written
+	Output      float64 `koanf:"output" json:"output"`                       // reasoning included
 }
 
 // Tokens are those of one call. Counts below 0 are unknown.
 type Tokens struct {
-	Input  int64 // Cached included
-	Cached int64
-	Output int64 // reasoning included
+	Input       int64 // Cached and Written included
+	Cached      int64
+	Written     int64 // WrittenHour included
+	WrittenHour int64
+	Output      int64 // reasoning included
 }
 
 // Table holds prices by model. Its zero value knows none.
@@ -47,6 +51,7 @@ type price struct {
 	from                  int64 // microseconds since 1970
 	above                 int64
 	input, cached, output int64
+	written, hour         int64
 }
 
 // New returns the built-in table with other prices over it: those of a model replace all built-in ones of it. Errors wrap
@@ -90,7 +95,7 @@ func (t *Table) add(p Price) error {
 	if model == "" {
 		return fmt.Errorf("%w: it names no model", ErrTable)
 	}
-	for _, dollars := range []float64{p.Input, p.Cached, p.Output} {
+	for _, dollars := range []float64{p.Input, p.Cached, p.Written, p.WrittenHour, p.Output} {
 		if !(dollars >= 0 && dollars <= perMillionMax) {
 			return fmt.Errorf("%w: %s: %v is not between 0 and %v dollars for a million tokens", ErrTable, p.Model, dollars, perMillionMax)
 		}
@@ -106,11 +111,13 @@ func (t *Table) add(p Price) error {
 		}
 		from = day.UnixMicro()
 	}
-	if p.Cached == 0 {
-		p.Cached = p.Input
-	}
+	p.Cached, p.Written = cmp.Or(p.Cached, p.Input), cmp.Or(p.Written, p.Input)
+	p.WrittenHour = cmp.Or(p.WrittenHour, p.Written)
 	whole := func(dollars float64) int64 { return int64(math.Round(dollars * 1e6)) }
-	t.models[model] = append(t.models[model], price{from, p.Above, whole(p.Input), whole(p.Cached), whole(p.Output)})
+	t.models[model] = append(t.models[model], price{
+		from: from, above: p.Above, input: whole(p.Input), cached: whole(p.Cached), output: whole(p.Output),
+		written: whole(p.Written), hour: whole(p.WrittenHour),
+	})
 	return nil
 }
 
@@ -125,6 +132,8 @@ func (t *Table) Cost(model string, at time.Time, n Tokens) (nanodollars int64, o
 	}
 	input, output := min(max(n.Input, 0), tokensMax), min(max(n.Output, 0), tokensMax)
 	cached := min(max(n.Cached, 0), input)
+	written := min(max(n.Written, 0), input-cached)
+	hour := min(max(n.WrittenHour, 0), written)
 	var p *price
 	for prices := t.of(model); len(prices) > 0; prices = prices[1:] { // the last that holds goes before the others
 		if q := &prices[0]; q.from <= at.UnixMicro() && (q.above == 0 || input > q.above) {
@@ -134,7 +143,8 @@ func (t *Table) Cost(model string, at time.Time, n Tokens) (nanodollars int64, o
 	if p == nil {
 		return 0, false
 	}
-	return thousandth((input-cached)*p.input) + thousandth(cached*p.cached) + thousandth(output*p.output), true
+	return thousandth((input-cached-written)*p.input) + thousandth(cached*p.cached) + thousandth((written-hour)*p.written) +
+		thousandth(hour*p.hour) + thousandth(output*p.output), true
 }
 
 func thousandth(n int64) int64 { return (n + 500) / 1000 }

@@ -62,6 +62,9 @@ func TestKindsOfTokens(t *testing.T) {
 		{"claude-sonnet-4-5", "2026-01-01", price.Tokens{Input: 200_001, Output: 1}, 200_001*6000 + 22500},
 		{"claude-opus-4-6", "2026-03-12", price.Tokens{Input: 300_000}, 300_000 * 10000},
 		{"claude-opus-4-6", "2026-03-13", price.Tokens{Input: 300_000}, 300_000 * 5000}, // no surcharge any more
+		{"claude-sonnet-4-5", "2026-01-01", price.Tokens{Input: 1000, Cached: 500, Written: 300, WrittenHour: 100, Output: 1}, 200*3000 + 500*300 + 200*3750 + 100*6000 + 15000},
+		{"claude-sonnet-4-5", "2026-01-01", price.Tokens{Input: 1000, Cached: 900, Written: 300, WrittenHour: 300}, 900*300 + 100*6000}, // more than there was
+		{"gpt-4o", "2026-01-01", price.Tokens{Input: 1000, Written: 300}, 1000 * 2500},                                                  // no price of its own for what is written
 		{"o3", "2025-06-09", price.Tokens{Output: 1}, 40000},
 		{"o3", "2025-06-10", price.Tokens{Output: 1}, 8000},
 		{"gpt-5-pro", "2026-01-01", price.Tokens{Input: 2, Cached: 1}, 2 * 15000}, // no price of its own for what is cached

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"assay/sovereign/schema"
 )
 
 // Conversation implements View.
@@ -26,7 +28,38 @@ func (l *Local) Conversation(ctx context.Context, workflow string, request Conve
 	if summary == nil && len(entities) == 0 && request.Cursor == "" {
 		return nil, l.unknown(ctx, workflow)
 	}
-	return &Conversation{workflow, summary, turns(entities), next}, nil
+	shown := turns(entities)
+	if err := l.carriedOut(ctx, shown); err != nil {
+		return nil, err
+	}
+	return &Conversation{workflow, summary, shown, next}, nil
+}
+
+// carriedOut tells of calls that count elsewhere what is known of them there.
+func (l *Local) carriedOut(ctx context.Context, turns []Turn) error {
+	var ids []string
+	for i := range turns {
+		if turns[i].CountedAs != "" {
+			ids = append(ids, turns[i].CountedAs)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	found, err := l.entities(ctx, schema.In("entity_uuid", ids...), len(ids))
+	if err != nil {
+		return err
+	}
+	known := map[string]*CarriedOut{}
+	for _, e := range found {
+		known[e.EntityUUID] = &CarriedOut{e.EntityUUID, e.WorkflowID, e.Status, e.LatencyUS, e.answer(), e.Error}
+	}
+	for i := range turns {
+		turns[i].CarriedOut = known[turns[i].CountedAs]
+	}
+	return nil
 }
 
 // conversationThen is a conversation as of another time. All of it is folded for each page, so its cursor is a number of turns.

@@ -50,6 +50,20 @@ func (s *Transcript) turn(w *bufio.Writer, t *Turn) {
 		s.paragraph(w, "", "  → ", indented(t.Arguments))
 		s.paragraph(w, "", "  ← ", indented(t.Answer))
 	}
+	if c := t.CarriedOut; c != nil {
+		words := append(make([]string, 0, 4), "in "+c.WorkflowID)
+		if c.Status != statusOK {
+			words = append(words, c.Status)
+		}
+		if c.LatencyUS > 0 {
+			words = append(words, Latency(c.LatencyUS))
+		}
+		s.paragraph(w, Dim, "    ", strings.Join(words, "  "))
+		if t.Answer == "" || t.Answer == "null" {
+			s.paragraph(w, "", "  ← ", indented(c.Answer))
+			s.paragraph(w, Red, "  ! ", c.Error)
+		}
+	}
 	for _, call := range t.Asks {
 		s.paragraph(w, "", "  → ", call.Name+" "+call.Arguments)
 	}

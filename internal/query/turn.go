@@ -23,6 +23,18 @@ type Turn struct {
 	Arguments string  `json:"arguments,omitempty"` // of a call: JSON, without what carried it
 	Answer    string  `json:"answer,omitempty"`    // of a call: what is worth reading of what answered it
 	Asks      []Asked `json:"asks,omitempty"`      // calls that a message asks for and that are no turns of their own
+
+	CarriedOut *CarriedOut `json:"carried_out,omitempty"` // of a call that another workflow carries out or times
+}
+
+// CarriedOut is what another workflow knows of a call.
+type CarriedOut struct {
+	EntityUUID string `json:"entity_uuid"`
+	WorkflowID string `json:"workflow_id"`
+	Status     string `json:"status"`
+	LatencyUS  int64  `json:"latency_us,omitempty"`
+	Answer     string `json:"answer,omitempty"`
+	Error      string `json:"error,omitempty"`
 }
 
 // Asked is a call that a message asks for, as the message has it.
@@ -35,16 +47,17 @@ type Asked struct {
 // At is when a turn began or, if only its end is known, ended.
 func (t *Turn) At() time.Time { return began(t.Entity) }
 
-// turns are entities as a conversation shows them, without those that have nothing to show.
+// turns are entities as a conversation shows them, without those that have nothing to show. Of those that see one call it shows the one
+// that counts.
 func turns(entities []Entity) []Turn {
-	own, shown := map[string]bool{}, make([]Turn, 0, len(entities))
+	own, there, shown := map[string]bool{}, map[string]bool{}, make([]Turn, 0, len(entities))
 	for i := range entities {
-		own[entities[i].IntentID] = true
+		own[entities[i].IntentID], there[entities[i].EntityUUID] = true, true
 	}
 	for i := range entities {
 		t := newTurn(entities[i])
 		t.Asks = slices.DeleteFunc(t.Asks, func(call Asked) bool { return own[call.ID] })
-		if !t.empty() {
+		if !t.empty() && (t.CountedAs == "" || !there[t.CountedAs]) {
 			shown = append(shown, t)
 		}
 	}

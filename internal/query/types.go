@@ -148,8 +148,10 @@ type Entity struct {
 	Bytes           int64     `col:"bytes" json:"bytes"`
 	InputTokens     int64     `col:"input_tokens" json:"input_tokens,omitempty"`
 	OutputTokens    int64     `col:"output_tokens" json:"output_tokens,omitempty"`
-	CachedTokens    int64     `col:"cached_tokens" json:"cached_tokens,omitempty"`       // of the input
-	ReasoningTokens int64     `col:"reasoning_tokens" json:"reasoning_tokens,omitempty"` // of the output
+	CachedTokens    int64     `col:"cached_tokens" json:"cached_tokens,omitempty"`                 // of the input
+	ReasoningTokens int64     `col:"reasoning_tokens" json:"reasoning_tokens,omitempty"`           // of the output
+	WrittenTokens   int64     `col:"cache_write_tokens" json:"cache_write_tokens,omitempty"`       // of the input
+	HourTokens      int64     `col:"cache_write_1h_tokens" json:"cache_write_1h_tokens,omitempty"` // of these
 	CostUSD         float64   `col:"cost_usd" json:"cost_usd,omitempty"`
 	Role            string    `col:"role" json:"role,omitempty"`   // of a message: user, system, assistant, tool
 	Clock           string    `col:"clock" json:"clock,omitempty"` // by which its times are told: own or capture
@@ -159,6 +161,7 @@ type Entity struct {
 	Result          string    `col:"result" json:"result,omitempty"`
 	Text            string    `col:"text" json:"text,omitempty"`
 	QuarantinedBy   string    `col:"quarantined_by" json:"quarantined_by,omitempty"` // the event that took it back
+	CountedAs       string    `col:"counted_as" json:"counted_as,omitempty"`         // the entity that counts of several that see one call
 	Reasoning       string    `json:"reasoning,omitempty"`                           // of a message; told in conversations only
 }
 

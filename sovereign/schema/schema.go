@@ -97,7 +97,8 @@ var All = []Table{
 			integerOrNull("input_tokens"), integerOrNull("output_tokens"), integer("bytes"), integer("removed"),
 			integer("silver_seq"), integerOrNull("part"), textOrNull("role"), textOrNull("title"), integerOrNull("cached_tokens"),
 			integerOrNull("reasoning_tokens"), realOrNull("cost_usd"), textOrNull("capability_kind"), // model, tool, method
-			integerOrNull("partition"), // of a log with several
+			integerOrNull("partition"),                                                  // of a log with several
+			integerOrNull("cache_write_tokens"), integerOrNull("cache_write_1h_tokens"), // of the input, and of these
 		}, nil),
 		Indexes: []Index{{"workflow_id", BTree}, {"entity_uuid", BTree}, {"event_uuid", BTree}},
 	},
@@ -113,6 +114,8 @@ var All = []Table{
 			textOrNull("quarantined_by"), textOrNull("role"), integerOrNull("cached_tokens"), integerOrNull("reasoning_tokens"),
 			realOrNull("cost_usd"), textOrNull("clock"), // own, capture: which tells started_at and ended_at
 			integerOrNull("first_part"), // of the record at first_position
+			textOrNull("counted_as"),    // entity that counts of several that see one call
+			integerOrNull("cache_write_tokens"), integerOrNull("cache_write_1h_tokens"),
 		}, nil),
 		Indexes: []Index{{"entity_uuid", BTree}, {"workflow_id", BTree}},
 	},
@@ -167,7 +170,7 @@ var All = []Table{
 func EpisodesSchema(dimensions int) *arrow.Schema {
 	return arrow.NewSchema([]arrow.Field{
 		id("episode_uuid"), id("entity_uuid"), text("workflow_id"), textOrNull("agent_id"),
-		textOrNull("capability"), text("kind"), // message, tool_call, tool_result, observation
+		textOrNull("capability"), text("kind"), // message, tool_call, tool_result, observation, error
 		instantOrNull("ts"), text("stream_id"), integer("position"), integer("chunk"), text("text"),
 		{Name: "vector", Type: arrow.FixedSizeListOf(int32(dimensions), arrow.PrimitiveTypes.Float32), Nullable: true},
 		textOrNull("model"), integerOrNull("dimensions"), textOrNull("quarantined_by"),

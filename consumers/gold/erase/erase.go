@@ -157,7 +157,10 @@ func (f *erasure) drop(id uuid.UUID, v *affectedEntity) error {
 	if err := f.Unsay(id, v.EntityState); err != nil {
 		return err
 	}
-	f.Delta.Replace(model.CallOf(id, v.EntityState), model.Call{})
+	if err := f.Unlink(id, v.EntityState); err != nil {
+		return err
+	}
+	f.Delta.Replace(model.CountedCall(id, v.EntityState), model.Call{})
 	f.Histories.Replace(model.HistoryShareOf(id, v.EntityState), model.HistoryShare{})
 	all := model.NumberKey(model.KeyEntity, v.Ordinal)
 	asked := model.Key(model.KeyAsked, id)

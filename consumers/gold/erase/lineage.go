@@ -20,8 +20,9 @@ func (f *erasure) unrelate(ev *model.Event) error {
 	return err
 }
 
-// unhear takes back what an event took back.
-func (f *erasure) unhear(ev *model.Event) (err error) {
+// unhear takes back what an event of another partition took back, and what it said of the call that it sees.
+func (f *erasure) unhear(ev *model.Event) error {
+	err := f.UnlinkForeign(ev)
 	for _, name := range bronze.Retracted(ev.Kind, ev.Payload) {
 		for _, node := range f.Retractable(name, ev.Workflow) {
 			err = errors.Join(err, f.Delete(model.SeedKey(node, ev.ID)))

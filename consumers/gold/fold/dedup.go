@@ -64,7 +64,9 @@ func (f *Tx) dedupRows(c *model.Columns, part *project.TracePart) ([]rowAction, 
 			continue
 		}
 		if !f.Opts.Partition.Owns(ev.Workflow) {
-			f.noteForeignRetraction(&ev)
+			if err := f.noteForeign(&ev); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		var err error

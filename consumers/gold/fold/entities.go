@@ -18,7 +18,8 @@ type touched struct {
 	*model.EntityState
 	before  model.Call
 	was     model.HistoryShare
-	fresh   bool // not stored yet
+	linked  [][]byte // keys of links that are stored
+	fresh   bool     // not stored yet
 	changed bool
 
 	// Of this group, not stored yet; they alias its records.
@@ -81,7 +82,7 @@ func (f *Tx) entity(id uuid.UUID) (*touched, error) {
 			e.RowsAtFirst = 1 + model.MaxParts // that the tables may have
 		}
 	} else {
-		e.before, e.was = model.CallOf(id, known), model.HistoryShareOf(id, known)
+		e.before, e.was, e.linked = model.CountedCall(id, known), model.HistoryShareOf(id, known), known.Links(f.Opts.Partition.Namespace, id)
 	}
 	f.entities[id] = e
 	f.order = append(f.order, id)
@@ -178,7 +179,7 @@ func (f *Tx) finishEntity(id uuid.UUID, e *touched) error {
 			return err
 		}
 	}
-	f.Delta.Replace(e.before, model.CallOf(id, e.EntityState))
+	f.Delta.Replace(e.before, model.CountedCall(id, e.EntityState))
 	f.Histories.Replace(e.was, model.HistoryShareOf(id, e.EntityState))
 	return f.writeEntity(id, e)
 }

@@ -26,7 +26,7 @@ func (f *Tx) hold(id uuid.UUID, e *touched) (bool, error) {
 			return false, err
 		}
 	}
-	episodes := content.Episodes()
+	episodes := content.Episodes(e.Failure())
 	f.held.Add(view, episodes)
 	e.RowsAtFirst = 1 + uint64(len(episodes))
 	return true, nil

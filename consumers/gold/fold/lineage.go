@@ -12,11 +12,16 @@ import (
 	"assay/kernels"
 )
 
-// noteForeignRetraction notes what an event of another partition takes back. It may come any number of times.
-func (f *Tx) noteForeignRetraction(ev *model.Event) {
-	if ev.Disposition == bronze.Kept && bronze.IsRetraction(ev.Kind) {
+// noteForeign notes what an event of another partition takes back, or which call it sees. It may come any number of times.
+func (f *Tx) noteForeign(ev *model.Event) error {
+	switch {
+	case ev.Disposition != bronze.Kept:
+		return nil
+	case bronze.IsRetraction(ev.Kind):
 		f.retract(ev)
+		return nil
 	}
+	return f.linkForeign(ev, true)
 }
 
 // lineage is what the events of a group say about descent.

@@ -38,6 +38,7 @@ type Tx struct {
 	sheds      map[model.ShedKey]*model.ShedCount
 	traces     map[string]*model.TraceCount // by workflow, of this group
 	lineage    *lineage
+	links      links
 	Delta      *model.Delta
 	Histories  model.HistoryDeltas
 	Totals     model.Totals
@@ -54,7 +55,7 @@ func (e *Engine) NewTx() *Tx {
 		watermarks: map[uint64]*model.HighWatermark{}, Identities: map[uuid.UUID]*model.Identity{},
 		blocks: map[model.IDBlock]*model.Encoder{}, entities: map[uuid.UUID]*touched{}, alone: map[uuid.UUID][]byte{},
 		sheds: map[model.ShedKey]*model.ShedCount{}, traces: map[string]*model.TraceCount{},
-		lineage: newLineage(), Delta: model.NewDelta(), Histories: model.HistoryDeltas{}, held: e.tables.NewHolding(),
+		lineage: newLineage(), links: newLinks(), Delta: model.NewDelta(), Histories: model.HistoryDeltas{}, held: e.tables.NewHolding(),
 		Totals: e.DB.Totals, progress: e.DB.Progress, now: e.opts.Now(),
 	}
 }
@@ -101,7 +102,7 @@ func (f *Tx) Finish() error {
 	if err := f.guard(); err != nil {
 		return err
 	}
-	if err := f.markAsked(); err != nil {
+	if err := errors.Join(f.markAsked(), f.linkCalls()); err != nil {
 		return err
 	}
 	for _, id := range f.order {

@@ -53,6 +53,14 @@ func CallOf(id uuid.UUID, e *EntityState) (c Call) {
 	}
 }
 
+// CountedCall returns the call that the entity adds to metrics and graph: none where another entity that sees it counts.
+func CountedCall(id uuid.UUID, e *EntityState) Call {
+	if e.CountedAs != uuid.Nil {
+		return Call{}
+	}
+	return CallOf(id, e)
+}
+
 // None tells whether there is no call.
 func (c *Call) None() bool { return c.Capability.Name == "" }
 
@@ -72,7 +80,7 @@ func (e *EntityState) Reprice(prices *price.Table) {
 	if e.capability.Value == "" || e.kind == KindSession {
 		return
 	}
-	n := price.Tokens{Input: e.inputTokens, Cached: e.cachedTokens, Output: e.outputTokens}
+	n := price.Tokens{Input: e.inputTokens, Cached: e.cachedTokens, Written: e.written, WrittenHour: e.hour, Output: e.outputTokens}
 	if cost, ok := prices.Cost(e.capability.Value, TimeOf(e.started()), n); ok {
 		e.price = cost
 	}

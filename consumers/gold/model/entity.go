@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/google/uuid"
+
 	"assay/consumers/bronze"
 )
 
@@ -16,36 +18,40 @@ type EntityState struct {
 	firstPosition, lastPosition uint64
 	firstPart                   uint32 // of the record at firstPosition
 	Events, bytes               int64
-	inputTokens, outputTokens   int64    // greatest, since usage is reported cumulatively; -1 if never
-	cachedTokens                int64    // of the input, greatest
-	reasoningTokens             int64    // of the output, greatest
-	cost                        float64  // in US dollars, greatest; -1 if never told
-	price                       int64    // by the table of prices, in billionths of a US dollar; -1 if it has none
-	agent, capability, provider register // first
-	role, capabilityKind        register // first
-	Title                       register // of the workflow, last
-	finish                      register // last
-	reason                      reason   // greatest
-	Opened                      bool     // some event opened or continued it
-	streamed                    bool     // some event continued a message
-	Solicited                   bool     // what asked for it is known
-	Echo                        bool     // it is what a request repeats of an answer
-	Hidden                      bool     // the answer itself is known: see fold/echoes.go
-	requests                    int64    // that a session made under one id
-	outcome                     outcome  // greatest
-	startTS, startCaptured      int64    // least over the events that do not close it
-	endTS                       int64    // greatest over those that do; ageless if none has one
-	request                     opening  // first of those that open it
-	closing                     closing  // greatest
-	answer                      closing  // greatest of those that are no transport's
-	exchange                    Stamp    // last that says how its HTTP exchange ended; the zero stamp if none
-	RowsAtFirst                 uint64   // rows that the tables may have from the group that first brought it, episodes included: see project/held.go
+	inputTokens, outputTokens   int64     // greatest, since usage is reported cumulatively; -1 if never
+	cachedTokens                int64     // of the input, greatest
+	reasoningTokens             int64     // of the output, greatest
+	written, hour               int64     // of the input, written to a cache, and of these for an hour, greatest
+	cost                        float64   // in US dollars, greatest; -1 if never told
+	price                       int64     // by the table of prices, in billionths of a US dollar; -1 if it has none
+	agent, capability, provider register  // first
+	role, capabilityKind        register  // first
+	Title                       register  // of the workflow, last
+	finish                      register  // last
+	reason                      reason    // greatest
+	Opened                      bool      // some event opened or continued it
+	streamed                    bool      // some event continued a message
+	Solicited                   bool      // what asked for it is known
+	Echo                        bool      // it is what a request repeats of an answer
+	Hidden                      bool      // the answer itself is known: see fold/echoes.go
+	requests                    int64     // that a session made under one id
+	outcome                     outcome   // greatest
+	startTS, startCaptured      int64     // least over the events that do not close it
+	endTS                       int64     // greatest over those that do; ageless if none has one
+	request                     opening   // first of those that open it
+	closing                     closing   // greatest
+	answer                      closing   // greatest of those that are no transport's
+	exchange                    Stamp     // last that says how its HTTP exchange ended; the zero stamp if none
+	link                        link      //
+	CountedAs                   uuid.UUID // the entity that counts where several see one call: see link.go; uuid.Nil if it is this one
+	countedHere                 bool      // that one is of the same workflow
+	RowsAtFirst                 uint64    // rows that the tables may have from the group that first brought it, episodes included: see project/held.go
 }
 
 // NewEntityState returns the state of an entity without events: the least of all.
 func NewEntityState(ordinal uint64) *EntityState {
 	return &EntityState{
-		Ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, cachedTokens: -1, reasoningTokens: -1, cost: -1, price: unpriced,
+		Ordinal: ordinal, firstPosition: math.MaxUint64, inputTokens: -1, outputTokens: -1, cachedTokens: -1, reasoningTokens: -1, written: -1, hour: -1, cost: -1, price: unpriced,
 		startTS: Never, startCaptured: Never, endTS: Ageless,
 	}
 }
@@ -72,6 +78,7 @@ func (e *EntityState) Fold(ev *Event) changes {
 	e.outputTokens = max(e.outputTokens, ev.OutputTokens)
 	e.cachedTokens = max(e.cachedTokens, ev.CachedTokens)
 	e.reasoningTokens = max(e.reasoningTokens, ev.ReasoningTokens)
+	e.written, e.hour = max(e.written, ev.WrittenTokens), max(e.hour, ev.HourTokens)
 	e.cost = max(e.cost, ev.Cost)
 	e.Events++
 	e.bytes += ev.Bytes
@@ -80,6 +87,7 @@ func (e *EntityState) Fold(ev *Event) changes {
 	if ev.Kind == bronze.KindRPCRequest {
 		e.requests++
 	}
+	e.link.keep(ev)
 	return e.joinEnds(ev, at)
 }
 
@@ -187,6 +195,14 @@ func (e *EntityState) explain() string {
 	}
 }
 
+// Failure is why the entity failed, as its events tell it; "" if it did not, or none says why.
+func (e *EntityState) Failure() string {
+	if !e.failed() || e.requests > 1 || e.reason.outcome != e.outcome && e.reason.outcome != unsettled {
+		return ""
+	}
+	return e.reason.Value
+}
+
 // ShownKind is the kind by which the entity is shown.
 func (e *EntityState) ShownKind() string {
 	if e.Hidden {
@@ -267,6 +283,8 @@ func (e *EntityState) Encode() []byte {
 	w.int(e.outputTokens)
 	w.int(e.cachedTokens)
 	w.int(e.reasoningTokens)
+	w.int(e.written)
+	w.int(e.hour)
 	w.real(e.cost)
 	w.int(e.price)
 	w.register(e.agent)
@@ -291,6 +309,13 @@ func (e *EntityState) Encode() []byte {
 	w.closing(e.closing)
 	w.closing(e.answer)
 	w.stamp(e.exchange)
+	w.byte(byte(e.link.side))
+	if e.link.side != bronze.SideNone {
+		w.string(e.link.cause)
+		w.ID(e.link.span)
+		w.ID(e.CountedAs)
+		w.bool(e.countedHere)
+	}
 	w.Uint(e.RowsAtFirst)
 	return w
 }
@@ -301,12 +326,16 @@ func DecodeEntity(record []byte) (*EntityState, error) {
 	e := &EntityState{
 		kind: d.string(), Workflow: d.string(), intent: d.string(), stream: d.string(),
 		firstPosition: d.Uint(), lastPosition: d.Uint(), firstPart: uint32(d.Uint()), Events: d.Int(), bytes: d.Int(),
-		inputTokens: d.Int(), outputTokens: d.Int(), cachedTokens: d.Int(), reasoningTokens: d.Int(), cost: d.real(), price: d.Int(),
+		inputTokens: d.Int(), outputTokens: d.Int(), cachedTokens: d.Int(), reasoningTokens: d.Int(), written: d.Int(), hour: d.Int(), cost: d.real(), price: d.Int(),
 		agent: d.register(), capability: d.register(), provider: d.register(), role: d.register(), Title: d.register(), finish: d.register(),
 		capabilityKind: d.register(), reason: reason{outcome(d.byte()), d.register()},
 		Opened: d.bool(), streamed: d.bool(), Solicited: d.bool(), Echo: d.bool(), Hidden: d.bool(), requests: d.Int(),
 		outcome: outcome(d.byte()), startTS: d.Int(), startCaptured: d.Int(), endTS: d.Int(),
-		request: opening{d.bool(), d.stamp()}, closing: d.closing(), answer: d.closing(), exchange: d.stamp(), RowsAtFirst: d.Uint(),
+		request: opening{d.bool(), d.stamp()}, closing: d.closing(), answer: d.closing(), exchange: d.stamp(),
 	}
+	if e.link.side = bronze.Side(d.byte()); e.link.side != bronze.SideNone {
+		e.link.cause, e.link.span, e.CountedAs, e.countedHere = d.string(), d.ID(), d.ID(), d.bool()
+	}
+	e.RowsAtFirst = d.Uint()
 	return e, d.End()
 }

@@ -19,6 +19,7 @@ const (
 	EpisodeToolCall    = "tool_call"   // what was asked of a tool
 	EpisodeToolResult  = "tool_result" // what it answered
 	EpisodeObservation = "observation" // what an agent observed
+	EpisodeError       = "error"       // why something failed, where nothing else says it
 )
 
 // EpisodeRunes is the length in characters at which long texts are cut into chunks.
@@ -35,8 +36,8 @@ func EpisodeID(namespace, entity uuid.UUID, chunk int64) uuid.UUID {
 	return kernels.UUID(namespace, kernels.JoinStrings("episodes", entity.String(), strconv.FormatInt(chunk, 10)))
 }
 
-// Episodes returns what of an entity is worth finding again, in order.
-func (c *Content) Episodes() (found []Episode) {
+// Episodes returns what of an entity is worth finding again, in order. failure is why it failed, "" if it did not.
+func (c *Content) Episodes(failure string) (found []Episode) {
 	if c.isAnswer() {
 		return nil
 	}
@@ -57,6 +58,9 @@ func (c *Content) Episodes() (found []Episode) {
 		if kind := b.episode(); kind != "" {
 			add(kind, b.Text)
 		}
+	}
+	if why := chunks(failure); len(why) > 0 && !slices.ContainsFunc(found, func(e Episode) bool { return strings.Contains(e.Text, why[0]) }) {
+		add(EpisodeError, failure)
 	}
 	return found
 }

@@ -31,6 +31,7 @@ type Event struct {
 	Text, Fragments, Payload              string
 	InputTokens, OutputTokens, Bytes      int64 // tokens -1 if not reported
 	CachedTokens, ReasoningTokens         int64 //
+	WrittenTokens, HourTokens             int64 //
 	Cost                                  float64
 }
 
@@ -58,6 +59,7 @@ type Columns struct {
 	ts, captured                                        *array.Timestamp
 	position, inputTokens, outputTokens, bytes          *array.Int64
 	BronzeSeq, cachedTokens, reasoningTokens            *array.Int64
+	written, hour                                       *array.Int64
 	role, title, capabilityKind, source                 *array.String
 	part                                                *array.Int32
 	cost                                                *array.Float64
@@ -106,6 +108,8 @@ func NewColumns(r arrow.Record) (c Columns, err error) {
 		cost:           column[*array.Float64](r, silver.ColCostUSD),
 
 		cachedTokens:    column[*array.Int64](r, silver.ColCachedTokens),
+		written:         column[*array.Int64](r, silver.ColWrittenTokens),
+		hour:            column[*array.Int64](r, silver.ColHourTokens),
 		reasoningTokens: column[*array.Int64](r, silver.ColReasoningTokens),
 	}, nil
 }
@@ -150,7 +154,8 @@ func (c *Columns) Read(row int, ev *Event) {
 		Parent: value(c.parent, row), Text: value(c.text, row), Fragments: value(c.fragments, row), Payload: value(c.payload, row),
 		InputTokens: count(c.inputTokens, row), OutputTokens: count(c.outputTokens, row), Bytes: c.bytes.Value(row),
 		Role: value(c.role, row), Title: value(c.title, row), CapabilityKind: value(c.capabilityKind, row), source: value(c.source, row),
-		CachedTokens: count(c.cachedTokens, row), ReasoningTokens: count(c.reasoningTokens, row), Cost: -1,
+		CachedTokens: count(c.cachedTokens, row), ReasoningTokens: count(c.reasoningTokens, row),
+		WrittenTokens: count(c.written, row), HourTokens: count(c.hour, row), Cost: -1,
 	}
 	if c.cost.IsValid(row) {
 		ev.Cost = c.cost.Value(row)

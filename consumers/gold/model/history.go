@@ -146,7 +146,7 @@ func HistoryShareOf(id uuid.UUID, e *EntityState) HistoryShare {
 	if e.ShownKind() == KindMessage {
 		s.Counts.Messages = 1
 	}
-	if !c.None() {
+	if !c.None() && !e.countedHere {
 		s.Counts.Calls = 1
 		if c.Capability.Kind == NodeModel {
 			s.model = c.Capability.Name

@@ -12,8 +12,8 @@ import (
 // StateVersion changes whenever the meaning of the state does. A store of an earlier version than stateReadable, or of a later one,
 // must be rebuilt.
 const (
-	StateVersion  = 13 // bodies are compressed
-	stateReadable = 12
+	StateVersion  = 14 // entities say which of those that see one call counts, and what was written to a cache
+	stateReadable = 14
 )
 
 // Progress says how far the state has come. It is part of every commit.

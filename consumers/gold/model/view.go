@@ -18,6 +18,7 @@ type Entity struct {
 	FirstPosition, LastPosition, Events, Bytes int64
 	InputTokens, OutputTokens                  int64   // -1 if unknown
 	CachedTokens, ReasoningTokens              int64   // of these; -1 if unknown
+	WrittenTokens, HourTokens                  int64   // of the input, written to a cache, and of these for an hour; -1 if unknown
 	CostUSD                                    float64 // -1 if unknown
 	Role                                       string
 	Clock                                      string // ClockOwn or ClockCapture: which tells StartedAt and EndedAt
@@ -25,6 +26,7 @@ type Entity struct {
 	FinishReason, Error, Request, Result, Text string
 
 	Reasoning     string    // of a message; no table has it
+	CountedAs     uuid.UUID // the entity that counts of several that see one call; uuid.Nil if it is this one
 	QuarantinedBy uuid.UUID // the event that took it back, or what it descends from; uuid.Nil if none did
 }
 
@@ -36,14 +38,17 @@ func NewEntity(id uuid.UUID, e *EntityState, c *Content) *Entity {
 		StartedAt: TimeOf(e.started()), EndedAt: TimeOf(e.ended()), LatencyUS: e.latency(),
 		StreamID: e.stream, FirstPosition: int64(e.firstPosition), LastPosition: int64(e.lastPosition),
 		Events: e.Events, Bytes: e.bytes, InputTokens: e.inputTokens, OutputTokens: e.outputTokens,
-		CachedTokens: e.cachedTokens, ReasoningTokens: e.reasoningTokens, CostUSD: e.dollars(), Role: e.role.Value, Clock: e.clock(),
+		CachedTokens: e.cachedTokens, ReasoningTokens: e.reasoningTokens,
+		WrittenTokens: e.written, HourTokens: e.hour, CostUSD: e.dollars(), Role: e.role.Value, Clock: e.clock(),
 		FirstPart: int64(e.firstPart), FinishReason: e.finish.Value, Error: e.explain(),
 		Request: c.Request.Payload, Result: c.resultText(e.finish.Value), Text: c.Text(), Reasoning: c.reasoning(),
+		CountedAs: e.CountedAs,
 	}
 	switch {
 	case e.Hidden: // the answer says it
 		v.Text = ""
 		v.InputTokens, v.OutputTokens, v.CachedTokens, v.ReasoningTokens, v.CostUSD = -1, -1, -1, -1, -1
+		v.WrittenTokens, v.HourTokens = -1, -1
 	case e.requests > 1: // one of several answers
 		v.Result, v.Text = "", ""
 	}

@@ -124,4 +124,7 @@ func appendEntity(r *rows, e *model.Entity) {
 	r.realOrNull(e.CostUSD)
 	r.text(e.Clock)
 	r.integer(e.FirstPart)
+	r.idOrNull(e.CountedAs)
+	r.integerOrNull(e.WrittenTokens)
+	r.integerOrNull(e.HourTokens)
 }

@@ -98,7 +98,7 @@ func (of *entityEpisodes) intent() intent {
 func episodesOf(w *model.EntityRecord, e *model.Entity) entityEpisodes {
 	var episodes []model.Episode
 	if !w.Hidden {
-		episodes = w.Content.Episodes()
+		episodes = w.Content.Episodes(w.Failure())
 	}
 	return entityEpisodes{e, w.Ordinal, episodes, w.EpisodeRows}
 }

@@ -25,30 +25,31 @@ type Field string
 
 // The fields.
 const (
-	Workflow        Field = "workflow"         // conversation or session that the event belongs to
-	Intent          Field = "intent"           // what pairs a call with its result
-	ID              Field = "id"               // the event's own id
-	Kind            Field = "kind"             // what it is; names such as tool_call and tool_result tell beginning and end
-	Agent           Field = "agent"            // who
-	Tool            Field = "tool"             // which tool or model
-	Parent          Field = "parent"           // id of the event that caused it
-	Role            Field = "role"             // of a message
-	Time            Field = "time"             // when
-	Duration        Field = "duration_ms"      // how long it took, in milliseconds, at its end
-	Status          Field = "status"           // ok, error, cancelled and other words for these
-	Error           Field = "error"            // what went wrong
-	Text            Field = "text"             // what is worth reading
-	InputTokens     Field = "input_tokens"     //
-	OutputTokens    Field = "output_tokens"    //
-	CachedTokens    Field = "cached_tokens"    // of the input
-	ReasoningTokens Field = "reasoning_tokens" // of the output
-	Cost            Field = "cost_usd"         //
+	Workflow        Field = "workflow"           // conversation or session that the event belongs to
+	Intent          Field = "intent"             // what pairs a call with its result
+	ID              Field = "id"                 // the event's own id
+	Kind            Field = "kind"               // what it is; names such as tool_call and tool_result tell beginning and end
+	Agent           Field = "agent"              // who
+	Tool            Field = "tool"               // which tool or model
+	Parent          Field = "parent"             // id of the event that caused it
+	Role            Field = "role"               // of a message
+	Time            Field = "time"               // when
+	Duration        Field = "duration_ms"        // how long it took, in milliseconds, at its end
+	Status          Field = "status"             // ok, error, cancelled and other words for these
+	Error           Field = "error"              // what went wrong
+	Text            Field = "text"               // what is worth reading
+	InputTokens     Field = "input_tokens"       //
+	OutputTokens    Field = "output_tokens"      //
+	CachedTokens    Field = "cached_tokens"      // of the input
+	ReasoningTokens Field = "reasoning_tokens"   // of the output
+	WrittenTokens   Field = "cache_write_tokens" // of the input
+	Cost            Field = "cost_usd"           //
 )
 
 // Fields are all fields, in the order in which they are told of.
 var Fields = []Field{
 	Workflow, Intent, ID, Kind, Agent, Tool, Parent, Role, Time, Duration, Status, Error, Text,
-	InputTokens, OutputTokens, CachedTokens, ReasoningTokens, Cost,
+	InputTokens, OutputTokens, CachedTokens, ReasoningTokens, WrittenTokens, Cost,
 }
 
 // Mapping holds for each field that it maps the path of the member that holds it.
