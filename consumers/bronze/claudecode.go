@@ -23,7 +23,11 @@ func (d *decoder) claudeCode(e *Event, v *fastjson.Value) {
 		e.AgentID = call
 	}
 	e.ParentID = text(v, "parentUuid")
-	r := d.record(e, text(v, "uuid"))
+	id := text(v, "uuid")
+	if origin := v.Get("forkedFrom"); isString(origin, "sessionId") { // a copy, of what the session has that was forked
+		e.WorkflowID, id = valid(text(origin, "sessionId")), cmp.Or(text(origin, "messageUuid"), id)
+	}
+	r := d.record(e, id)
 	switch text(v, "type") {
 	case "assistant":
 		r.claudeAnswer(v)

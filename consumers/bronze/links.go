@@ -31,7 +31,7 @@ func traceParent(context string) string {
 	return valid(strings.ToLower(parts[1] + "/" + parts[2]))
 }
 
-// Side is from where a call of a tool is seen. Of those that see the same call the least counts.
+// Side is from where a call of a tool is seen. Of the sides that see the same call the least counts.
 type Side byte
 
 // The sides.

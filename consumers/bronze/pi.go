@@ -7,7 +7,7 @@ import (
 	"github.com/valyala/fastjson"
 )
 
-// pi decodes a line of a session of pi or of OpenClaw, which writes the same. Only the first line names the session, so the
+// pi decodes a line of a session of pi, of OpenClaw, which writes the same, or of Droid, whose messages are like Claude Code's in it. Only the first line names the session, so the
 // workflow is the frame's; ids of entries are short, and their own within it.
 func (d *decoder) pi(e *Event, v *fastjson.Value) {
 	e.Time = eventTime(v.Get("timestamp"))
@@ -23,8 +23,8 @@ func (d *decoder) pi(e *Event, v *fastjson.Value) {
 		r.event(KindCompaction).Text = text(v, "summary")
 	case "custom_message":
 		r.message(RoleSystem, "").say(FragmentText, "0", blocksText(v.Get("content")))
-	case "session_info":
-		r.note().Title = text(v, "name")
+	case "session_info", "session_start":
+		r.note().Title = text(v, "name", "sessionTitle", "title")
 	}
 	if r.begun == 0 {
 		r.note()
@@ -34,7 +34,7 @@ func (d *decoder) pi(e *Event, v *fastjson.Value) {
 func (r *record) piMessage(m *fastjson.Value) {
 	switch text(m, "role") {
 	case "user":
-		r.message(RoleUser, "").say(FragmentText, "0", blocksText(m.Get("content")))
+		r.blocksOfUser(m.Get("content"))
 	case "assistant":
 		r.piAnswer(m)
 	case "toolResult":
@@ -95,8 +95,11 @@ func (r *record) piAnswer(m *fastjson.Value) {
 		e.Status, e.Error = StatusCancelled, text(m, "errorMessage")
 	}
 	for _, block := range content.GetArray() {
-		if text(block, "type") == "toolCall" {
+		switch text(block, "type") {
+		case "toolCall":
 			r.call(text(block, "id"), text(block, "name"), render(block.Get("arguments")))
+		case "tool_use": // Droid's
+			r.call(text(block, "id"), text(block, "name"), render(block.Get("input")))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package bronze
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/valyala/fastjson"
@@ -10,13 +11,23 @@ import (
 func (d *decoder) qwen(e *Event, v *fastjson.Value) {
 	e.WorkflowID = valid(text(v, "sessionId"))
 	e.Time = eventTime(v.Get("timestamp"))
-	e.ParentID = text(v, "parentUuid")
-	r := d.record(e, text(v, "uuid"))
+	within := func(id string) string { // the session, since ids may be short
+		if id == "" {
+			return ""
+		}
+		return e.WorkflowID + "/" + id
+	}
+	e.ParentID = within(text(v, "parentUuid"))
+	r := d.record(e, within(text(v, "uuid")))
 	parts := v.Get("message").GetArray("parts")
 	switch text(v, "type") {
 	case "user":
-		if said := blocksText(v.Get("message", "parts")); said != "" {
-			r.message(RoleUser, "").say(FragmentText, "0", said)
+		if said := cmp.Or(textAt(v, "systemPayload", "displayText"), blocksText(v.Get("message", "parts"))); said != "" {
+			role := RoleUser
+			if text(v, "provenance") == "system" || text(v, "subtype") != "" { // a notification, not what a person typed
+				role = RoleSystem
+			}
+			r.message(role, "").say(FragmentText, "0", said)
 		}
 	case "assistant":
 		r.qwenAnswer(v, parts)

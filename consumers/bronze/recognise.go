@@ -48,7 +48,8 @@ func (d *decoder) object(e *Event, v *fastjson.Value, name string) {
 func inRecords(format formats.Format) bool {
 	switch format {
 	case formats.OTLP, formats.ClaudeCode, formats.Codex, formats.CodexExec, formats.CodexLegacy, formats.GeminiCLI, formats.Qwen, formats.Pi,
-		formats.OpenCode, formats.Copilot:
+		formats.OpenCode, formats.Copilot,
+		formats.DroidExec, formats.Kimi, formats.Cursor, formats.Hermes, formats.Antigravity, formats.Muse:
 		return true
 	}
 	return false
@@ -87,6 +88,18 @@ func (d *decoder) told(e *Event, v *fastjson.Value, format formats.Format) bool 
 		d.openCode(e, v)
 	case formats.Copilot:
 		d.copilot(e, v)
+	case formats.DroidExec:
+		d.droidExec(e, v)
+	case formats.Kimi:
+		d.kimi(e, v)
+	case formats.Cursor:
+		d.cursor(e, v)
+	case formats.Hermes:
+		d.hermes(e, v)
+	case formats.Antigravity:
+		d.antigravity(e, v)
+	case formats.Muse:
+		d.muse(e, v)
 	default:
 		return false
 	}

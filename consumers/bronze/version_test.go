@@ -12,7 +12,7 @@ import (
 )
 
 // decoded is what the decoders of Version make of the streams in testdata, as a digest of the golden files.
-const decoded = "ea4cbf4d841aa6c3"
+const decoded = "ef77f7c6cd726787"
 
 // Who changes what a stream is decoded to raises the version, so that tables made before are recognised.
 func TestVersionIsThatOfTheGoldenFiles(t *testing.T) {

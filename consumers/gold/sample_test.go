@@ -71,7 +71,7 @@ func record(captures []capture) arrow.Record {
 			c.ID, c.Entity, c.Kind, c.Workflow, c.Intent, c.Agent, c.Capability, c.Provider, string(c.Phase), string(c.Status),
 			arrow.Timestamp(c.TS), c.Stream, int64(c.Position), arrow.Timestamp(c.Captured), int64(1), "event", c.eventID, c.Parent,
 			text, fragments, payload, c.Finish, c.Failure, c.InputTokens, c.OutputTokens, c.Bytes, int32(0), string(c.Disposition),
-			int32(c.Part), c.Role, c.Title, c.CachedTokens, c.ReasoningTokens, c.Cost, c.CapabilityKind,
+			int32(c.Part), c.Role, c.Title, c.CachedTokens, c.ReasoningTokens, c.Cost, c.CapabilityKind, c.WrittenTokens, c.HourTokens,
 		} {
 			appendValue(b.Field(i), silver.Schema.Field(i).Nullable, v)
 		}

@@ -87,9 +87,9 @@ var Schema = arrow.NewSchema([]arrow.Field{
 	{Name: ColRole, Type: arrow.BinaryTypes.String, Nullable: true},
 	{Name: ColTitle, Type: arrow.BinaryTypes.String, Nullable: true},
 	{Name: ColCachedTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
-	{Name: ColWrittenTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
-	{Name: ColHourTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	{Name: ColReasoningTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	{Name: ColCostUSD, Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 	{Name: ColCapabilityKind, Type: arrow.BinaryTypes.String, Nullable: true},
+	{Name: ColWrittenTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+	{Name: ColHourTokens, Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 }, nil)

@@ -9,7 +9,7 @@ import (
 )
 
 // AgentPaths returns where coding agents keep their transcripts, as far as these folders exist: Claude Code, Codex, Gemini
-// CLI, opencode, pi and OpenClaw, Copilot CLI and Qwen Code. env is os.Getenv or its like.
+// CLI, opencode, pi and OpenClaw, Copilot CLI, Qwen Code, Droid, Kimi CLI and Hermes. env is os.Getenv or its like.
 func AgentPaths(home string, env func(string) string) (found []string) {
 	or := func(name string, fallback ...string) string {
 		if dir := env(name); dir != "" {
@@ -26,6 +26,7 @@ func AgentPaths(home string, env func(string) string) (found []string) {
 		filepath.Join(data, "opencode", "storage", "part"),
 		filepath.Join(home, ".pi", "agent", "sessions"), filepath.Join(home, ".openclaw", "agents"),
 		filepath.Join(home, ".copilot", "session-state"), filepath.Join(home, ".qwen", "projects"),
+		filepath.Join(home, ".factory", "sessions"), filepath.Join(home, ".kimi-code", "sessions"), filepath.Join(home, ".hermes", "sessions"),
 	} {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			found = append(found, path)

@@ -56,7 +56,7 @@ func turns(entities []Entity) []Turn {
 	}
 	for i := range entities {
 		t := newTurn(entities[i])
-		t.Asks = slices.DeleteFunc(t.Asks, func(call Asked) bool { return own[call.ID] })
+		t.Asks = slices.DeleteFunc(t.Asks, func(call Asked) bool { return call.ID != "" && own[call.ID] })
 		if !t.empty() && (t.CountedAs == "" || !there[t.CountedAs]) {
 			shown = append(shown, t)
 		}

@@ -70,7 +70,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 	if p == nil {
 		return e.begin(ctx)
 	}
-	if !p.Readable() {
+	if p.Version != model.StateVersion {
 		return fmt.Errorf("%w: it has version %d, this program %d", ErrVersion, p.Version, model.StateVersion)
 	}
 	totals, err := state.Load(e.DB, []byte{model.KeyTotals}, model.DecodeTotals)

@@ -12,13 +12,12 @@ import (
 
 // One call of a tool may be seen from several sides, in workflows of their own: a model asks for it, a request of MCP carries it
 // out, a span times it. Each is an entity. They belong together by name: the id of the call, which the model has given it and
-// the others repeat, or the span, which the request names as its cause. One of them counts in metrics and graph, that which knows most
-// of it; the others say which (EntityState.CountedAs). Of one side, of which a fork or another telling may have several, it is the
-// one with the least id; requests each count, since one call, and one span even more, may make several.
+// the others repeat, or the span, which the request names as its cause. Requests count in metrics and graph, else spans, else what a
+// model asks for; the others say what counts in their place (EntityState.CountedAs). Of one side all count: a call may make several
+// requests, and a recording that is played again gives its ids to calls that were made again.
 //
-// In a log with several partitions what requests and spans say of their names is told to all; it is little. So a call that a model has asked
-// for yields to them wherever they are. Of two models' calls, as a fork and its origin have them, only those of one
-// partition are told apart from new ones.
+// In a log with several partitions what requests and spans say of their names is told to all; it is little. So who counts does not depend
+// on where they are.
 
 // KeyLink is the first byte of the keys that say who sees a call.
 const KeyLink = 'b' // name of a call, side, entity → its workflow, normalised
@@ -85,10 +84,8 @@ func (e *EntityState) Links(namespace, entity uuid.UUID) (keys [][]byte) {
 // LinkOrder orders the links of one call: the least counts.
 func LinkOrder(a, b []byte) int { return bytes.Compare(a[LinkPrefixLen:], b[LinkPrefixLen:]) }
 
-// Yields tells whether the entity of one key of a link leaves it to that of another to count.
-func Yields(key, first []byte) bool {
-	return !bytes.Equal(key, first) && LinkSide(key) != bronze.SideCarries
-}
+// Yields tells whether the entity of a key leaves it to that of the first link of the call to count.
+func Yields(key, first []byte) bool { return LinkSide(first) < LinkSide(key) }
 
 // NormalWorkflow is the entity's workflow as ids have it.
 func (e *EntityState) NormalWorkflow() string { return kernels.NormaliseString(e.Workflow, false) }

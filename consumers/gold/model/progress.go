@@ -9,12 +9,8 @@ import (
 	"assay/sovereign/schema"
 )
 
-// StateVersion changes whenever the meaning of the state does. A store of an earlier version than stateReadable, or of a later one,
-// must be rebuilt.
-const (
-	StateVersion  = 14 // entities say which of those that see one call counts, and what was written to a cache
-	stateReadable = 14
-)
+// StateVersion changes whenever the meaning of the state does; a store of another version must be rebuilt.
+const StateVersion = 14
 
 // Progress says how far the state has come. It is part of every commit.
 //
@@ -47,14 +43,11 @@ func (p *Progress) NextOrdinal() uint64 {
 	return p.ordinals
 }
 
-// Readable tells whether this program reads a state of the version.
-func (p *Progress) Readable() bool { return stateReadable <= p.Version && p.Version <= StateVersion }
-
 // DecodeProgress reads no more than the version of a record that is not readable, whose rest it does not know.
 func DecodeProgress(record []byte) (*Progress, error) {
 	d := Decoder{Rest: record}
 	p := &Progress{Version: d.Uint()}
-	if d.Err != nil || !p.Readable() {
+	if d.Err != nil || p.Version != StateVersion {
 		return p, d.Err
 	}
 	p.Epoch, p.Base, p.Applied, p.Generation, p.ordinals = d.string(), d.Uint(), d.Uint(), d.Uint(), d.Uint()

@@ -26,7 +26,13 @@ const (
 	CodexLegacy      Format = "codex-legacy"       // a line of a rollout before version 0.33
 	GeminiCLI        Format = "gemini-cli"         // a chat of Gemini CLI, or a line of one
 	Qwen             Format = "qwen-code"          // a line of a transcript of Qwen Code
-	Pi               Format = "pi"                 // a line of a session of pi or OpenClaw
+	Pi               Format = "pi"                 // a line of a session of pi, OpenClaw or Droid
+	DroidExec        Format = "droid-exec"         // an event of droid exec
+	Kimi             Format = "kimi"               // a line of a session of Kimi CLI
+	Cursor           Format = "cursor"             // a line of a transcript of Cursor
+	Hermes           Format = "hermes"             // a session of Hermes
+	Antigravity      Format = "antigravity"        // a step of a trajectory of Antigravity
+	Muse             Format = "muse"               // a record of a session of Muse Code
 	OpenCode         Format = "opencode"           // a session, message or part of opencode's storage
 	Copilot          Format = "copilot"            // an event of Copilot CLI
 	A2A              Format = "a2a"                // a message of A2A without JSON-RPC around it
@@ -60,12 +66,22 @@ var table = []row{
 	{JSONRPC, []string{"jsonrpc"}, func(v *fastjson.Value, _ string) bool { return v.Exists("jsonrpc") }},
 	{OTLP, []string{"resourceSpans", "resourceLogs", "resourceMetrics", "data", "batches", "attributes", "spans", "observations", "trace"}, isOTLP},
 	{GeminiCLI, []string{"projectHash", "$set", "$rewindTo", "content"}, isGeminiCLI},
-	{ClaudeCode, []string{"type"}, isClaudeCode},
 	{Qwen, []string{"uuid"}, isQwen},
+	{ClaudeCode, []string{"type"}, isClaudeCode},
 	{Codex, []string{"payload"}, isCodex},
 	{CodexExec, []string{"type", "method"}, isCodexExec},
 	{CodexLegacy, []string{"type", "instructions", "git", "role", "record_type"}, isCodexLegacy},
 	{Pi, []string{"type"}, isPi},
+	{Kimi, []string{"time", "protocol_version"}, isKimi},
+	{Hermes, []string{"session_id"}, isHermes},
+	{DroidExec, []string{"session_id"}, isDroidExec},
+	{Antigravity, []string{"step_index"}, func(v *fastjson.Value, typ string) bool {
+		return typ != "" && stringAt(v, "source") && stringAt(v, "created_at")
+	}},
+	{Muse, []string{"payload_type"}, func(v *fastjson.Value, _ string) bool {
+		return stringAt(v.Get("stream"), "id") && objectAt(v, "payload")
+	}},
+	{Cursor, []string{"role"}, isCursor},
 	{Copilot, []string{"data"}, func(v *fastjson.Value, typ string) bool {
 		return objectAt(v, "data") && str(v, "id") != "" && str(v, "timestamp") != "" && copilotTypes[typ]
 	}},
@@ -151,11 +167,15 @@ func (f Format) Session(v *fastjson.Value) string {
 			return str(v.Get("payload"), "id")
 		}
 	case CodexLegacy, Pi:
-		if str(v, "type") == "session" || !v.Exists("type") {
+		if typ := str(v, "type"); typ == "session" || typ == "session_start" || typ == "" {
 			return str(v, "id")
 		}
 	case CodexExec:
 		return str(v, "thread_id")
+	case Hermes, DroidExec:
+		return str(v, "session_id")
+	case Muse:
+		return str(v.Get("stream"), "id")
 	case Copilot:
 		return str(v.Get("data"), "sessionId")
 	case OpenCode:

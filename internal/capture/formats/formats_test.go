@@ -30,7 +30,9 @@ func TestConfusion(t *testing.T) {
 		"a2a": {formats.A2A, formats.JSONRPC}, "acp": {formats.JSONRPC}, "ag-ui": {formats.AGUI, formats.AGUIRequest},
 		"vercel-ui-stream": {formats.UIMessage}, "ollama": {formats.Ollama, formats.OpenAI}, "openrouter": {formats.OpenAI},
 		"openai-compatible": openAI[:2], "provider-streams": openAI, "bedrock-converse": {formats.Bedrock}, "langgraph": {formats.LangGraph},
-		"other-agents": {formats.Copilot, formats.Qwen, formats.Pi, formats.ClaudeCode, formats.GeminiCLI},
+		"other-agents": {
+			formats.Copilot, formats.Qwen, formats.Pi, formats.DroidExec, formats.Kimi, formats.Cursor, formats.Hermes, formats.Antigravity, formats.Muse,
+		},
 	}
 	folders, err := os.ReadDir(dir)
 	if err != nil {

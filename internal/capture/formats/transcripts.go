@@ -92,6 +92,8 @@ func isPi(v *fastjson.Value, typ string) bool {
 	switch typ {
 	case "session":
 		return stringAt(v, "cwd") && stringAt(v, "id")
+	case "session_start": // Droid's
+		return stringAt(v, "id") && (stringAt(v, "cwd") || stringAt(v, "title") || stringAt(v, "sessionTitle"))
 	case "message":
 		return stringAt(v.Get("message"), "role")
 	case "model_change", "thinking_level_change", "branch_summary", "session_info", "label", "leaf", "custom", "custom_message":
@@ -124,3 +126,41 @@ var copilotTypes = set("session.start", "session.resume", "session.shutdown", "s
 	"tool.user_requested", "subagent.started", "subagent.completed", "subagent.failed", "subagent.selected", "hook.start",
 	"hook.end", "skill.invoked", "system.message", "system.notification", "abort", "permission.requested",
 	"permission.completed")
+
+// isKimi knows the lines by type and by how they tell the time.
+func isKimi(v *fastjson.Value, typ string) bool {
+	if typ == "metadata" {
+		return stringAt(v, "protocol_version") && v.Exists("created_at")
+	}
+	family, _, found := strings.Cut(typ, ".")
+	if !found || !is(v.Get("time"), fastjson.TypeNumber) {
+		return false
+	}
+	switch family {
+	case "config", "tools", "turn", "context", "llm", "usage", "permission", "plan_mode", "full_compaction", "micro_compaction", "goal", "skill":
+		return true
+	}
+	return false
+}
+
+func isHermes(v *fastjson.Value, _ string) bool {
+	return stringAt(v, "session_id") && arrayAt(v, "messages") && (stringAt(v, "session_start") || stringAt(v, "last_updated"))
+}
+
+func isDroidExec(v *fastjson.Value, typ string) bool {
+	switch typ {
+	case "message":
+		return stringAt(v, "session_id") && stringAt(v, "role") && stringAt(v, "text")
+	case "tool_call", "tool_result":
+		return stringAt(v, "session_id") && (stringAt(v, "toolCallId") || stringAt(v, "toolId") || stringAt(v, "toolName"))
+	case "completion":
+		return stringAt(v, "session_id") && stringAt(v, "finalText")
+	}
+	return false
+}
+
+func isCursor(v *fastjson.Value, typ string) bool {
+	role := str(v, "role")
+	return typ == "" && (role == "user" || role == "assistant") && (arrayAt(v.Get("message"), "content") || stringAt(v.Get("message"), "content")) &&
+		!v.Exists("uuid")
+}
