@@ -94,7 +94,8 @@ func WithRegistry(url, kind string) Option {
 	return func(s *settings) { s.config.Registry.URL, s.config.Registry.Kind = url, kind }
 }
 
-// Open opens the memory in a directory, creating it if need be. Close must be called.
+// Open opens the memory in a directory, creating it if need be. Close must be called. Where its tables are in an object store that does not
+// answer, what is appended is kept all the same, and questions fail until it does.
 func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
 	s := settings{config: config.Default(), logger: slog.New(slog.DiscardHandler)}
 	s.config.Data = dir
@@ -104,9 +105,11 @@ func Open(ctx context.Context, dir string, options ...Option) (*Memory, error) {
 	if err := s.config.Validate(); err != nil {
 		return nil, err
 	}
+	stores := lance.For(s.config)
+	stores.Within = lance.Within
 	opened, err := app.Open(ctx, app.Options{
 		Config: s.config, NATSConfig: assay.NATSConfig, Logger: s.logger,
-		Stores: lance.Stores{Bucket: s.config.Store.Options},
+		Stores: stores,
 	})
 	if err != nil {
 		return nil, err

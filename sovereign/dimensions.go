@@ -10,8 +10,14 @@ import (
 	"assay/sovereign/schema"
 )
 
-// Dimensions returns the length of the vectors that the table of episodes holds.
-func (s *Store) Dimensions() int { return dimensionsOf(s.tables[schema.Episodes].Schema) }
+// Dimensions returns the length of the vectors that the table of episodes holds; of a store that is not open yet, that which it is
+// to have.
+func (s *Store) Dimensions() int {
+	if !s.opened.Load() {
+		return s.opts.VectorDimensions
+	}
+	return dimensionsOf(s.tables[schema.Episodes].Schema)
+}
 
 // Reshape lays the table of episodes anew for vectors of another length. It is empty afterwards: all its rows are derived,
 // and whoever wrote them writes them again. No other method may be called meanwhile.

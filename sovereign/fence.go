@@ -62,6 +62,9 @@ func (e Epochs) json() string {
 
 // onAll runs call on all tables side by side.
 func (s *Store) onAll(ctx context.Context, doing string, call func(*openTable) error) error {
+	if !s.opened.Load() {
+		return s.unreached()
+	}
 	var (
 		wait sync.WaitGroup
 		mu   sync.Mutex

@@ -55,19 +55,23 @@ func writesUnder(t *testing.T, store *Store) map[string]func(context.Context) er
 			return store.Delete(ctx, schema.Entities, schema.Eq("entity_uuid", "entity_uuid-1"))
 		},
 		"delete all": func(ctx context.Context) error { return store.Delete(ctx, schema.CapabilityMetrics, schema.Filter{}) },
-		"index": func(ctx context.Context) error {
+		"index of vectors": func(ctx context.Context) error {
 			return store.on(ctx, "index", schema.Episodes, func(t *openTable) error {
 				return t.native.createVectorIndex(vectorColumn, "some")
 			})
 		},
+		"index of words": func(ctx context.Context) error {
+			return store.on(ctx, "index", schema.Episodes, func(t *openTable) error { return t.native.createIndex(textColumn, "fts") })
+		},
+		"indexes": store.EnsureIndexes,
 	}
 }
 
-// filesBelow lists the files of rows and of deleted rows.
+// filesBelow lists the files of rows and of deleted rows, and the folders of indexes.
 func filesBelow(t *testing.T, root string) []string {
 	t.Helper()
 	var files []string
-	for _, kind := range []string{"data", "_deletions", "_transactions"} {
+	for _, kind := range []string{"data", "_deletions", "_transactions", "_indices"} {
 		found, err := filepath.Glob(filepath.Join(root, "*.lance", kind, "*"))
 		if err != nil {
 			t.Fatal(err)

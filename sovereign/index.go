@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/lancedb/lancedb-go/pkg/contracts"
-
 	"assay/sovereign/schema"
 )
 
@@ -24,7 +22,7 @@ type Index struct {
 func (s *Store) EnsureIndexes(ctx context.Context) error {
 	errs := make([]error, 0, len(schema.All))
 	for _, definition := range schema.All {
-		errs = append(errs, s.ensureIndexes(ctx, s.tables[definition.Name]))
+		errs = append(errs, s.ensureIndexes(ctx, definition))
 	}
 	return errors.Join(errs...)
 }
@@ -48,37 +46,38 @@ func (s *Store) Indexes(ctx context.Context, table string) ([]Index, error) {
 	return indexes, nil
 }
 
-func (s *Store) ensureIndexes(ctx context.Context, t *openTable) error {
-	found, err := s.Indexes(ctx, t.Name)
+func (s *Store) ensureIndexes(ctx context.Context, definition schema.Table) error {
+	return s.on(ctx, "index", definition.Name, (*openTable).ensureIndexes)
+}
+
+func (t *openTable) ensureIndexes() error {
+	found, err := t.native.indexes()
 	if err != nil {
 		return err
 	}
 	for _, index := range t.Indexes {
-		if slices.ContainsFunc(found, func(f Index) bool { return f.Column == index.Column }) {
+		if slices.ContainsFunc(found, func(f nativeIndex) bool { return slices.Equal(f.Columns, []string{index.Column}) }) {
 			continue
 		}
-		err := s.on(ctx, "index column "+index.Column+" of", t.Name, func(t *openTable) error {
-			return t.ensureIndex(ctx, index)
-		})
-		if err != nil {
-			return err
+		if err := t.ensureIndex(index); err != nil {
+			return fmt.Errorf("column %s: %w", index.Column, err)
 		}
 	}
 	return nil
 }
 
 // ensureIndex builds an index if there are rows for it.
-func (t *openTable) ensureIndex(ctx context.Context, index schema.Index) error {
+func (t *openTable) ensureIndex(index schema.Index) error {
 	if index.Kind == schema.FullText {
-		return t.lance.CreateIndex(ctx, []string{index.Column}, contracts.IndexTypeFts)
+		return t.native.createIndex(index.Column, "fts")
 	}
 	rows, err := t.native.count(index.Column + " IS NOT NULL")
 	if err != nil || rows == 0 {
 		return err
 	}
-	kind := contracts.IndexTypeBTree
+	kind := "btree"
 	if index.Kind == schema.Bitmap {
-		kind = contracts.IndexTypeBitmap
+		kind = "bitmap"
 	}
-	return t.lance.CreateIndex(ctx, []string{index.Column}, kind)
+	return t.native.createIndex(index.Column, kind)
 }

@@ -71,6 +71,19 @@ func storeOptions(root, options string) error {
 	return failure(C.assay_store_options(chars(root), length(root), chars(options), length(options)))
 }
 
+// prepareStore makes a folder, or finds out whether an object store keeps what commits rest on.
+func prepareStore(root string) error {
+	return failure(C.assay_store_prepare(chars(root), length(root)))
+}
+
+// cacheIn keeps up to that many bytes of what never changes in object stores in a folder; 0: none.
+func cacheIn(folder string, bytes int64) error {
+	return failure(C.assay_cache(chars(folder), length(folder), C.uint64_t(bytes)))
+}
+
+// clearCache removes what is kept there.
+func clearCache() { C.assay_cache_clear() }
+
 // replaceStore puts the tables of a folder in the place of those of an object store.
 func replaceStore(root, from string) error {
 	return failure(C.assay_store_replace(chars(root), length(root), chars(from), length(from)))
@@ -153,6 +166,11 @@ func (t *nativeTable) count(filter string) (int64, error) {
 	var n C.uint64_t
 	err := failure(C.assay_table_count(t.open.handle, chars(filter), length(filter), &n))
 	return int64(n), err
+}
+
+func (t *nativeTable) createIndex(column, kind string) error {
+	return failure(C.assay_table_create_index(t.open.handle, chars(column), length(column), chars(kind), length(kind),
+		chars(t.epochs), length(t.epochs)))
 }
 
 func (t *nativeTable) createVectorIndex(column, name string) error {

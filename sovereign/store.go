@@ -44,6 +44,13 @@ type Options struct {
 	// Bucket says how a store that is a URL is to be reached, by the keys of the crate object_store: endpoint, region,
 	// access_key_id and so on. What is not said comes from the environment.
 	Bucket map[string]string
+	// OpenWithin is how long Open waits for an object store that does not answer before it returns a store that is not open yet: see
+	// Store.Opened. 0: as long as it takes, and that it does not answer is an error.
+	OpenWithin time.Duration
+	// CacheDir is a folder that nobody else uses, in which up to CacheBytes of what never changes in an object store are kept; those of
+	// the store that was opened last count for all of the process. 0: nothing is kept.
+	CacheDir   string
+	CacheBytes int64
 }
 
 // OptionsFor returns the options of a store that keeps to its shares of the memory, with episodes whose vectors have that many
@@ -91,6 +98,8 @@ type Store struct {
 	root       string // a folder, or the URL of an object store
 	opts       Options
 	calls      *calls
+	opening    *sync.Mutex  // held while the tables are opened
+	opened     *atomic.Bool // the tables are open, and what follows is there
 	connection contracts.IConnection
 	tables     map[string]*openTable
 	added      []string     // see ColumnsAdded
@@ -117,11 +126,78 @@ func Open(ctx context.Context, root string, opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	limitCaches(opts.IndexCacheBytes, opts.FooterCacheBytes)
 	limitTail(opts.TailRows)
-	s := &Store{root: root, opts: opts, calls: newCalls(), tables: make(map[string]*openTable), indexing: &sync.Mutex{}, asked: new(atomic.Bool)}
-	if err := s.await(ctx, func() error { return s.open(ctx) }); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", root, err), s.Close())
+	if !schema.IsURL(root) {
+		opts.OpenWithin = 0
+	} else if err := cacheIn(opts.CacheDir, opts.CacheBytes); err != nil {
+		return nil, fmt.Errorf("keep what is read of %s in %s: %w", root, opts.CacheDir, err)
 	}
-	return s, s.warmLater(ctx)
+	s := &Store{
+		root: root, opts: opts, calls: newCalls(), opening: &sync.Mutex{}, opened: new(atomic.Bool), tables: make(map[string]*openTable),
+		indexing: &sync.Mutex{}, asked: new(atomic.Bool),
+	}
+	switch err := s.openWithin(ctx); {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, ErrIO) && opts.OpenWithin > 0:
+		s.calls.trouble.note(err)
+		return s, nil
+	default:
+		return nil, errors.Join(err, s.Close())
+	}
+}
+
+// openWithin opens the tables within the time that there is for it. What is tried then goes on, and may still succeed.
+func (s *Store) openWithin(ctx context.Context) error {
+	if s.opts.OpenWithin > 0 {
+		silent := fmt.Errorf("%w: no answer within %v", ErrIO, s.opts.OpenWithin)
+		limited, cancel := context.WithTimeoutCause(ctx, s.opts.OpenWithin, silent)
+		defer cancel()
+		ctx = limited
+	}
+	return s.reach(ctx)
+}
+
+// Opened tells whether the tables are open. Of a store that has not been reached yet (Options.OpenWithin), Refresh opens them;
+// until then all else fails with ErrIO.
+func (s *Store) Opened() bool { return s.opened.Load() }
+
+// reach opens the tables unless they are open.
+func (s *Store) reach(ctx context.Context) error {
+	if s.opened.Load() {
+		return nil
+	}
+	err := s.await(ctx, func() error {
+		s.opening.Lock()
+		defer s.opening.Unlock()
+		if s.opened.Load() {
+			return nil
+		}
+		err := s.open(context.WithoutCancel(ctx)) // what it tries goes on
+		if err != nil {
+			return errors.Join(err, s.closeTables())
+		}
+		s.opened.Store(true)
+		return s.warmLater(context.WithoutCancel(ctx))
+	})
+	if err != nil {
+		return fmt.Errorf("open store %s: %w", s.root, err)
+	}
+	return nil
+}
+
+// closeTables closes what is open.
+func (s *Store) closeTables() error {
+	var errs []error
+	for _, t := range s.tables {
+		t.native.close()
+		errs = append(errs, t.lance.Close())
+	}
+	clear(s.tables)
+	if s.connection != nil {
+		errs = append(errs, s.connection.Close())
+		s.connection = nil
+	}
+	return errors.Join(errs...)
 }
 
 // Replace puts the tables that lie in the folder from, which nobody has open, in the place of those of the object store at root.
@@ -189,12 +265,18 @@ func (s *Store) Versions(ctx context.Context) (map[string]int, error) {
 	return versions, nil
 }
 
-// ColumnsAdded returns the columns that Open added to tables of an earlier version, as TABLE.COLUMN.
+// ClearCache removes what is kept of object stores in Options.CacheDir.
+func (s *Store) ClearCache() { clearCache() }
+
+// ColumnsAdded returns the columns that were added when the tables were opened to those of an earlier version, as TABLE.COLUMN.
 func (s *Store) ColumnsAdded() []string { return s.added }
 
 // Refresh shows readers what other clients have written to the tables. A write of the store's own does so too, but while there
 // is none, a store would not notice them.
 func (s *Store) Refresh(ctx context.Context) error {
+	if err := s.reach(ctx); err != nil {
+		return err
+	}
 	for name := range s.tables {
 		if err := s.refresh(ctx, name); err != nil {
 			return err
@@ -228,18 +310,13 @@ func (s *Store) CloseWithin(ctx context.Context) error {
 	if !first {
 		return nil
 	}
-	var errs []error
-	for _, t := range s.tables {
-		t.native.close()
-		errs = append(errs, t.lance.Close())
-	}
-	if s.connection != nil {
-		errs = append(errs, s.connection.Close())
-	}
-	return errors.Join(errs...)
+	return s.closeTables()
 }
 
 func (s *Store) open(ctx context.Context) error {
+	if err := prepareStore(s.root); err != nil {
+		return err
+	}
 	connection, err := lancedb.Connect(ctx, s.root, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrIO, err)
@@ -278,7 +355,7 @@ func (s *Store) add(ctx context.Context, definition schema.Table, exists bool) e
 	if exists {
 		return s.fit(ctx, t)
 	}
-	return s.ensureIndexes(ctx, t)
+	return t.ensureIndexes()
 }
 
 // lanceTable creates or opens a table.
@@ -325,11 +402,18 @@ func (s *Store) fit(ctx context.Context, t *openTable) error {
 
 // table returns an open table by its name.
 func (s *Store) table(name string) (*openTable, error) {
+	if !s.opened.Load() {
+		return nil, s.unreached()
+	}
 	t, ok := s.tables[name]
 	if !ok {
 		return nil, fmt.Errorf("%w: %q", ErrNotFound, name)
 	}
 	return t, nil
+}
+
+func (s *Store) unreached() error {
+	return fmt.Errorf("%w: the store at %s has not been reached yet", ErrIO, s.root)
 }
 
 // on runs call on a table; doing says in the error what was tried.

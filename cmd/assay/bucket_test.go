@@ -78,6 +78,81 @@ func TestStoreThatIsAway(t *testing.T) {
 	}
 }
 
+// The program starts while its bucket is away, first with nothing, then after it was killed: it captures, refines, says so and refuses
+// what needs the tables. Once the bucket is there, the tables catch up by themselves.
+func TestStartWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	server, data := gateway.Start(t), t.TempDir()
+	one := summarise(t, ingestArgs(t.TempDir(), []string{part(t, t.TempDir(), 0)}))
+	flags := bucketFlags(t, server.URL())
+	sessions := uint64(0)
+	startAway := func() (*process, string) {
+		server.Kill()
+		p, url := serve(t, data, flags...)
+		batches := statusAt(t, url).Silver.Batches
+		ingestSession(t, url, int(sessions))
+		sessions++
+		s := awaitStatus(t, url, "refined session", func(s *query.Summary) bool {
+			return s.Bronze.Events == sessions*one.Bronze.Events && s.Silver.Batches > batches
+		})
+		if warnings := strings.Join(s.Warnings, "\n"); !strings.Contains(warnings, bucketURL) {
+			t.Errorf("status warns of %q, want the store that is away", warnings)
+		}
+		if ready := fetch(t, url+"/readyz"); !strings.HasPrefix(ready, "ready\n") || !strings.Contains(ready, bucketURL) {
+			t.Errorf("/readyz says %q, want it ready, with a warning", ready)
+		}
+		for _, question := range []string{"/v1/workflows", "/v1/workflows/sample-0-session", "/v1/capabilities"} {
+			if status := statusOf(t, url+question); status != http.StatusServiceUnavailable {
+				t.Errorf("%s is answered with status %d, want %d", question, status, http.StatusServiceUnavailable)
+			}
+		}
+		server.Restart(t)
+		awaitStatus(t, url, "no warning and all sessions", func(s *query.Summary) bool {
+			return len(s.Warnings) == 0 && s.Gold.Traces == sessions*one.Gold.Traces
+		})
+		return p, url
+	}
+	p, url := startAway()
+	ingestSession(t, url, int(sessions))
+	sessions++
+	_ = p.Process.Kill() // loaded
+	_ = p.Wait()
+	p, _ = startAway()
+	p.stop(t)
+	if status, report := audited(t, data, flags...); status != exitDone || !report.Clean() {
+		t.Errorf("audit: status %d, %+v", status, report.Differences)
+	}
+}
+
+// A run that somebody waits for, and one whose bucket does not exist, fail at once.
+func TestRunThatNeedsTheStore(t *testing.T) {
+	t.Parallel()
+	server := gateway.Start(t)
+	flags := bucketFlags(t, server.URL())
+	refused := func(names string, more ...string) {
+		t.Helper()
+		var said bytes.Buffer
+		args := append([]string{"run", "--data", t.TempDir(), "--http-listen", ""}, more...)
+		if status := run(t.Context(), append(args, flags...), nil, io.Discard, &said); status != exitFailed || !strings.Contains(said.String(), names) {
+			t.Errorf("run %v: status %d, %s", more, status, &said)
+		}
+	}
+	refused("s3://nowhere/tables", "--store", "s3://nowhere/tables")
+	server.Kill()
+	refused(bucketURL, "--until-idle")
+}
+
+// statusOf is the status with which something is answered.
+func statusOf(t *testing.T, address string) int {
+	t.Helper()
+	response, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
 // Killed at random while a network before the bucket fails at random, the program loses no row and writes none twice: the tables
 // are those that a calm run leaves in a folder.
 func TestKilledWithABucketBehindABadNetwork(t *testing.T) {

@@ -100,7 +100,7 @@ func (p *program) run(cmd *cobra.Command, flags runFlags) (err error) {
 		settings.HTTP.Listen = ""
 	}
 	begun := time.Now()
-	service, err := p.startService(ctx, settings, logger, flags.untilIdle && settings.HTTP.Listen == "")
+	service, err := p.startService(ctx, settings, logger, flags.untilIdle)
 	if err != nil {
 		return err
 	}
@@ -239,9 +239,15 @@ type service struct {
 	hangUp   context.CancelFunc // ends what clients are sending
 }
 
-func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger, unasked bool) (*service, error) {
+func (p *program) startService(ctx context.Context, settings config.Config, logger *slog.Logger, untilIdle bool) (*service, error) {
 	meter := p.newMeter("rebuild")
-	running, err := openPipeline(ctx, settings, logger, app.Options{Rebuilding: meter.show, Unasked: unasked})
+	opts := app.Options{Rebuilding: meter.show, Unasked: untilIdle && settings.HTTP.Listen == ""}
+	stores := storesOf(settings, opts)
+	if !untilIdle { // else who waits for the end is told at once that there will be none
+		stores.Within = lance.Within
+	}
+	opts.Stores = stores
+	running, err := openPipeline(ctx, settings, logger, opts)
 	meter.finish()
 	if err != nil {
 		return nil, err
@@ -266,10 +272,19 @@ func openPipeline(ctx context.Context, settings config.Config, logger *slog.Logg
 	return app.Open(ctx, pipelineOptions(settings, logger, opts))
 }
 
+// storesOf returns the stores that settings and options describe.
+func storesOf(settings config.Config, opts app.Options) lance.Stores {
+	stores := lance.For(settings)
+	stores.Unasked = opts.Unasked
+	return stores
+}
+
 // pipelineOptions completes options by what every command has in common.
 func pipelineOptions(settings config.Config, logger *slog.Logger, opts app.Options) app.Options {
 	opts.Config, opts.NATSConfig, opts.Logger, opts.Version = settings, assay.NATSConfig, logger, version()
-	opts.Stores = lance.Stores{Bucket: settings.Store.Options, Unasked: opts.Unasked}
+	if opts.Stores == nil {
+		opts.Stores = storesOf(settings, opts)
+	}
 	return opts
 }
 

@@ -42,12 +42,20 @@ func NewPartitions(opts Options) *Partitions {
 // OpenPartitions opens all of them. Errors are those of Open.
 func OpenPartitions(ctx context.Context, opts Options) (*Partitions, error) {
 	p := NewPartitions(opts)
-	for n := range p.opts.Partitions {
-		if _, err := p.Open(ctx, n, nil); err != nil {
-			return nil, errors.Join(err, p.Close())
-		}
+	if err := p.OpenAll(ctx, nil); err != nil {
+		return nil, err
 	}
 	return p, nil
+}
+
+// OpenAll opens all of them, with options that change, if not nil, has changed, or none. Errors are those of Open.
+func (p *Partitions) OpenAll(ctx context.Context, change func(*Options)) error {
+	for n := range p.opts.Partitions {
+		if _, err := p.Open(ctx, n, change); err != nil {
+			return errors.Join(err, p.Close())
+		}
+	}
+	return nil
 }
 
 // Dir is where the state of a partition lies.

@@ -204,7 +204,7 @@ func (p *Pipeline) Ready(ctx context.Context) (warnings []string, err error) {
 	if _, err := p.log.SilverLag(ctx); err != nil {
 		return nil, err
 	}
-	if p.fleet != nil && !p.fleet.Joined() {
+	if p.fleet != nil && p.isReached() && !p.fleet.Joined() {
 		return nil, errors.New("this worker is joining the fleet: not all partitions are with their owners yet")
 	}
 	return p.warnings(ctx)

@@ -29,7 +29,8 @@ import (
 // native library.
 type Stores interface {
 	// Open opens a store, with episodes whose vectors have that many dimensions if there are none yet, and within its shares of the
-	// memory. It is called once the data directory is locked.
+	// memory. It is called once the data directory is locked. The store may be one that could not be reached yet: then Start goes on with
+	// opening it, and until it is open there is neither folding nor an answer from tables.
 	Open(ctx context.Context, root string, dimensions int, shares budget.Shares) (Store, error)
 	// Replace puts the tables that lie in a folder in the place of those of the store at root.
 	Replace(ctx context.Context, root, from string) error
@@ -56,6 +57,10 @@ type Store interface {
 	// Bytes is the size of a table, and Versions returns a number for each table that is another after any change to it.
 	Bytes(ctx context.Context, table string) (int64, error)
 	Versions(ctx context.Context) (map[string]int, error)
+	// Opened tells whether the store has been reached; if not, Refresh tries again, and all else fails with schema.ErrIO.
+	Opened() bool
+	// ClearCache removes what is kept of it on the local disk.
+	ClearCache()
 	// Trouble tells what keeps the tables from being read or written, nil if nothing does.
 	Trouble(ctx context.Context) error
 	Close() error
@@ -127,6 +132,8 @@ type Pipeline struct {
 	figures  *query.Summary
 	figured  time.Time
 
+	late    bool          // the store could not be reached when it was to be opened
+	reached chan struct{} // closed when the tables are open
 	resumed chan struct{} // closed when Start has ended what was interrupted of forgetting
 
 	stop context.CancelFunc // ends what Start started
@@ -136,7 +143,7 @@ type Pipeline struct {
 
 // Open opens everything without processing anything. Unless it fails, Close must be called.
 func Open(ctx context.Context, opts Options) (*Pipeline, error) {
-	p := &Pipeline{opts: opts, shares: budget.For(opts.Config.Memory), auditing: make(chan struct{}, 1)}
+	p := &Pipeline{opts: opts, shares: budget.For(opts.Config.Memory), auditing: make(chan struct{}, 1), reached: make(chan struct{})}
 	for _, open := range []func(context.Context) error{p.openEmbedder, p.openLog, p.openStore, p.endForgettingAtOnce, p.openConsumers, p.openFleet, p.openForward} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, p.Close(context.WithoutCancel(ctx)))
@@ -149,10 +156,10 @@ func Open(ctx context.Context, opts Options) (*Pipeline, error) {
 // View answers questions about what the pipeline holds.
 func (p *Pipeline) View() query.View { return p.view }
 
-// openView is called again when the stored vectors have come to fit the embedder.
+// openView is called again when Start has made the stored vectors fit the embedder.
 func (p *Pipeline) openView() {
 	p.view = &query.Local{
-		Store: tables{p.store, p.contact}, States: states{p}, Operations: operations{p}, Publications: publications{p.promotion}, Histories: histories{p}, Log: evidence{p},
+		Store: tables{p.store, p.answering}, States: states{p}, Operations: operations{p}, Publications: publications{p.promotion}, Histories: histories{p}, Log: evidence{p},
 	}
 	if p.embedder.Dimensions() == p.store.Dimensions() {
 		p.view.Embedder = p.embedder

@@ -2,6 +2,6 @@
 // other and closed in the reverse.
 //
 //	Open ──► server ─► log ─► publisher            everything can be read and written, nothing is processed
-//	            └────► gold state ─► store
+//	            └────► gold state ─► store         or, where that is a bucket which is away, by Start as soon as it is there
 //	Start ─► silver, gold, promotion               until Close, or until one of them fails
 package app

@@ -72,11 +72,7 @@ func (p *Pipeline) fitVectors(ctx context.Context) error {
 	if err := p.gold.RewriteEpisodes(ctx); err != nil {
 		return err
 	}
-	if err := p.store.Reshape(ctx, want); err != nil {
-		return err
-	}
-	p.openView()
-	return nil
+	return p.store.Reshape(ctx, want)
 }
 
 // ensureVectorIndex builds the index of vectors where it is missing or of another model.

@@ -24,6 +24,9 @@ const (
 // alone keeps audits, and what would change rows behind an audit's back, apart, on all workers: it returns when no other is under way.
 // The error wraps query.ErrConflict if another one goes on.
 func (p *Pipeline) alone(ctx context.Context) (release func(), err error) {
+	if err := p.unreached(ctx); err != nil {
+		return nil, err
+	}
 	here, err := p.aloneHere(ctx)
 	if err != nil || p.fleet == nil {
 		return here, err

@@ -35,18 +35,19 @@ func (p *Pipeline) woken(ctx context.Context) error {
 	for _, t := range all {
 		p.log.Forgotten().Add(t)
 	}
+	p.store.ClearCache() // it may hold what was forgotten meanwhile
 	return p.store.Refresh(ctx)
 }
 
 // tables are the store as questions read it.
 type tables struct {
 	schema.Reader
-	contact func() error
+	answering func() error
 }
 
 // Query implements schema.Reader.
 func (t tables) Query(ctx context.Context, q schema.Query) (array.RecordReader, error) {
-	if err := t.contact(); err != nil {
+	if err := t.answering(); err != nil {
 		return nil, err
 	}
 	return t.Reader.Query(ctx, q)
@@ -54,7 +55,7 @@ func (t tables) Query(ctx context.Context, q schema.Query) (array.RecordReader, 
 
 // Count implements schema.Reader.
 func (t tables) Count(ctx context.Context, table string, where schema.Filter) (int64, error) {
-	if err := t.contact(); err != nil {
+	if err := t.answering(); err != nil {
 		return 0, err
 	}
 	return t.Reader.Count(ctx, table, where)

@@ -35,7 +35,7 @@ func DefineFleet(ctx context.Context, opts Options) (partitions int, err error) 
 	if c.Log.AckWait == config.Default().Log.AckWait {
 		c.Log.AckWait = fleetAckWait
 	}
-	p := &Pipeline{opts: opts, shares: budget.For(c.Memory)}
+	p := &Pipeline{opts: opts, shares: budget.For(c.Memory), reached: make(chan struct{})}
 	defer func() { err = errors.Join(err, p.Close(context.WithoutCancel(ctx))) }()
 	if err := p.openEmbedder(ctx); err != nil {
 		return 0, err
@@ -56,7 +56,7 @@ func DefineFleet(ctx context.Context, opts Options) (partitions int, err error) 
 	if err := p.openLog(ctx); err != nil {
 		return 0, err
 	}
-	return p.log.Partitions(), p.joinStore(ctx)
+	return p.log.Partitions(), p.openStore(ctx)
 }
 
 // FleetLooker looks at a fleet from outside, without being a worker.

@@ -126,6 +126,7 @@ func (p *Pipeline) hearForgotten(ctx context.Context) error {
 			return fmt.Errorf("%w: nothing is known of %q: do all workers have the same version?", query.ErrRequest, q.Ask)
 		}
 		p.log.Forgotten().Add(*q.Tombstone)
+		p.store.ClearCache()
 		// What an audit that was interrupted has computed is no longer so. None is under way while a workflow is being forgotten.
 		return errors.Join(os.RemoveAll(filepath.Join(p.opts.Config.Data, auditDir)), p.store.Refresh(ctx))
 	})

@@ -16,7 +16,6 @@ import (
 	"assay/consumers/gold"
 	"assay/consumers/silver"
 	"assay/internal/config"
-	"assay/internal/embed"
 	"assay/internal/failpoint"
 	"assay/internal/ops/embedding"
 	"assay/internal/ops/rebuild"
@@ -120,30 +119,33 @@ func (p *Pipeline) connect() (*nats.Conn, error) {
 }
 
 // openStore opens the tables and the state that they are views of, after it has finished a rebuild whose end was
-// interrupted. A state that cannot be used is made anew from the log.
+// interrupted. A state that cannot be used is made anew from the log. What an object store that cannot be reached holds, Start opens.
 func (p *Pipeline) openStore(ctx context.Context) error {
-	if p.joins() {
-		return p.joinStore(ctx)
-	}
-	if err := p.swap(ctx); err != nil {
-		return err
+	if !p.joins() {
+		if err := p.swap(ctx); err != nil {
+			return err
+		}
 	}
 	err := p.openTables(ctx)
-	if err == nil {
-		err = p.checkLoss(ctx)
+	if err == nil && !p.late {
+		err = p.fillTables(ctx)
 	}
 	switch {
 	case err == nil:
-		return p.readTables(ctx)
-	case errors.Is(err, ErrUnopened) && p.opts.Regardless:
-	case !unusable(err):
+	case p.joins(), !unusable(err) && !(errors.Is(err, ErrUnopened) && p.opts.Regardless):
 		return err
-	case p.opts.Rebuilding == nil:
+	case p.opts.Rebuilding == nil && unusable(err):
 		return fmt.Errorf("%w; `assay rebuild --data %s` makes it anew from the log", err, p.opts.Config.Data)
+	default:
+		p.opts.Logger.Warn("making the tables anew from the log", "reason", err)
+		if p.rebuilt, err = p.rebuild(ctx); err != nil {
+			return err
+		}
 	}
-	p.opts.Logger.Warn("making the tables anew from the log", "reason", err)
-	p.rebuilt, err = p.rebuild(ctx)
-	return err
+	if !p.late {
+		close(p.reached)
+	}
+	return nil
 }
 
 // unusable reports whether err says that the state is lost, damaged or another version's, so that it must be made anew. What
@@ -185,58 +187,27 @@ func (p *Pipeline) checkLoss(ctx context.Context) error {
 	return err
 }
 
-// joinStore opens the tables that a fleet shares. States are opened as partitions are taken over.
-func (p *Pipeline) joinStore(ctx context.Context) (err error) {
-	if err := os.MkdirAll(p.opts.Config.Data, 0o700); err != nil {
+// openTables opens the store, and leaves the states closed.
+func (p *Pipeline) openTables(ctx context.Context) error {
+	data := p.opts.Config.Data
+	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if p.store, err = p.opts.Stores.Open(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares); err != nil {
-		return unopened(err, p.opts.Config.Data)
-	}
-	if err := p.pair(ctx); err != nil {
-		return err
-	}
-	p.vectors = embedding.New(p.store, p.embedder, p.opts.Logger)
-	if have, want := p.store.Dimensions(), p.embedder.Dimensions(); have != want {
-		return fmt.Errorf("%w: the tables have vectors of %d numbers, the embedder gives %d: give all workers the same embedder", gold.ErrOptions, have, want)
-	}
-	options, err := p.goldOptions(ctx)
-	if err != nil {
-		return err
-	}
-	options.Dir, options.Store = p.statesDir(), p.store
-	p.gold = gold.NewPartitions(options)
-	p.vectors.Exclusive, p.vectors.Renewed = p.gold.BetweenFlushes, p.ensureVectorIndex
-	return p.readTables(ctx)
-}
-
-func (p *Pipeline) openTables(ctx context.Context) (err error) {
-	data := p.opts.Config.Data
 	store, err := p.opts.Stores.Open(ctx, p.storeRoot(), p.embedder.Dimensions(), p.shares)
 	p.vectors = embedding.New(store, p.embedder, p.opts.Logger) // also without: tables that are made anew wake it
 	if err != nil {
 		return unopened(err, data) // and p.store stays nil, so that nobody closes what is not there
 	}
-	p.store = store
-	if added := store.ColumnsAdded(); len(added) > 0 {
-		p.opts.Logger.Info("added columns to tables that an earlier version made", "columns", added)
-	}
+	p.store, p.late = store, !store.Opened()
 	options, err := p.goldOptions(ctx)
 	if err != nil {
 		return err
 	}
 	options.Dir, options.Store = filepath.Join(data, stateDir), p.store
-	if p.store.Dimensions() != p.embedder.Dimensions() { // rows must fit the table, before fitVectors and after
-		options.Embedder = embed.Later{Of: p.store, Wake: p.vectors.Wake}
+	if p.joins() {
+		options.Dir = p.statesDir()
 	}
-	if p.gold, err = gold.OpenPartitions(ctx, options); errors.Is(err, gold.ErrStore) {
-		return unopened(err, data)
-	} else if err != nil {
-		return err
-	}
-	if err := p.checkDerivation(); err != nil {
-		return err
-	}
+	p.gold = gold.NewPartitions(options)
 	p.vectors.Exclusive, p.vectors.Renewed = p.gold.BetweenFlushes, p.ensureVectorIndex
 	return nil
 }

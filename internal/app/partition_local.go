@@ -46,7 +46,7 @@ var _ partition = here{}
 
 // ask has a question answered while the partition stays open.
 func (h here) ask(question func(*gold.Gold) error) error {
-	if err := h.pipeline.contact(); err != nil {
+	if err := h.pipeline.answering(); err != nil {
 		return err
 	}
 	g, done := h.pipeline.gold.Use(h.n)

@@ -52,7 +52,10 @@ func (p *Pipeline) rebuild(ctx context.Context) (*rebuild.Result, error) {
 		}
 	}
 	p.damaged = nil
-	return result, p.openTables(ctx)
+	if err := p.openTables(ctx); err != nil || p.late {
+		return result, err
+	}
+	return result, p.openStates(ctx)
 }
 
 // acceptLoss notes that somebody has decided to go on without what the log has lost, so that it is reported no more.

@@ -36,8 +36,11 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.fitVectors(ctx); err != nil {
-		return err
+	if p.isReached() {
+		if err := p.fitVectors(ctx); err != nil {
+			return err
+		}
+		p.openView()
 	}
 	release, err := p.aloneHere(ctx)
 	if err != nil {
@@ -52,14 +55,15 @@ func (p *Pipeline) Start(ctx context.Context) error {
 	group, running := errgroup.WithContext(running)
 	for name, part := range map[string]func(context.Context) error{
 		"silver":     p.inRole(config.RoleRefine, func(ctx context.Context) error { return p.silver.Run(ctx, silver) }),
+		"store":      p.reach,
 		"gold":       p.afterForgetting(p.fold),
 		"promotion":  p.inRole(config.RoleFold, p.afterForgetting(p.publish)),
-		"forgetting": p.resumeForgetting(release),
+		"forgetting": p.withTables(p.resumeForgetting(release)),
 		"tombstones": p.watchForgotten,
 		"forgotten":  p.hearForgotten,
-		"refresh":    p.refresh,
-		"vectors":    p.vectors.Run,
-		"upkeep":     p.upkeep,
+		"refresh":    p.withTables(p.refresh),
+		"vectors":    p.withTables(p.vectors.Run),
+		"upkeep":     p.withTables(p.upkeep),
 		"lag":        p.measureLag,
 		"chain":      p.extendChain,
 		"forward":    p.forward,

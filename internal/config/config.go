@@ -110,6 +110,8 @@ func (f Forward) validate(check func(ok bool, key, want string)) {
 type Store struct {
 	URL     string            `koanf:"url"`     // a folder, or s3://, gs:// or az://; empty: in the data directory
 	Options map[string]string `koanf:"options"` // how an object store is reached; what is not said comes from the usual variables
+
+	CacheBytes int64 `koanf:"cache_bytes"` // of an object store's files that are kept in the data directory; 0: none
 }
 
 // What a full log discards.
@@ -228,6 +230,7 @@ func Default() Config {
 	return Config{
 		Data:      "data",
 		Namespace: "91e8f5f8-3e28-592a-ab23-5295dcf92dd7",
+		Store:     Store{CacheBytes: 1 << 30},
 		Log:       Log{MaxBytes: 32 << 30, Discard: DiscardNew, Replicas: 1, AckWait: time.Minute},
 		Ingest: Ingest{
 			EventBytes: capture.EventBytesMax, FrameBytes: capture.FrameBytes, Linger: capture.Linger,
@@ -271,6 +274,7 @@ func (c *Config) Validate() error {
 	}
 	scheme, _, isURL := strings.Cut(c.Store.URL, "://")
 	check(!isURL || slices.Contains([]string{"s3", "gs", "az"}, scheme), "store.url", "a folder, or a URL that begins with s3://, gs:// or az://")
+	check(c.Store.CacheBytes >= 0, "store.cache_bytes", "0 or a size such as 1GiB")
 	check(c.Data != "", "data", "the path of a directory")
 	_, err := uuid.Parse(c.Namespace)
 	check(err == nil, "namespace", "a UUID")

@@ -22,6 +22,7 @@ var Settings = []Setting{
 	{"forward.token", "forward-token", "token of the hub; better set ASSAY_FORWARD_TOKEN"},
 	{"forward.credentials", "forward-credentials", "path of a .creds file for the NATS servers of the hub"},
 	{"store.url", "store", "where the tables are: a folder, or an object store such as s3://bucket/memory; without it DATA/sovereign"},
+	{"store.cache_bytes", "store-cache-bytes", "size of what the data directory keeps of an object store's files; 0 keeps nothing"},
 	{"log.max_bytes", "log-max-bytes", "size of a full log, such as 32GiB"},
 	{"log.max_age", "log-max-age", "age at which frames leave the log, such as 30d; 0 keeps them"},
 	{"log.discard", "log-discard", "what a full log discards: old (it drops its oldest frames) or new (it refuses more)"},

@@ -5,9 +5,12 @@ package lance
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"assay/internal/app"
 	"assay/internal/budget"
+	"assay/internal/config"
 	"assay/sovereign"
 )
 
@@ -17,6 +20,20 @@ type Stores struct {
 	Bucket map[string]string
 	// Unasked says that nobody asks while rows come in.
 	Unasked bool
+	// Within is how long Open waits for an object store that does not answer before it returns one that is not open yet; 0: that is
+	// an error.
+	Within time.Duration
+	// CacheDir has up to CacheBytes of an object store's files.
+	CacheDir   string
+	CacheBytes int64
+}
+
+// Within is that for programs that serve.
+const Within = 5 * time.Second
+
+// For returns the stores that settings describe.
+func For(c config.Config) Stores {
+	return Stores{Bucket: c.Store.Options, CacheDir: filepath.Join(c.Data, "cache"), CacheBytes: c.Store.CacheBytes}
 }
 
 var _ app.Stores = Stores{}
@@ -24,7 +41,8 @@ var _ app.Stores = Stores{}
 // Open implements app.Stores.
 func (s Stores) Open(ctx context.Context, root string, dimensions int, shares budget.Shares) (app.Store, error) {
 	options := sovereign.OptionsFor(dimensions, shares)
-	options.Bucket, options.Unasked = s.Bucket, s.Unasked
+	options.Bucket, options.Unasked, options.OpenWithin = s.Bucket, s.Unasked, s.Within
+	options.CacheDir, options.CacheBytes = s.CacheDir, s.CacheBytes
 	store, err := sovereign.Open(ctx, root, options)
 	if err != nil {
 		return nil, err // and no store that is a nil pointer

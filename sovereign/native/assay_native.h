@@ -46,6 +46,17 @@ void assay_limit_tail(size_t rows);
 // object_store, for example {"endpoint": "…", "region": "…"}. What is not said comes from the environment. Does nothing for a folder.
 assay_status assay_store_options(const char *uri, size_t uri_len, const char *options, size_t options_len);
 
+// Makes the folder URI, or finds out whether the object store URI keeps what commits rest on: ASSAY_INVALID where it does not, where there
+// is no such bucket, or where it may not be written; ASSAY_IO where it does not answer.
+assay_status assay_store_prepare(const char *uri, size_t uri_len);
+
+// Keeps up to BYTES of what never changes in object stores in a folder that nobody else uses, for all stores of the process; 0: nothing
+// any more. What another run left there is used.
+assay_status assay_cache(const char *folder, size_t folder_len, uint64_t bytes);
+
+// Removes all that is kept there.
+void assay_cache_clear(void);
+
 // Puts the tables of the folder FROM in the place of those of the object store URI. May be repeated if it was interrupted.
 assay_status assay_store_replace(const char *uri, size_t uri_len, const char *from, size_t from_len);
 
@@ -96,6 +107,10 @@ assay_status assay_table_query(const assay_table *table, const char *query, size
 // Reads the next rows into BATCH, which the caller releases, and sets MORE; at the end clears MORE and leaves BATCH alone.
 assay_status assay_rows_next(assay_rows *rows, struct ArrowArray *batch, bool *more);
 void assay_rows_free(assay_rows *rows);
+
+// Builds an index of the KIND btree, bitmap or fts on a column, in place of one of the same name.
+assay_status assay_table_create_index(const assay_table *table, const char *column, size_t column_len, const char *kind,
+                                      size_t kind_len, const char *epochs, size_t epochs_len);
 
 // Builds an index named NAME on a column of vectors that are compared by cosine, in place of all others on that column.
 assay_status assay_table_create_vector_index(const assay_table *table, const char *column, size_t column_len,

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"assay/internal/failpoint"
 )
 
 var (
@@ -57,13 +59,24 @@ func TestShort(t *testing.T) {
 	}
 }
 
+// The program is killed at each of its steps once while its tables are in a bucket.
+func TestEachPointWithABucket(t *testing.T) {
+	if testing.Short() || *long > 0 || *runs > 0 {
+		t.Skip("the long form was asked for")
+	}
+	h := harness(t, t.TempDir())
+	h.Strikes = len(failpoint.Points)
+	check(t, h, "bucket-point", cmp.Or(*seedFlag, shortSeed))
+}
+
 // short are the faults of the short form, which is the same every time unless a seed is given: the long one draws others.
-var short = []string{"kill", "point", "stop", "power", "twice", "poison", "slow", "registry", "rot-log", "rot-index", "rot-state"}
+var short = []string{"kill", "point", "stop", "power", "twice", "poison", "slow", "registry", "rot-log", "rot-index", "rot-state", "bucket"}
 
 const shortSeed = 1
 
 func check(t *testing.T, h *Harness, name string, s uint64) *Result {
 	t.Helper()
+	h.T = t
 	result, err := h.Run(t.Context(), name, s)
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +110,7 @@ func TestLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, s := harness(t, dir), cmp.Or(*seedFlag, uint64(rand.Uint32()))
+	h.T = t
 	fmt.Printf("seed %d, faults %s, in %s\n", s, strings.Join(names, ","), dir)
 	var results []*Result
 	ctx, cancel := context.WithCancel(t.Context())

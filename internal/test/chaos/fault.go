@@ -56,6 +56,8 @@ var faults = map[string]func() Fault{
 	"clock":        func() Fault { return &clock{} },
 	"upgrade":      func() Fault { return &upgrade{} },
 	"embeddings":   func() Fault { return &badEmbeddings{} },
+	"bucket":       func() Fault { return &bucket{} },
+	"bucket-point": func() Fault { return &bucketPoint{} },
 }
 
 // beyond are faults that Assay does not survive, and does not promise to; see docs/reliability.md.

@@ -97,7 +97,7 @@ func (v *verdict) raw(ctx context.Context) error {
 
 // compare asks neither the program nor its code: it reads the tables.
 func (v *verdict) compare(ctx context.Context) error {
-	snapshot, err := TakeSnapshot(ctx, v.Program.Data)
+	snapshot, err := v.snapshot(ctx)
 	if err != nil {
 		v.add(fmt.Sprintf("the tables cannot be read: %v", err))
 		return ctx.Err()
@@ -233,7 +233,7 @@ func (h *Harness) reference(ctx context.Context, load *Load, settings []string) 
 		err = (&verdict{Run: r}).finish(ctx)
 	}
 	if err == nil {
-		r.undisturbed, err = TakeSnapshot(ctx, r.Program.Data)
+		r.undisturbed, err = r.snapshot(ctx)
 	}
 	if err == nil {
 		r.undisturbed[streams.StreamDead], err = (&verdict{Run: r}).listLetters(ctx)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"assay/internal/query"
@@ -37,6 +38,8 @@ type Harness struct {
 	Strikes int    // in a run
 	Damages int    // in a run of a fault that damages files
 
+	T testing.TB // of whoever runs it: servers that a fault needs live as long
+
 	undisturbed map[string]Snapshot // by load and settings
 }
 
@@ -50,6 +53,8 @@ type Run struct {
 	URL       string // of the program
 	Registry  *Registry
 	Producers *Producers
+	Bucket    string            // with the tables; empty: they are in the data directory
+	Reached   map[string]string // how it is
 
 	// Settings are arguments of the program that change what comes out, so that the undisturbed run has them too.
 	Settings []string

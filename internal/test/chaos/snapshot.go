@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -27,9 +28,10 @@ var free = []string{"bronze_seq", "silver_seq", "vector"}
 // taken lists the tables that a snapshot holds. What became of promotions depends on when the registry was asked.
 var taken = []string{schema.Traces, schema.Entities, schema.Episodes, schema.CapabilityMetrics, schema.UsageGraph, schema.Shed}
 
-// TakeSnapshot reads the tables of a data directory that no program uses, with LanceDB and nothing else.
-func TakeSnapshot(ctx context.Context, data string) (Snapshot, error) {
-	store, err := sovereign.Open(ctx, filepath.Join(data, "sovereign"), sovereign.Options{})
+// snapshot reads the tables, which no program uses, with LanceDB and nothing else.
+func (r *Run) snapshot(ctx context.Context) (Snapshot, error) {
+	root := cmp.Or(r.Bucket, filepath.Join(r.Program.Data, "sovereign"))
+	store, err := sovereign.Open(ctx, root, sovereign.Options{Bucket: r.Reached})
 	if err != nil {
 		return nil, err
 	}

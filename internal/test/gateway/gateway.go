@@ -35,7 +35,7 @@ type Gateway struct {
 }
 
 // Start starts a server over a new folder, until the test ends. Where the module cannot be had, the test is skipped.
-func Start(t *testing.T) *Gateway {
+func Start(t testing.TB) *Gateway {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds an S3 server")
@@ -71,7 +71,7 @@ func (g *Gateway) Kill() {
 }
 
 // Restart starts it again at the same address.
-func (g *Gateway) Restart(t *testing.T) {
+func (g *Gateway) Restart(t testing.TB) {
 	t.Helper()
 	g.process = exec.CommandContext(context.WithoutCancel(t.Context()), g.program, "--quiet", "--port", g.listen, "posix", g.Folder)
 	g.process.Env = append(os.Environ(), "ROOT_ACCESS_KEY=key", "ROOT_SECRET_KEY=secretsecret")

@@ -44,7 +44,7 @@ type Network struct {
 }
 
 // Through returns a network before the server at an address, until the test ends.
-func Through(t *testing.T, address string, choose func(*http.Request) Fault) *Network {
+func Through(t testing.TB, address string, choose func(*http.Request) Fault) *Network {
 	t.Helper()
 	target, err := url.Parse(address)
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 
 // Build builds the command in a folder of a module, or finds it in the go command's cache, and returns where it is. Where the module
 // cannot be had, the test is skipped.
-func Build(t *testing.T, module, version, folder string) string {
+func Build(t testing.TB, module, version, folder string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), buildTimeout)
 	defer cancel()
@@ -76,7 +76,7 @@ func FreeAddress(t testing.TB) string {
 func addressOf(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // Await returns once something accepts connections at an address.
-func Await(t *testing.T, address string, within time.Duration) {
+func Await(t testing.TB, address string, within time.Duration) {
 	t.Helper()
 	tick := time.NewTicker(look)
 	defer tick.Stop()

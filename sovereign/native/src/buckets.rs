@@ -18,6 +18,7 @@ use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore as Bucket, ObjectStoreExt, PutMode, PutOptions, RetryConfig};
 use url::Url;
 
+use crate::cache::Cached;
 use crate::error::{Code, Error, Result};
 
 /// The schemes of URLs that name a bucket.
@@ -71,8 +72,9 @@ impl ObjectStoreProvider for Provider {
         let nothing = HashMap::new();
         let options = params.storage_options().unwrap_or(&nothing);
         let bucket = connect(&url, options).map_err(|err| lance::Error::invalid_input(err.to_string()))?;
+        let name = format!("{}://{}", url.scheme(), url.authority());
         Ok(ObjectStore::new(
-            bucket,
+            Arc::new(Cached::new(bucket, name)),
             url,
             params.block_size,
             params.object_store_wrapper.clone(),
@@ -146,7 +148,7 @@ pub async fn probe(url: &Url, bucket: &dyn Bucket, root: &Path) -> Result<()> {
         match outcome {
             Ok(_) => created += 1,
             Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => {}
-            Err(err) => return Err(Error::new(Code::Io, format!("{url} cannot be written: {err}"))),
+            Err(err) => return Err(Error::new(code_of(&err), format!("{url} cannot be written: {err}"))),
         }
     }
     if created > 1 {
@@ -159,6 +161,16 @@ pub async fn probe(url: &Url, bucket: &dyn Bucket, root: &Path) -> Result<()> {
     deleted.map_err(|err| Error::new(Code::Io, format!("{url} lets nothing be deleted: {err}")))?;
     PROVEN.lock().expect("no panic while locked").insert(url.to_string());
     Ok(())
+}
+
+/// Waiting does not help where a store answers that there is no such bucket, or that somebody else may write to it.
+fn code_of(err: &StoreError) -> Code {
+    match err {
+        StoreError::NotFound { .. } | StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
+            Code::Invalid
+        }
+        _ => Code::Io,
+    }
 }
 
 /// A number that no other probe has.

@@ -153,6 +153,11 @@ pub async fn discard(dataset: &Dataset, operation: &Operation) {
         (!known).then(|| deletion_file_path(&base, fragment.id, file))
     });
     let Ok(store) = dataset.object_store(None).await else { return };
+    if let Operation::CreateIndex { new_indices, .. } = operation {
+        for index in new_indices {
+            let _ = store.remove_dir_all(base.clone().join("_indices").join(index.uuid.to_string())).await;
+        }
+    }
     for path in data.chain(deletions) {
         let _ = store.delete(&path).await;
     }

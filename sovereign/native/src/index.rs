@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 use lance::Dataset;
+use lance::dataset::transaction::{Operation, TransactionBuilder};
 use lance::index::DatasetIndexExt;
 use lance::index::vector::VectorIndexParams;
 use lance_index::scalar::{BuiltinIndexType, InvertedIndexParams, ScalarIndexParams};
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::dataset::Table;
 use crate::error::{Error, Result};
 use crate::fence::Epochs;
+use crate::write::{Staged, commit};
 
 /// Dimensions that one product-quantisation code stands for, as LanceDB chooses it.
 const DIMENSIONS_PER_CODE: usize = 16;
@@ -58,18 +60,30 @@ impl Table {
         epochs: &Epochs,
     ) -> Result<()> {
         let _turn = self.maintenance.lock().await;
-        let mut dataset = (*self.snapshot()).clone();
+        let base = self.snapshot();
+        let mut dataset = (*base).clone();
         let (index_type, params) = params_for(&dataset, column, kind, distance)?;
         let columns = [column];
         let mut build = dataset.create_index_builder(&columns, index_type, params.as_ref()).replace(true);
         if let Some(name) = name {
             build = build.name(name);
         }
-        if let Some(fence) = epochs.fence()? {
-            build = build.transaction_properties((*fence).clone());
-        }
-        build.await?;
-        self.adopt(Arc::new(dataset)).await
+        let index = build.execute_uncommitted().await?;
+        self.replace_index(base, &index.name.clone(), vec![index], epochs).await
+    }
+
+    /// Puts segments of an index in the place of those that one of that name has.
+    async fn replace_index(
+        &self,
+        base: Arc<Dataset>,
+        name: &str,
+        new: Vec<IndexMetadata>,
+        epochs: &Epochs,
+    ) -> Result<()> {
+        let old = base.load_indices().await?.iter().filter(|index| index.name == name).cloned().collect();
+        let operation = Operation::CreateIndex { new_indices: new, removed_indices: old };
+        let transaction = TransactionBuilder::new(base.version().version, operation).build();
+        self.adopt(Arc::new(commit(base, Staged::new(transaction), epochs).await?)).await
     }
 
     /// Builds the index of a column of vectors that are compared by cosine, in place of all others on that column.
@@ -79,17 +93,15 @@ impl Table {
         self.create_index(column, kind, DistanceType::Cosine, Some(name.to_owned()), epochs).await?;
         for index in self.indexes().await? {
             if index.columns == [column] && index.name != name {
-                self.drop_index(&index.name).await?;
+                self.drop_index(&index.name, epochs).await?;
             }
         }
         Ok(())
     }
 
-    async fn drop_index(&self, name: &str) -> Result<()> {
+    async fn drop_index(&self, name: &str, epochs: &Epochs) -> Result<()> {
         let _turn = self.maintenance.lock().await;
-        let mut dataset = (*self.snapshot()).clone();
-        dataset.drop_index(name).await?;
-        self.adopt(Arc::new(dataset)).await
+        self.replace_index(self.snapshot(), name, Vec::new(), epochs).await
     }
 
     /// The indexes of the newest version.

@@ -11,6 +11,7 @@
 //! (`assay_native.h`). Both find their tables in one registry, so every handle sees the newest version.
 
 mod buckets;
+mod cache;
 mod dataset;
 mod durable;
 mod error;

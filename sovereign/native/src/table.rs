@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_schema::Schema;
+use lance_linalg::distance::DistanceType;
 
 use crate::buckets;
+use crate::cache;
 use crate::dataset::Table;
 use crate::error::Error;
 use crate::export::export;
@@ -59,6 +61,21 @@ pub unsafe extern "C" fn assay_store_options(
         }
         Ok(())
     })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_store_prepare(uri: *const c_char, uri_len: usize) -> Status {
+    guard(|| block_on(Location::parse(unsafe { str_from_parts(uri, uri_len)? })?.prepare()))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_cache(folder: *const c_char, folder_len: usize, bytes: u64) -> Status {
+    guard(|| cache::keep_in(Path::new(unsafe { str_from_parts(folder, folder_len)? }), bytes))
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn assay_cache_clear() {
+    cache::clear();
 }
 
 #[unsafe(no_mangle)]
@@ -250,6 +267,23 @@ pub unsafe extern "C" fn assay_rows_free(rows: *mut Rows) {
     if !rows.is_null() {
         drop(unsafe { Box::from_raw(rows) });
     }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn assay_table_create_index(
+    table: *const Handle,
+    column: *const c_char,
+    column_len: usize,
+    kind: *const c_char,
+    kind_len: usize,
+    epochs: *const c_char,
+    epochs_len: usize,
+) -> Status {
+    guard(|| {
+        let (column, kind) = unsafe { (str_from_parts(column, column_len)?, str_from_parts(kind, kind_len)?) };
+        let epochs = Epochs::parse(unsafe { str_from_parts(epochs, epochs_len)? })?;
+        block_on(unsafe { reference(table)? }.0.create_index(column, kind, DistanceType::L2, None, &epochs))
+    })
 }
 
 #[unsafe(no_mangle)]

@@ -28,7 +28,7 @@ use crate::error::{Code, Error, Result};
 use crate::fence::{Epochs, discard};
 
 /// A write whose files are there and that is no part of a version yet.
-struct Staged {
+pub struct Staged {
     transaction: Transaction,
     /// The rows of the table that it takes away or replaces, where they are known.
     affected: Option<RowAddrTreeMap>,
@@ -36,7 +36,7 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(transaction: Transaction) -> Self {
+    pub fn new(transaction: Transaction) -> Self {
         Self { transaction, affected: None, deleted: 0 }
     }
 }
@@ -147,7 +147,7 @@ impl Table {
 }
 
 /// Commits what was staged on `base`. What certainly does not become part of a version leaves no files behind.
-async fn commit(base: Arc<Dataset>, staged: Staged, epochs: &Epochs) -> Result<Dataset> {
+pub async fn commit(base: Arc<Dataset>, staged: Staged, epochs: &Epochs) -> Result<Dataset> {
     let mut transaction = staged.transaction;
     if let Some(fence) = epochs.fence()? {
         transaction.transaction_properties = Some(fence);
