@@ -65,7 +65,7 @@ func TestEachPointWithABucket(t *testing.T) {
 		t.Skip("the long form was asked for")
 	}
 	h := harness(t, t.TempDir())
-	h.Strikes = len(failpoint.Points)
+	h.Strikes, h.Bodies = len(failpoint.Points), 600
 	check(t, h, "bucket-point", cmp.Or(*seedFlag, shortSeed))
 }
 

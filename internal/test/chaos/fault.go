@@ -33,7 +33,7 @@ type loader interface{ Load() *Load }
 // faults are all that can be chosen, by name. Each run gets a new one.
 var faults = map[string]func() Fault{
 	"kill":         func() Fault { return kill{} },
-	"point":        func() Fault { return &point{} },
+	"point":        func() Fault { return &point{passes: 3} },
 	"stop":         func() Fault { return stop{} },
 	"power":        func() Fault { return &power{} },
 	"power-strict": func() Fault { return &power{strict: true} },
@@ -56,8 +56,8 @@ var faults = map[string]func() Fault{
 	"clock":        func() Fault { return &clock{} },
 	"upgrade":      func() Fault { return &upgrade{} },
 	"embeddings":   func() Fault { return &badEmbeddings{} },
-	"bucket":       func() Fault { return &bucket{} },
-	"bucket-point": func() Fault { return &bucketPoint{} },
+	"bucket":       func() Fault { return &bucket{bucketPoint: bucketPoint{point: point{passes: 1}}} },
+	"bucket-point": func() Fault { return &bucketPoint{point: point{passes: 1}} },
 }
 
 // beyond are faults that Assay does not survive, and does not promise to; see docs/reliability.md.

@@ -24,13 +24,12 @@ func (kill) Strike(ctx context.Context, r *Run) error {
 // point kills the program at a named step of its own, a different one each time.
 type point struct {
 	calm
-	order []int
+	order  []int
+	passes int // at most before it kills
 }
 
-const (
-	passesMax = 3               // how often a point is passed at most before it kills
-	pointWait = 8 * time.Second // within which it is reached, if there is occasion
-)
+// pointWait is within how long a point is reached, if there is occasion.
+const pointWait = 8 * time.Second
 
 func (p *point) Strike(ctx context.Context, r *Run) error {
 	if len(p.order) == 0 {
@@ -38,7 +37,7 @@ func (p *point) Strike(ctx context.Context, r *Run) error {
 	}
 	name := failpoint.Points[p.order[0]]
 	p.order = p.order[1:]
-	setting := fmt.Sprintf("%s:%d", name, 1+r.Rng.IntN(passesMax))
+	setting := fmt.Sprintf("%s:%d", name, 1+r.Rng.IntN(p.passes))
 	lives := r.Program.Starts() + 2 // the one that is killed now, the one that dies at the point, and the next
 	r.Program.Arm("FAULT_POINT=" + setting)
 	r.Program.Signal(syscall.SIGKILL)
