@@ -17,8 +17,9 @@ type description struct {
 	Nearest *nearestVectors `json:"nearest,omitempty"`
 	Match   *matchingText   `json:"match,omitempty"`
 	Fuse    *fusion         `json:"fuse,omitempty"`
-	// Distinct is that of schema.Query.
+	// Distinct and Page are those of schema.Query.
 	Distinct bool `json:"distinct,omitempty"`
+	Page     int  `json:"page,omitempty"`
 }
 
 type orderBy struct {
@@ -59,7 +60,7 @@ func describe(q schema.Query) (string, error) {
 	if err := checkQuery(q); err != nil {
 		return "", err
 	}
-	d := description{Columns: q.Columns, Filter: q.Where.SQL(), Limit: q.Limit, Offset: q.Offset, Distinct: q.Distinct}
+	d := description{Columns: q.Columns, Filter: q.Where.SQL(), Limit: q.Limit, Offset: q.Offset, Distinct: q.Distinct, Page: q.Page}
 	for _, o := range q.OrderBy {
 		d.OrderBy = append(d.OrderBy, orderBy(o))
 	}

@@ -3,6 +3,7 @@ package sovereign
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,34 @@ func TestNearest(t *testing.T) {
 		if d := numbers(rows, "_distance"); !slices.IsSorted(d) || d[0] > 1e-5 {
 			t.Errorf("exact %t: distances %v are not rising from 0", exact, d)
 		}
+	}
+}
+
+// A page is what is read at a time; all pages together are what is read without.
+func TestPagesOfARankedQuery(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	appendRows(t, store, schema.Episodes, 200)
+	q := schema.Query{
+		Table: schema.Episodes, Columns: []string{"episode_uuid"}, Limit: 5,
+		Nearest: &schema.Nearest{Column: "vector", Vector: sampleVector(17)},
+	}
+	want := texts(readAll(t, store, q), "episode_uuid")
+	q.Page = 2
+	reader, err := store.Query(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Release()
+	var got []string
+	var pages []int64
+	for reader.Next() {
+		pages = append(pages, reader.Record().NumRows())
+		for _, id := range texts(reader.Record(), "episode_uuid") {
+			got = append(got, strings.Clone(id)) // the reader's next page takes its place
+		}
+	}
+	if err := reader.Err(); err != nil || !slices.Equal(pages, []int64{2, 2, 1}) || !slices.Equal(got, want) {
+		t.Errorf("pages of %v rows: %q, %v; want 2, 2 and 1 of %q", pages, got, err, want)
 	}
 }
 

@@ -17,8 +17,8 @@ const (
 // How a query uses the index of vectors; docs/recall.md has the measurements.
 const (
 	// refineFactor is how many candidates for each row asked for are compared by their real vectors: the index holds only
-	// approximations.
-	refineFactor = 2
+	// approximations. Recall asks for four times as many rows as it shows, and each vector is a read of its own.
+	refineFactor = 1
 	// searchEffort is how much of the index is searched, between Lance's own choice at 0.5 and all at 1. Reading the codes of
 	// a partition takes little time beside the rest of a search.
 	searchEffort = 0.95

@@ -13,7 +13,7 @@ import (
 
 // Limits of choosing.
 const (
-	// foundShare is how many hits are looked at for one that is wanted: some are repetitions, though the store leaves out most.
+	// foundShare is how many hits are looked at for one that is wanted, where some are repetitions, though the store leaves out most.
 	foundShare = 4
 	// budgetHits is how many hits a budget may be filled with.
 	budgetHits = 50
@@ -37,13 +37,14 @@ func (l *Local) choose(ctx context.Context, request RecallRequest) ([]Hit, error
 	if request.BudgetTokens > 0 && request.Limit == 0 {
 		c.limit = budgetHits
 	}
-	q.Limit = c.limit * foundShare
-	hits, err := l.find(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	for i := range hits {
-		c.consider(&hits[i])
+	q.Limit, q.Page = c.limit*foundShare, c.limit
+	for h, err := range l.find(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		if c.consider(&h); c.full {
+			break
+		}
 	}
 	return c.hits, nil
 }
@@ -77,10 +78,11 @@ func (c *choice) consider(h *Hit) {
 			return
 		}
 	}
-	if c.full = c.full || len(c.hits) == c.limit || !c.afford(h); c.full {
+	if c.full = c.full || !c.afford(h); c.full {
 		return
 	}
 	c.hits, c.runs = append(c.hits, *h), append(c.runs, runs)
+	c.full = len(c.hits) == c.limit
 }
 
 // afford takes a hit from the budget, cut to what is left of it, and reports whether there was room.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -76,22 +77,31 @@ func (l *Local) question(ctx context.Context, request RecallRequest) (q schema.Q
 	return q, nil
 }
 
-// find reads a page of what q finds.
-func (l *Local) find(ctx context.Context, q schema.Query) ([]Hit, error) {
+// find yields what q finds; what nobody asks for is not read. An error is the last.
+func (l *Local) find(ctx context.Context, q schema.Query) iter.Seq2[Hit, error] {
 	type row struct {
 		Hit
 		Distance float64 `col:"_distance"`
 	}
-	rows, err := query[row](ctx, l.Store, q)
-	if err != nil {
-		return nil, err
+	return func(yield func(Hit, error) bool) {
+		r, err := l.Store.Query(ctx, q)
+		if err != nil {
+			yield(Hit{}, fmt.Errorf("view: read %s: %w", q.Table, err))
+			return
+		}
+		defer r.Release()
+		at := q.Offset
+		for found, err := range schema.Rows[row](r) {
+			if err != nil {
+				yield(Hit{}, fmt.Errorf("view: read %s: %w", q.Table, err))
+				return
+			}
+			found.place(at, q, found.Distance)
+			if at++; !yield(found.Hit, nil) {
+				return
+			}
+		}
 	}
-	hits := make([]Hit, len(rows))
-	for i := range rows {
-		hits[i] = rows[i].Hit
-		hits[i].place(q.Offset+i, q, rows[i].Distance)
-	}
-	return hits, nil
 }
 
 // place fills in why the hit at that place of an answer was found.

@@ -111,6 +111,8 @@ type Query struct {
 	Match   *Match
 	// Distinct puts, of the rows of each list that are equally good, all but two after the others: they mostly say the same.
 	Distinct bool
+	// Page is how many of those rows are read at a time, as the reader goes on; 0: all at once.
+	Page int
 }
 
 // RankConstant is the k of reciprocal rank fusion: a row counts the sum of 1/(k+rank) over the lists that it is in. 60 is the

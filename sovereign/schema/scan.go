@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,19 +18,48 @@ import (
 func Scan[T any](r array.RecordReader) ([]T, error) {
 	var rows []T
 	for r.Next() {
-		record := r.Record()
-		from := len(rows)
-		rows = append(rows, make([]T, record.NumRows())...)
-		for i, field := range fieldsOf(reflect.TypeFor[T](), record.Schema()) {
-			if field == nil {
-				continue
-			}
-			if err := scanColumn(rows[from:], field, record.Column(i)); err != nil {
-				return nil, fmt.Errorf("tables: column %s: %w", record.ColumnName(i), err)
-			}
+		more, err := scanRecord[T](r.Record())
+		if err != nil {
+			return nil, err
 		}
+		rows = append(rows, more...)
 	}
 	return rows, r.Err()
+}
+
+// Rows is Scan for those who may not want all: it reads on as rows are asked for. An error is the last that it yields.
+func Rows[T any](r array.RecordReader) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		for r.Next() {
+			rows, err := scanRecord[T](r.Record())
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			for _, row := range rows {
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+		if err := r.Err(); err != nil {
+			yield(none, err)
+		}
+	}
+}
+
+func scanRecord[T any](record arrow.Record) ([]T, error) {
+	rows := make([]T, record.NumRows())
+	for i, field := range fieldsOf(reflect.TypeFor[T](), record.Schema()) {
+		if field == nil {
+			continue
+		}
+		if err := scanColumn(rows, field, record.Column(i)); err != nil {
+			return nil, fmt.Errorf("tables: column %s: %w", record.ColumnName(i), err)
+		}
+	}
+	return rows, nil
 }
 
 // fieldsOf returns the index of the struct field for each column, nil for a column without one.

@@ -323,7 +323,7 @@ pub unsafe extern "C" fn simple_lancedb_table_select_query(
     answer(|| {
         let config: QueryConfig = serde_json::from_str(unsafe { str_from_c(query_config_json)? })?;
         let table = unsafe { table(table_handle)? };
-        let rows = block_on(async { table.query(&config.into()).await?.collect().await })?;
+        let rows = block_on(async { table.query(config.into()).await?.collect().await })?;
         unsafe { *result_json = c_string(to_json(&rows)?) };
         Ok(())
     })
@@ -378,6 +378,7 @@ impl From<QueryConfig> for Query {
             text: config.fts_search.map(|search| Match { column: search.column, text: search.query }),
             fuse: None,
             distinct: false,
+            page: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow_array::{Float32Array, RecordBatch};
 use arrow_schema::SchemaRef;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use lance::dataset::scanner::{ColumnOrdering, Scanner};
 use lance::io::RecordBatchStream;
@@ -29,6 +29,8 @@ pub struct Query {
     pub fuse: Option<Fuse>,
     /// Of rows of a ranked list that are equally good, only a few before all others: they mostly say the same.
     pub distinct: bool,
+    /// How many rows of a ranked list are read at a time, all if it is absent.
+    pub page: Option<usize>,
 }
 
 /// How a query by vector and text joins its two lists, by reciprocal rank. Results gain `_near_rank` and `_text_rank`: the places
@@ -62,7 +64,7 @@ pub struct Nearest {
     /// Compare by cosine instead of the squared Euclidean distance.
     #[serde(default)]
     pub cosine: bool,
-    /// With an index: read this many times as many rows and compare their real vectors.
+    /// With an index: compare the real vectors of this many times as many rows, since the index holds only approximations.
     pub refine: Option<u32>,
     /// With an index: how much of it to search, from 0 to 1 for all; 0.5 is Lance's own choice, which depends on how far the
     /// query is from the partitions.
@@ -80,12 +82,11 @@ pub struct Match {
 }
 
 impl Table {
-    /// Starts a query on the newest version. Rows are read as they are asked for, those of a ranked query at once.
-    pub async fn query(&self, query: &Query) -> Result<Rows> {
+    /// Starts a query on the newest version. Rows are read as they are asked for.
+    pub async fn query(&self, query: Query) -> Result<Rows> {
         let dataset = self.snapshot();
         if query.is_ranked() {
-            let rows = ranked(&dataset, query).await?;
-            return Ok(Rows { schema: rows.schema(), stream: stream::iter([Ok(rows)]).boxed() });
+            return ranked(dataset, query).await;
         }
         let mut scanner = dataset.scan();
         if !query.columns.is_empty() {
@@ -140,9 +141,6 @@ impl Nearest {
         scanner.nearest(&self.column, &vector, most)?;
         scanner.distance_metric(if self.cosine { DistanceType::Cosine } else { DistanceType::L2 });
         scanner.use_index(!self.exact);
-        if let Some(factor) = self.refine {
-            scanner.refine(factor);
-        }
         if let Some(effort) = self.effort {
             scanner.search_effort(effort)?;
         }
@@ -161,7 +159,7 @@ impl Match {
 /// The rows of a query, batch by batch.
 pub struct Rows {
     pub schema: SchemaRef,
-    stream: BoxStream<'static, Result<RecordBatch>>,
+    pub stream: BoxStream<'static, Result<RecordBatch>>,
 }
 
 impl Rows {

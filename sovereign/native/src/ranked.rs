@@ -1,9 +1,9 @@
 //! Ranked queries: by vector, by text, or by both. Everything is found on one snapshot, by the names of rows; what the query asks
-//! to see of them is read at the end, of those that are left.
+//! to see of them is read at the end, of those that are left, page by page as somebody goes on reading.
 //!
 //! ```text
 //!              ┌─► index alone ──────┐
-//!   snapshot ──┤                     ├─► best ids ──► (two lists: fused by rank) ──► their rows
+//!   snapshot ──┤                     ├─► best ids ──► (two lists: fused by rank) ──► pages of their rows
 //!              └─► tail, in memory ──┘
 //! ```
 
@@ -15,7 +15,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Float32Array, Int64Array, RecordBatch};
 use arrow_schema::{Field, Schema};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use lance::Dataset;
 use lance::dataset::{ProjectionRequest, ROW_ID};
 use lance::index::DatasetIndexInternalExt;
@@ -26,7 +26,7 @@ use lance_linalg::distance::{cosine_distance, cosine_distance_batch};
 use lance_table::format::Fragment;
 
 use crate::error::{Error, Result};
-use crate::query::{Match, Nearest, Query, restrict};
+use crate::query::{Match, Nearest, Query, Rows, restrict};
 use crate::tail::{Coverage, Part, Vectors, Words, coverage, parts, row_id, tokenizer};
 
 /// A row that was found. Of two, the one with the greater merit comes first.
@@ -46,8 +46,28 @@ struct Hit {
     bm25: f32,
 }
 
-/// Answers a query by vector, text or both.
-pub async fn ranked(dataset: &Arc<Dataset>, query: &Query) -> Result<RecordBatch> {
+/// Answers a query by vector, text or both. The first page is read at once, for its schema.
+pub async fn ranked(dataset: Arc<Dataset>, query: Query) -> Result<Rows> {
+    let mut pages = pages(find(&dataset, &query).await?, query.page);
+    let first = show(&dataset, &query, pages.next().unwrap_or_default()).await?;
+    let schema = first.schema();
+    let (dataset, query) = (dataset.clone(), Arc::new(query));
+    let rest = stream::iter(pages).then(move |hits| {
+        let (dataset, query) = (dataset.clone(), query.clone());
+        async move { show(&dataset, &query, hits).await }
+    });
+    Ok(Rows { schema, stream: stream::iter([Ok(first)]).chain(rest).boxed() })
+}
+
+/// Hits in pages of so many, or in one.
+fn pages(hits: Vec<Hit>, page: Option<usize>) -> impl Iterator<Item = Vec<Hit>> + Send {
+    let size = page.unwrap_or(hits.len()).max(1);
+    let mut hits = hits.into_iter();
+    std::iter::from_fn(move || Some(hits.by_ref().take(size).collect::<Vec<_>>()).filter(|page| !page.is_empty()))
+}
+
+/// The hits of a query, best first.
+async fn find(dataset: &Arc<Dataset>, query: &Query) -> Result<Vec<Hit>> {
     let shown = (query.limit.unwrap_or(0) + query.offset.unwrap_or(0)) as usize;
     let depth = query.fuse.as_ref().map_or(shown, |fuse| fuse.depth.max(shown));
     let near = async {
@@ -63,9 +83,9 @@ pub async fn ranked(dataset: &Arc<Dataset>, query: &Query) -> Result<RecordBatch
         }
     };
     let (near, matching) = futures::try_join!(near, matching)?;
-    let hits: Vec<_> = joined(query, &near, &matching);
+    let hits = joined(query, &near, &matching);
     let skip = query.offset.unwrap_or(0) as usize;
-    show(dataset, query, hits.into_iter().take(shown).skip(skip).collect()).await
+    Ok(hits.into_iter().take(shown).skip(skip).collect())
 }
 
 /// Joins the two lists, each best first. If both were asked for, a row counts the sum of 1/(constant + rank) over those it is in.
@@ -91,23 +111,46 @@ impl Nearest {
     /// The rows that are nearest, nearest first.
     async fn list(&self, dataset: &Arc<Dataset>, query: &Query, most: usize) -> Result<Vec<Found>> {
         let filter = both(&query.filter, &self.filter);
+        let candidates = most * self.refine.unwrap_or(1) as usize;
         let mut scanner = dataset.scan();
         restrict(&mut scanner, &filter)?;
-        self.apply(&mut scanner, query.asked(most))?;
+        self.apply(&mut scanner, query.asked(candidates))?;
         scanner.empty_project()?.with_row_id();
         let coverage = coverage(dataset, &self.column).await?;
         if self.exact || selects_at_most(dataset, self.few, &filter).await? {
             scanner.use_index(false);
-        } else if coverage.is_short() {
+            return Ok(query.best(found_by(scanner, true, "_distance", -1.0).await?, most));
+        }
+        let found = if coverage.is_short() {
             scanner.fast_search();
             let parts = parts(dataset, &self.column, &coverage.tail).await?;
             let (found, tail) = futures::try_join!(
                 found_by(scanner, coverage.covers_any(dataset), "_distance", -1.0),
                 self.best_of_tail(dataset, &filter, &coverage, &parts),
             )?;
-            return Ok(query.best(found.into_iter().chain(tail).collect(), most));
+            found.into_iter().chain(tail).collect()
+        } else {
+            found_by(scanner, true, "_distance", -1.0).await?
+        };
+        let found = query.best(found, candidates);
+        if self.refine.is_none() || coverage.segments.is_empty() {
+            return Ok(found.into_iter().take(most).collect());
         }
-        Ok(query.best(found_by(scanner, true, "_distance", -1.0).await?, most))
+        Ok(query.best(self.measured(dataset, found).await?, most))
+    }
+
+    /// The same rows by how near their vectors are: the index ranks by what it holds of them only.
+    async fn measured(&self, dataset: &Arc<Dataset>, mut found: Vec<Found>) -> Result<Vec<Found>> {
+        let ids: Vec<_> = found.iter().map(|row| row.id).collect();
+        let column = ProjectionRequest::from_columns([self.column.as_str()], dataset.schema());
+        let rows = taken(dataset, &ids, column).await?;
+        let vectors = rows[self.column.as_str()].as_fixed_size_list();
+        for (row, found) in found.iter_mut().enumerate().filter(|(row, _)| vectors.is_valid(*row)) {
+            let value = vectors.value(row);
+            let distance = cosine_distance(&self.vector, value.as_primitive::<Float32Type>().values());
+            found.merit = if distance.is_nan() { -1.0 } else { -distance };
+        }
+        Ok(found)
     }
 
     async fn best_of_tail(
@@ -196,8 +239,9 @@ async fn found_by(scanner: lance::dataset::scanner::Scanner, look: bool, score: 
 /// How many of equals a list of distinct rows has before all rows that are not equal to others: they mostly say the same.
 const EQUALS_KEPT: usize = 2;
 
-/// How many rows are looked at for one of a list of distinct rows: of those that an index finds, and of those in memory.
-const LOOKED_AT_IN_INDEX: usize = 16;
+/// How many rows are looked at for one of a list of distinct rows: of those that an index finds, which takes longer the more they
+/// are, and of those in memory.
+const LOOKED_AT_IN_INDEX: usize = 4;
 const LOOKED_AT: usize = 64;
 
 impl Query {
@@ -324,15 +368,15 @@ impl Weights {
 impl Words {
     /// Passes on every row that has one of the words, with its BM25.
     fn score(&self, weights: &Weights, keep: &mut impl FnMut(u32, f32)) {
-        let mut scores: HashMap<u32, f32> = HashMap::new();
+        let mut scores = vec![0.0; self.lengths.len()];
         for word in &weights.words {
             let weight = weights.scorer.query_weight(word);
             for &(row, times) in self.rows_with(word) {
-                *scores.entry(row).or_default() +=
-                    weight * weights.scorer.doc_weight(times, self.lengths[row as usize]);
+                scores[row as usize] += weight * weights.scorer.doc_weight(times, self.lengths[row as usize]);
             }
         }
-        scores.into_iter().for_each(|(row, score)| keep(row, score));
+        let matching = scores.into_iter().enumerate().filter(|(_, score)| *score > 0.0);
+        matching.for_each(|(row, score)| keep(row as u32, score));
     }
 }
 
@@ -361,10 +405,7 @@ async fn show(dataset: &Dataset, query: &Query, hits: Vec<Hit>) -> Result<Record
     if let Some(vector) = vector.as_ref().filter(|vector| !columns.contains(*vector)) {
         columns.push(vector.clone());
     }
-    let rows = dataset.take_rows(&ids, ProjectionRequest::from_columns(&columns, dataset.schema())).await?;
-    if rows.num_rows() != ids.len() {
-        return Err(Error::invalid(format!("{} of {} rows that were found are there", rows.num_rows(), ids.len())));
-    }
+    let rows = taken(dataset, &ids, ProjectionRequest::from_columns(&columns, dataset.schema())).await?;
     let mut fields: Vec<_> = rows.schema().fields().iter().take(asked).cloned().collect();
     let mut arrays: Vec<ArrayRef> = rows.columns().iter().take(asked).cloned().collect();
     let mut add = |name: &str, array: ArrayRef| {
@@ -385,7 +426,16 @@ async fn show(dataset: &Dataset, query: &Query, hits: Vec<Hit>) -> Result<Record
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
-/// How far the vectors of hits are: the index ranks by what it holds of them only.
+/// Columns of the rows with these names, in their order.
+async fn taken(dataset: &Dataset, ids: &[u64], columns: ProjectionRequest) -> Result<RecordBatch> {
+    let rows = dataset.take_rows(ids, columns).await?;
+    if rows.num_rows() != ids.len() {
+        return Err(Error::invalid(format!("{} of {} rows that were found are there", rows.num_rows(), ids.len())));
+    }
+    Ok(rows)
+}
+
+/// How far the vectors of hits are.
 fn distances(nearest: &Nearest, vectors: &ArrayRef, hits: &[Hit]) -> Float32Array {
     let lists = vectors.as_fixed_size_list();
     let distance = |(row, hit): (usize, &Hit)| {

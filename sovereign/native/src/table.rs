@@ -240,7 +240,7 @@ pub unsafe extern "C" fn assay_table_query(
 ) -> Status {
     guard(|| {
         let query: Query = serde_json::from_str(unsafe { str_from_parts(query, query_len)? })?;
-        let rows = block_on(unsafe { reference(table)? }.0.query(&query))?;
+        let rows = block_on(unsafe { reference(table)? }.0.query(query))?;
         unsafe {
             schema.write(FFI_ArrowSchema::try_from(rows.schema.as_ref())?);
             *out = Box::into_raw(Box::new(rows));
