@@ -80,17 +80,27 @@ func (l *Local) readEntities(ctx context.Context, w *Workflow, opts RehydrateOpt
 	if err != nil {
 		return fmt.Errorf("view: unsettled entities of %q: %w", w.WorkflowID, err)
 	}
-	// A page is cut from the stored rows with the live ones laid over them, so read as far as it reaches.
+	of := schema.Eq("workflow_id", w.WorkflowID)
+	all, err := l.Store.Count(ctx, schema.Entities, of)
+	if err != nil {
+		return fmt.Errorf("view: count the entities of %q: %w", w.WorkflowID, err)
+	}
+	// A page is cut from the stored rows with the live ones laid over them, so read as far as it reaches. Where that is all, the store
+	// need not sort, which takes it longer than reading.
+	q := schema.Query{Table: schema.Entities, Where: of}
 	reach := opts.Offset + opts.Limit
-	stored, err := l.entities(ctx, schema.Eq("workflow_id", w.WorkflowID), reach)
+	if all > int64(reach) {
+		q.OrderBy, q.Limit = newestFirst, reach
+	}
+	stored, err := query[Entity](ctx, l.Store, q)
 	if err != nil {
 		return err
 	}
 	w.show(overlay(stored, live), opts)
-	if len(stored) < reach {
-		return nil // that was all of the workflow
+	if all <= int64(reach) {
+		return nil
 	}
-	return l.readBeyond(ctx, w, live)
+	return l.readBeyond(ctx, w, all, live)
 }
 
 // show fills in what a list of entities, newest first, says if it is all of the workflow's.
@@ -102,20 +112,16 @@ func (w *Workflow) show(entities []Entity, opts RehydrateOptions) {
 	w.Entities = entities[from:min(from+opts.Limit, len(entities))]
 }
 
-// readBeyond reads what a page of entities does not tell of a large workflow.
-func (l *Local) readBeyond(ctx context.Context, w *Workflow, live []Entity) error {
+// readBeyond reads what a page of entities does not tell of a large workflow, of which the store has that many.
+func (l *Local) readBeyond(ctx context.Context, w *Workflow, stored int64, live []Entity) error {
 	of := schema.Eq("workflow_id", w.WorkflowID)
 	ids := make([]string, len(live))
 	for i := range live {
 		ids[i] = live[i].EntityUUID
 	}
-	var stored, both int64
+	var both int64
 	var open, said []Entity
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		stored, err = l.Store.Count(ctx, schema.Entities, of)
-		return err
-	})
 	group.Go(func() (err error) {
 		if len(ids) > 0 {
 			both, err = l.Store.Count(ctx, schema.Entities, schema.And(of, schema.In("entity_uuid", ids...)))
