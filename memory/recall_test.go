@@ -29,6 +29,21 @@ func TestFusedHitsTellWhyTheyWereFound(t *testing.T) {
 	}
 }
 
+// What is no word is near to nothing.
+func TestNonsenseFindsNothing(t *testing.T) {
+	if _, err := embed.BuiltIn(); err != nil {
+		t.Skip("built without a model: make model: ", err)
+	}
+	m := openWith(t, t.TempDir())
+	observe(t, m, "wf", "the linker ran out of memory", "Toggles simulated, random-leveled logging on or off.", "What is the price of XYZ?",
+		"{\"recipe\":{\"id\":\"spaghetti_carbonara\"}}")
+	for _, question := range []string{"zxqv blorptang wimfle", "asdkjh qweoiu zmxncb", "florbish grunkel", "xyzzyplugh"} {
+		if hits := recall(t, m, query.ModeHybrid, question); len(hits) > 0 {
+			t.Errorf("%q finds %q at %.2f", question, hits[0].Text, hits[0].Similarity)
+		}
+	}
+}
+
 func byID(hits []Hit) map[string]Hit {
 	found := map[string]Hit{}
 	for _, hit := range hits {

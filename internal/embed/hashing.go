@@ -28,7 +28,7 @@ func (Hashing) Model() string { return "assay-hashing-256-v1" }
 func (Hashing) Dimensions() int { return Dimensions }
 
 // Floor is the cosine from which on two texts share more than chance puts into the same places.
-func (Hashing) Floor() float64 { return 0.1 }
+func (Hashing) Floor(string) float64 { return 0.1 }
 
 // Embed returns a vector of length 1 for each text, the zero vector for a text without letters and digits.
 func (Hashing) Embed(ctx context.Context, texts []string) ([][]float32, error) {

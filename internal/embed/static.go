@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -122,9 +123,16 @@ func (s *Static) Model() string { return s.model }
 // Dimensions returns the length of the vectors.
 func (s *Static) Dimensions() int { return s.table.dimensions }
 
-// Floor is the cosine from which on two texts have something in common: of texts about other things hardly one in a hundred is
+// floor is the cosine from which on two texts have something in common: of texts about other things hardly one in a hundred is
 // nearer to a query, and paraphrases are at 0.25 and more.
-func (s *Static) Floor() float64 { return 0.15 }
+const floor = 0.15
+
+// Floor is the cosine from which on a text has something in common with a query. What is no word is spelled from pieces, whose mean
+// says little and is near to something else that is spelled: so it rises with the number of pieces a word.
+func (s *Static) Floor(query string) float64 {
+	pieces, words := len(s.tokens.tokenize(query, nil)), len(strings.Fields(query))
+	return floor * max(1, float64(pieces)/float64(max(1, words)))
+}
 
 // Embed returns a vector of length 1 for each text, the zero vector for a text without tokens; equal texts may share one. Its
 // errors wrap ErrModel, if the file of the table can no longer be read.

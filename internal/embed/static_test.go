@@ -70,6 +70,21 @@ func TestMeaningIsFoundWithoutSharedWords(t *testing.T) {
 }
 
 // A text takes time in proportion to its length, whatever is in it: a run of characters that could all be one token's is cut.
+// What is no word is spelled from pieces, which are near to something else that is.
+func TestTheFloorRisesForWhatIsNoWord(t *testing.T) {
+	model := builtIn(t)
+	for _, query := range []string{"zxqv blorptang wimfle", "asdkjh qweoiu zmxncb", "florbish grunkel", "kjhgfds"} {
+		if got := model.Floor(query); got < 2*floor {
+			t.Errorf("%q: %.2f", query, got)
+		}
+	}
+	for _, query := range []string{"why does the test fail", "which file was changed", "users cannot log in", ""} {
+		if got := model.Floor(query); got > 1.2*floor {
+			t.Errorf("%q: %.2f", query, got)
+		}
+	}
+}
+
 func TestALongRunIsMergedInParts(t *testing.T) {
 	model := builtIn(t)
 	text := strings.Repeat("a", 100*runMax)

@@ -33,7 +33,7 @@ func (l *Local) choose(ctx context.Context, request RecallRequest) ([]Hit, error
 	if err != nil {
 		return nil, err
 	}
-	c := choice{limit: clamp(request.Limit, DefaultHits, maxHits), tokens: request.BudgetTokens, floor: l.floor()}
+	c := choice{limit: clamp(request.Limit, DefaultHits, maxHits), tokens: request.BudgetTokens, floor: l.floor(request.Query)}
 	if request.BudgetTokens > 0 && request.Limit == 0 {
 		c.limit = budgetHits
 	}
@@ -49,10 +49,10 @@ func (l *Local) choose(ctx context.Context, request RecallRequest) ([]Hit, error
 	return c.hits, nil
 }
 
-// floor is the similarity from which on the embedder's vectors mean something.
-func (l *Local) floor() float64 {
-	if model, ok := l.Embedder.(interface{ Floor() float64 }); ok {
-		return model.Floor()
+// floor is the similarity from which on the embedder's vectors mean something for a query.
+func (l *Local) floor(query string) float64 {
+	if model, ok := l.Embedder.(interface{ Floor(query string) float64 }); ok {
+		return model.Floor(query)
 	}
 	return -1
 }
