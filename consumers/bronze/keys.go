@@ -125,7 +125,7 @@ func (k *Keys) AcrossWorkflows(e *Event) bool {
 	return false
 }
 
-// keyComponentsMax bounds a key; the built-in ones have up to three.
+// keyComponentsMax bounds a key; the built-in ones have up to four.
 const keyComponentsMax = 8
 
 func (k Key) validate() error {

@@ -31,7 +31,7 @@ func (g *Gold) Run(ctx context.Context, consumer jetstream.Consumer) error {
 	defer cancel()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.fold(running, draining, consumer) })
-	group.Go(func() error { return g.tables.HoldRegularly(running, draining) })
+	group.Go(func() error { return g.tables.WriteHeldRegularly(running, draining) })
 	group.Go(func() error { return g.tables.FlushRegularly(running, draining) })
 	if err := group.Wait(); err != nil {
 		return err

@@ -52,7 +52,7 @@ func (w *worker) takeAlone(ctx context.Context, msg jetstream.Msg, m streams.Mes
 	if err := w.flush(ctx); err != nil {
 		w.recover(ctx, err) // what came before has nothing to do with it
 	}
-	err := w.refine(msg, w.Events(m))
+	err := w.gather(msg, w.Events(m))
 	if err == nil {
 		err = w.flush(ctx)
 	}
@@ -60,7 +60,7 @@ func (w *worker) takeAlone(ctx context.Context, msg jetstream.Msg, m streams.Mes
 		w.Logger.Error("silver: a frame goes to DEAD", "sequence", m.Seq, "error", err)
 		w.forget()
 		reason := fmt.Errorf("it failed again and again: %w", err)
-		if err = w.refine(msg, []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, reason)}); err == nil {
+		if err = w.gather(msg, []bronze.Event{bronze.DeadFrame(m.Subject, m.Data, m.Seq, m.Time, reason)}); err == nil {
 			err = w.flush(ctx)
 		}
 	}

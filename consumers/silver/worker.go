@@ -130,11 +130,11 @@ func (w *worker) take(ctx context.Context, msg jetstream.Msg) error {
 		w.takeAlone(ctx, msg, m)
 		return nil
 	}
-	return w.Trials.beside(func() error { return w.refine(msg, w.Events(m)) })
+	return w.Trials.beside(func() error { return w.gather(msg, w.Events(m)) })
 }
 
-// refine adds the events of a frame to the batches.
-func (w *worker) refine(msg jetstream.Msg, events []bronze.Event) (err error) {
+// gather adds the events of a frame to the batches.
+func (w *worker) gather(msg jetstream.Msg, events []bronze.Event) (err error) {
 	defer recovered(&err)
 	if len(w.pending) == 0 {
 		w.age.Reset(w.MaxAge)

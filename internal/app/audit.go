@@ -17,7 +17,7 @@ import (
 const yieldTimes = 3
 
 // Audit compares the tables with the log, also while the pipeline runs: then up to what was in the tables when it began. One
-// runs at a time; another one is refused with an error that wraps view.ErrConflict. An error wraps ErrBehind if processing was
+// runs at a time; another one is refused with an error that wraps query.ErrConflict. An error wraps ErrBehind if processing was
 // interrupted before it was done.
 func (p *Pipeline) Audit(ctx context.Context, workflow string, listMax int, progress func(done, total uint64)) (*audit.Report, error) {
 	release, err := p.alone(ctx)

@@ -17,7 +17,7 @@ import (
 )
 
 // Forget removes a workflow from everything that was made of it and, if asked to, from the log; also while the pipeline runs.
-// Folding stands still while what it made is taken out, and not while the log is read for that. Errors wrap view.ErrNotFound, or view.ErrConflict if an audit is under way
+// Folding stands still while what it made is taken out, and not while the log is read for that. Errors wrap query.ErrNotFound, or query.ErrConflict if an audit is under way
 // or promotions are not published yet.
 func (p *Pipeline) Forget(ctx context.Context, workflow string, opts query.ForgetOptions) (*query.Forgetting, error) {
 	release, err := p.alone(ctx)
@@ -62,7 +62,7 @@ func (p *Pipeline) Forget(ctx context.Context, workflow string, opts query.Forge
 const catchUpWithin = 30 * time.Second
 
 // catchUp waits until what the log has now is processed, so that it is known which workflows there are, and no promotion is
-// overlooked. The error wraps view.ErrConflict if that does not happen.
+// overlooked. The error wraps query.ErrConflict if that does not happen.
 func (p *Pipeline) catchUp(ctx context.Context) error {
 	waiting, cancel := context.WithTimeout(ctx, catchUpWithin)
 	defer cancel()

@@ -257,7 +257,7 @@ func (p *Pipeline) silverOptions(ctx context.Context) (silver.Options, error) {
 		return options, err
 	}
 	options.Decoder = bronze.NewDecoder(tokenGate(c.Gate)...)
-	options.Keys, options.Publisher, options.Logger = keys, refined{p.log}, p.opts.Logger
+	options.Keys, options.Publisher, options.Logger = keys, publishing{p.log}, p.opts.Logger
 	options.Forgotten = p.log.Forgotten()
 	options.Workers, options.Partitions = c.Silver.Workers, p.log.Partitions()
 	options.MaxRows, options.MaxBytes, options.MaxAge = c.Silver.MaxRows, min(c.Silver.MaxBytes, p.shares.Refine), c.Silver.MaxAge
@@ -269,11 +269,11 @@ func (p *Pipeline) silverOptions(ctx context.Context) (silver.Options, error) {
 	return options, err
 }
 
-// refined is the log as Silver publishes to it, which may be killed there.
-type refined struct{ *streams.Log }
+// publishing is the log as Silver publishes to it, which may be killed there.
+type publishing struct{ *streams.Log }
 
 // PublishMsgs implements streams.MsgPublisher.
-func (r refined) PublishMsgs(ctx context.Context, msgs ...*nats.Msg) error {
+func (r publishing) PublishMsgs(ctx context.Context, msgs ...*nats.Msg) error {
 	failpoint.Point("silver: before publish")
 	err := r.Log.PublishMsgs(ctx, msgs...)
 	failpoint.Point("silver: published, not acknowledged")

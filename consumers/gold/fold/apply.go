@@ -78,7 +78,7 @@ func (e *Engine) Apply(ctx context.Context, batches []Batch) (err error) {
 		return err
 	}
 	e.unsure = true
-	if err := e.store(ctx, f, a); err != nil {
+	if err := e.appendAndFold(ctx, f, a); err != nil {
 		return err
 	}
 	if err := e.opts.Fault.At(state.AfterAppend); err != nil {
@@ -100,8 +100,8 @@ func (e *Engine) Apply(ctx context.Context, batches []Batch) (err error) {
 	return e.Spread()
 }
 
-// store writes the rows to traces while the events are folded.
-func (e *Engine) store(ctx context.Context, f *Tx, a *deduped) error {
+// appendAndFold writes the rows to traces while the events are folded.
+func (e *Engine) appendAndFold(ctx context.Context, f *Tx, a *deduped) error {
 	var group errgroup.Group // one failing does not stop the other: neither can be left half done
 	group.Go(func() error { return safely(func() error { return e.tables.AppendTraces(ctx, &a.traces) }) })
 	return errors.Join(safely(func() error { return f.fold(a) }), group.Wait())

@@ -38,8 +38,8 @@ func (f *Tx) MarkAll() {
 	f.held = nil
 }
 
-// writeHeld stores which entities the commit holds.
-func (f *Tx) writeHeld() error {
+// noteHeld stores which entities the commit holds.
+func (f *Tx) noteHeld() error {
 	if f.held == nil || len(f.held.IDs) == 0 {
 		return nil
 	}

@@ -113,7 +113,7 @@ func (f *Tx) Finish() error {
 		}
 	}
 	err := errors.Join(
-		f.writeHeld(), f.follow(), f.writeWatermarks(), f.writeBlocks(), f.writeLineage(),
+		f.noteHeld(), f.follow(), f.writeWatermarks(), f.writeBlocks(), f.writeLineage(),
 		f.writeMetrics(), f.writeElements(), f.writeHistories(), f.writeSheds(), f.writeTraceCounts(),
 	)
 	if err != nil {

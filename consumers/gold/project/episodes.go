@@ -107,7 +107,7 @@ func episodesOf(w *model.EntityRecord, e *model.Entity) entityEpisodes {
 // An entity that has changed since has new marks, and so is read again by the next flush.
 type episodeCache struct {
 	by    map[uuid.UUID]entityEpisodes
-	bytes int // of texts; at most flushBytes
+	bytes int // of texts; at most FlushBytes
 }
 
 func (c *episodeCache) keep(of entityEpisodes) {

@@ -175,7 +175,7 @@ func (t *Tables) WriteHeld(ctx context.Context) error {
 	return errors.Join(entities, episodes, t.settleHeld(taken, entities != nil, episodes != nil))
 }
 
-// takeHeld takes what is held; Unsettled still knows it until dropHeld.
+// takeHeld takes what is held; HeldOf still knows it until dropHeld.
 func (t *Tables) takeHeld() *held {
 	t.db.Lock()
 	defer t.db.Unlock()

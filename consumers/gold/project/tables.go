@@ -94,8 +94,8 @@ func (t *Tables) AppendTraces(ctx context.Context, rows *TraceRows) error {
 	return nil
 }
 
-// HoldRegularly writes what is held when it makes up a write, and at least every Options.FlushEvery.
-func (t *Tables) HoldRegularly(ctx, draining context.Context) error {
+// WriteHeldRegularly writes what is held when it makes up a write, and at least every Options.FlushEvery.
+func (t *Tables) WriteHeldRegularly(ctx, draining context.Context) error {
 	return t.regularly(ctx, t.enough, func() error { return t.flushHeld(draining) })
 }
 

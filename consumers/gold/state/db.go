@@ -50,7 +50,7 @@ type DB struct {
 	Totals   model.Totals
 
 	db       *pebble.DB
-	together atomic.Bool // values are written among the keys: see purge
+	together atomic.Bool // values are written among the keys: see Compact
 
 	journaling sync.Mutex // commits go to the journal and to the store in the same order
 	journal    Journal    // nil: the store alone keeps them

@@ -14,7 +14,7 @@
 // The log may hold an event more than once, and which capture became the row depends on which came first. A row of traces is
 // therefore right if the frame that it names holds its event exactly as the row says, and if there is no second row of it.
 //
-// Letters on DEAD are compared in the same way, by the frame and position that they name (package letters).
+// Letters on DEAD are compared in the same way, by the frame and position that they name (package deadletter).
 //
 // What frames that have left the log had to say can no longer be proved. Such rows are counted as unprovable, not as
 // differences.
