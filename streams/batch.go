@@ -94,14 +94,28 @@ func (p *Publisher) storeSingly(ctx context.Context, msgs []*nats.Msg) ([]Ack, e
 // retry calls publish until it succeeds, is refused for good or has failed for as long as limit. It may be called again
 // after an attempt that went through unnoticed: message ids make that harmless.
 func retry[T any](ctx context.Context, limit time.Duration, publish func(context.Context) (T, error)) (T, error) {
+	return retryEach(ctx, limit, attemptTimeout, publish)
+}
+
+// askTimeout limits the wait for one answer to a question: a stream or a consumer that was just made, or has lost its leader, does not
+// answer at all, and the same question a moment later is answered.
+const askTimeout = 2 * time.Second
+
+// ask asks the log's API until it answers, within requestTimeout.
+func ask[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	return retryEach(ctx, requestTimeout, askTimeout, question)
+}
+
+// retryEach is retry with a limit for each attempt.
+func retryEach[T any](ctx context.Context, limit, each time.Duration, publish func(context.Context) (T, error)) (T, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = retryInterval, retryIntervalMax
 	return backoff.Retry(ctx, func() (T, error) {
-		attempt, cancel := context.WithTimeoutCause(ctx, attemptTimeout, errAttemptTimeout)
+		attempt, cancel := context.WithTimeoutCause(ctx, each, errAttemptTimeout)
 		defer cancel()
 		result, err := publish(attempt)
 		if err != nil && ctx.Err() == nil && errors.Is(context.Cause(attempt), errAttemptTimeout) {
-			err = fmt.Errorf("%w within %v: %w", errAttemptTimeout, attemptTimeout, err)
+			err = fmt.Errorf("%w within %v: %w", errAttemptTimeout, each, err)
 		}
 		if err != nil && !transient(err) {
 			return result, backoff.Permanent(err)

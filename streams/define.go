@@ -41,7 +41,7 @@ func (l *Log) streams() []streamDefinition {
 			}
 		}},
 		{&l.silver, StreamSilver, func(s *jetstream.StreamConfig) {
-			s.Subjects = []string{"silver.>"}
+			s.Subjects = []string{silverSubjects}
 			s.MaxBytes, s.Retention = silverBytesMax, jetstream.WorkQueuePolicy
 		}},
 		{&l.dead, StreamDead, func(s *jetstream.StreamConfig) {

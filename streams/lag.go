@@ -12,21 +12,31 @@ import (
 
 // SilverLag is how many frames Silver has still to process: those not delivered and those not acknowledged.
 func (l *Log) SilverLag(ctx context.Context) (uint64, error) {
-	return lagOf(l.SilverConsumer(ctx))
-}
-
-// GoldLag is how many batches of a partition are not folded.
-func (l *Log) GoldLag(ctx context.Context, partition int) (uint64, error) {
-	return lagOf(l.GoldConsumer(ctx, partition))
-}
-
-// lagOf is what a consumer has still to bring, and what it brought that is not acknowledged.
-func lagOf(c jetstream.Consumer, err error) (uint64, error) {
+	c, err := l.SilverConsumer(ctx)
 	if err != nil {
 		return 0, err
 	}
 	info := c.CachedInfo()
 	return info.NumPending + uint64(info.NumAckPending), nil
+}
+
+// GoldLags are how many batches of each partition are not folded: SILVER keeps them until they are.
+func (l *Log) GoldLags(ctx context.Context) ([]uint64, error) {
+	info, err := ask(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) {
+		return l.silver.Info(ctx, jetstream.WithSubjectFilter(silverSubjects))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("streams: read stream %s: %w", StreamSilver, err)
+	}
+	lags := make([]uint64, l.partitions)
+	if l.partitions == 1 { // whose consumer takes everything
+		lags[0] = info.State.Msgs
+		return lags, nil
+	}
+	for n := range lags {
+		lags[n] = info.State.Subjects[silverSubject(n)]
+	}
+	return lags, nil
 }
 
 // ShedPolicy says how much of what can be spared is shed as Silver falls behind. The zero policy sheds nothing.

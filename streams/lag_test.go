@@ -3,9 +3,11 @@ package streams
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"pgregory.net/rapid"
 )
 
@@ -105,5 +107,51 @@ func TestStampShedsNothingOnAGuess(t *testing.T) {
 		case <-done:
 			open = false
 		}
+	}
+}
+
+// Batches count until they are acknowledged, whether or not their partition has a consumer just then.
+func TestGoldLags(t *testing.T) {
+	for _, partitions := range []int{1, 3} {
+		cfg := smallConfig()
+		cfg.Partitions = partitions
+		n := startNode(t, t.TempDir(), cfg)
+		ctx := testContext(t)
+		last := partitions - 1
+		want := make([]uint64, partitions)
+		check := func(what string) {
+			t.Helper()
+			if got, err := n.GoldLags(ctx); err != nil || !slices.Equal(got, want) {
+				t.Fatalf("%d partitions, %s: %v, %v; want %v", partitions, what, got, err, want)
+			}
+		}
+		check("empty log")
+		for range 4 {
+			if err := n.PublishMsgs(ctx, nats.NewMsg(silverSubject(last))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want[last] = 4
+		check("published")
+		gold, err := n.GoldConsumer(ctx, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msgs, err := fetch(ctx, gold, 3)
+		if err != nil || len(msgs) != 3 {
+			t.Fatal(len(msgs), err)
+		}
+		check("delivered")
+		for _, m := range msgs {
+			if err := m.DoubleAck(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want[last] = 1
+		check("acknowledged")
+		if err := n.Silver().DeleteConsumer(ctx, n.goldName(last)); err != nil {
+			t.Fatal(err)
+		}
+		check("without a consumer")
 	}
 }

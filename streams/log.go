@@ -143,7 +143,7 @@ func (l *Log) PromotionConsumer(ctx context.Context) (jetstream.Consumer, error)
 func (l *Log) MessageBytesMax() int { return int(min(l.nc.MaxPayload(), frameBytesMax)) }
 
 func consumer(ctx context.Context, stream jetstream.Stream, name string) (jetstream.Consumer, error) {
-	c, err := stream.Consumer(ctx, name)
+	c, err := ask(ctx, func(ctx context.Context) (jetstream.Consumer, error) { return stream.Consumer(ctx, name) })
 	if err != nil {
 		return nil, fmt.Errorf("streams: consumer %s: %w", name, err)
 	}

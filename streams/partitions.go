@@ -87,6 +87,9 @@ func partitionsOf(s *jetstream.StreamConfig) (int, error) {
 	return n, nil
 }
 
+// silverSubjects are those of SILVER.
+const silverSubjects = "silver.>"
+
 // silverSubject is where on SILVER the batches of a partition go.
 func silverSubject(partition int) string { return "silver." + strconv.Itoa(partition) }
 

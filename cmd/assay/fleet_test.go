@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,12 +13,14 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"assay/internal/fleet"
 	"assay/internal/test/gateway"
+	"assay/internal/test/link"
 	"assay/sovereign/schema"
 	"assay/streams/streamstest/cluster"
 )
@@ -39,7 +42,7 @@ type fleetOf struct {
 	t        *testing.T
 	random   *rand.Rand
 	nodes    *cluster.Cluster
-	store    []string // flags
+	store    fleetStore
 	registry *registry
 	workers  []*fleetWorker
 	started  int
@@ -47,54 +50,80 @@ type fleetOf struct {
 	longest  float64
 	input    string
 	load     load
+
+	forgotten []string // workflows
 }
 
+// fleetStore is where the tables are: flags of who reaches it through something else than its own address, and the tables' copy in a
+// data directory.
+type fleetStore struct {
+	flags  func(t *testing.T, through func(address string) string) []string
+	tables func() (data string)
+}
+
+// fleetWorker is a process, and the links through which it reaches the servers of the log and the store.
 type fleetWorker struct {
 	*process
-	name, url string
+	name, data, url string
+	log, store      []*link.Link
 }
 
 // load is what is ingested meanwhile.
 type load struct {
-	parts   []string
-	urls    atomic.Pointer[[]string] // of workers that are well
-	stop    context.CancelFunc
-	running sync.WaitGroup
+	parts    []string
+	ingested atomic.Int64             // parts
+	urls     atomic.Pointer[[]string] // of workers that are well
+	stop     context.CancelFunc
+	running  sync.WaitGroup
 }
 
-// TestFleet disturbs a fleet of three processes on three servers while it works: workers are killed, stopped and continued, leave and
-// join, a server is lost, a workflow is forgotten. In the end the tables are those of one worker, an audit on each worker finds them
+// TestFleet disturbs a fleet of three processes on three servers while it works: workers are killed, stopped and continued, cut off from
+// the log or the store, leave and join, are started again one by one; a server is lost, workflows are forgotten. In the end the tables are those of one worker, an audit on each worker finds them
 // to be what the log says, and each promotion is there once. TEST_FLEET=20 has so many disturbances, with the tables in a bucket, too.
 func TestFleet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three servers")
 	}
 	rounds, err := strconv.Atoi(os.Getenv("TEST_FLEET"))
-	stores := map[string]func(t *testing.T, data string) (flags []string, tables func() string){
-		"folder": func(_ *testing.T, data string) ([]string, func() string) {
-			return []string{"--store", filepath.Join(data, "sovereign")}, func() string { return data }
-		},
-	}
+	stores := map[string]func(t *testing.T) fleetStore{"folder": inFolder}
 	if err == nil {
-		stores["bucket"] = func(t *testing.T, _ string) ([]string, func() string) {
-			server := gateway.Start(t)
-			return bucketFlags(t, server.URL()), func() string { return ofBucket(t, server) }
-		}
+		stores["bucket"] = inBucket
 	}
 	for name, store := range stores {
-		t.Run(name, func(t *testing.T) {
-			flags, tables := store(t, t.TempDir())
-			disturbFleet(t, rounds, flags, tables)
-		})
+		t.Run(name, func(t *testing.T) { disturbFleet(t, rounds, store(t)) })
 	}
 }
 
-func disturbFleet(t *testing.T, rounds int, store []string, tables func() string) {
+func inFolder(t *testing.T) fleetStore {
+	data := t.TempDir()
+	return fleetStore{
+		func(*testing.T, func(string) string) []string {
+			return []string{"--store", filepath.Join(data, "sovereign")}
+		},
+		func() string { return data },
+	}
+}
+
+func inBucket(t *testing.T) fleetStore {
+	server := gateway.Start(t)
+	return fleetStore{
+		func(t *testing.T, through func(string) string) []string {
+			return bucketFlags(t, throughURL(t, server.URL(), through))
+		},
+		func() string { return ofBucket(t, server) },
+	}
+}
+
+func disturbFleet(t *testing.T, rounds int, store fleetStore) {
 	seed := uint64(time.Now().UnixNano())
 	f := &fleetOf{
-		t: t, random: rand.New(rand.NewPCG(seed, 0)), nodes: cluster.Start(t, nil), store: store, registry: newRegistry(t), input: t.TempDir(),
+		t: t, random: rand.New(rand.NewPCG(seed, 0)), store: store, registry: newRegistry(t), input: t.TempDir(),
+		// Workers that were told the other servers' addresses would not go through links.
+		nodes: cluster.Start(t, func(o *server.Options) { o.Cluster.NoAdvertise = true }),
 	}
-	if status, _ := runHere(t, f.args("fleet", "init", "--partitions", strconv.Itoa(fleetPartitions))...); status != exitDone {
+	itself := func(address string) string { return address }
+	define := append([]string{"fleet", "init", "--partitions", strconv.Itoa(fleetPartitions), "--nats", f.nodes.URL()}, store.flags(t, itself)...)
+	if status, _ := runHere(t, define...); status != exitDone {
 		t.Fatalf("fleet init ends with %d", status)
 	}
 	for range fleetWorkers {
@@ -107,13 +136,15 @@ func disturbFleet(t *testing.T, rounds int, store []string, tables func() string
 		f.load.stop()
 		f.load.running.Wait()
 	}()
-	faults := []func(){f.kill, f.zombie, f.leave, f.loseServer, f.forget}
+	faults := []func(){
+		f.kill, f.zombie, f.leave, f.cut, f.leaveWhileCut, f.cutStore, f.restartAll, f.loseServer, f.forget, f.killForgetting,
+	}
 	f.random.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
 	for _, fault := range faults {
 		fault()
 	}
 	for range rounds - len(faults) {
-		[]func(){f.kill, f.zombie, f.leave}[f.random.IntN(3)]()
+		[]func(){f.kill, f.zombie, f.leave, f.cut, f.cutStore}[f.random.IntN(5)]()
 	}
 	f.load.stop()
 	f.load.running.Wait()
@@ -124,30 +155,58 @@ func disturbFleet(t *testing.T, rounds int, store []string, tables func() string
 	for _, w := range f.workers {
 		w.stop(t)
 	}
-	f.compare(tables())
+	f.compare(store.tables())
 	t.Logf("seed %d: %d parts; %d writes refused; longest take-over %.1f s", seed, len(f.load.parts), f.refused, f.longest)
-}
-
-// args are those of a command about the fleet.
-func (f *fleetOf) args(args ...string) []string {
-	return append(append(args, "--nats", f.nodes.URL()), f.store...)
 }
 
 // start starts one more worker, with nothing on its disk.
 func (f *fleetOf) start() {
 	f.t.Helper()
 	f.started++
-	name := fmt.Sprintf("w%d", f.started)
-	p, url := serve(f.t, filepath.Join(f.t.TempDir(), name), f.args("--name", name, "--registry", f.registry.URL)...)
-	f.workers = append(f.workers, &fleetWorker{p, name, url})
+	w := &fleetWorker{name: fmt.Sprintf("w%d", f.started)}
+	w.data = filepath.Join(f.t.TempDir(), w.name)
+	f.workers = append(f.workers, w)
+	f.startAgain(w)
+}
+
+// startAgain starts a worker that does not run.
+func (f *fleetOf) startAgain(w *fleetWorker) {
+	f.t.Helper()
+	w.log, w.store = nil, nil
+	urls := strings.Split(f.nodes.URL(), ",")
+	for i, node := range urls {
+		urls[i] = throughURL(f.t, node, f.linked(&w.log))
+	}
+	args := []string{"--name", w.name, "--registry", f.registry.URL, "--nats", strings.Join(urls, ",")}
+	p, url := serve(f.t, w.data, append(args, f.store.flags(f.t, f.linked(&w.store))...)...)
+	w.process, w.url = p, url
 	f.t.Cleanup(func() {
 		if f.t.Failed() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			f.t.Logf("%s says %s", name, &p.said)
+			f.t.Logf("%s says %s", w.name, &p.said)
 		}
 	})
 	f.offer()
+}
+
+// linked makes links.
+func (f *fleetOf) linked(links *[]*link.Link) func(address string) string {
+	return func(address string) string {
+		*links = append(*links, link.To(f.t, address))
+		return (*links)[len(*links)-1].Address
+	}
+}
+
+// throughURL is a URL with another host.
+func throughURL(t *testing.T, address string, through func(string) string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = through(u.Host)
+	return u.String()
 }
 
 // offer has what is ingested go to the workers that are well.
@@ -223,6 +282,7 @@ func (f *fleetOf) ingest(dir string) {
 		urls := *f.load.urls.Load()
 		status, out := runHere(f.t, "ingest", "--server", urls[at%len(urls)], dir)
 		if status == exitDone {
+			f.load.ingested.Add(1)
 			return
 		}
 		if ctx.Err() != nil {
@@ -246,80 +306,6 @@ func (f *fleetOf) begin() {
 			case <-ctx.Done():
 			}
 		}
-	})
-}
-
-// any is a worker.
-func (f *fleetOf) any() *fleetWorker { return f.workers[f.random.IntN(len(f.workers))] }
-
-// gone waits until a worker owns nothing any more.
-func (f *fleetOf) gone(w *fleetWorker) {
-	f.t.Helper()
-	f.await("what "+w.name+" owned has another owner", func() bool {
-		owned := f.owned()
-		return owned[w.name]+owned[""] == 0 && len(owned) > 0
-	})
-}
-
-func (f *fleetOf) remove(w *fleetWorker) {
-	f.workers = slices.DeleteFunc(f.workers, func(o *fleetWorker) bool { return o == w })
-	f.offer()
-}
-
-// kill kills a worker, and starts another one in its place.
-func (f *fleetOf) kill() {
-	f.settle()
-	w := f.any()
-	f.offer(w)
-	_ = w.Process.Kill()
-	f.gone(w)
-	f.remove(w)
-	for _, other := range f.workers {
-		f.longest = max(f.longest, f.metric(other, "assay_fleet_take_over_longest_seconds"))
-	}
-	f.start()
-}
-
-// zombie stops workers, has their partitions taken over and continues them, until something that one of them goes on to write is refused.
-func (f *fleetOf) zombie() {
-	before := f.refused
-	for range stopsMost {
-		f.settle()
-		w := f.any()
-		was := uint64(f.metric(w, "assay_fleet_refused_writes_total"))
-		f.offer(w)
-		_ = w.Process.Signal(syscall.SIGSTOP)
-		f.gone(w)
-		_ = w.Process.Signal(syscall.SIGCONT)
-		f.settle()
-		f.offer()
-		f.refused += uint64(f.metric(w, "assay_fleet_refused_writes_total")) - was
-		if f.refused > before {
-			return
-		}
-	}
-	f.t.Errorf("nothing was refused to a worker that was stopped %d times", stopsMost)
-}
-
-// leave has a worker leave in good order, and another one join.
-func (f *fleetOf) leave() {
-	f.settle()
-	w := f.any()
-	f.offer(w)
-	w.stop(f.t)
-	f.remove(w)
-	f.start()
-}
-
-// loseServer shuts one of the servers down.
-func (f *fleetOf) loseServer() { f.nodes.Nodes[f.random.IntN(len(f.nodes.Nodes))].Shutdown() }
-
-// forget forgets a workflow of the part that came first.
-func (f *fleetOf) forget() {
-	f.settle()
-	f.await("a workflow is forgotten", func() bool {
-		status, _ := runHere(f.t, "forget", workflowsOf(0)[0], "--server", f.any().url, "--abandon", "--yes")
-		return status == exitDone
 	})
 }
 
@@ -356,8 +342,10 @@ func (f *fleetOf) compare(tables string) {
 	f.t.Helper()
 	calm := filepath.Join(f.t.TempDir(), "calm")
 	summarise(f.t, ingestArgs(calm, f.load.parts, "--partitions", strconv.Itoa(fleetPartitions), "--registry", f.registry.URL))
-	if status, _ := runHere(f.t, "forget", workflowsOf(0)[0], "--data", calm, "--abandon", "--yes"); status != exitDone {
-		f.t.Fatalf("forget ends with %d", status)
+	for _, workflow := range f.forgotten {
+		if status, _ := runHere(f.t, "forget", workflow, "--data", calm, "--abandon", "--yes"); status != exitDone {
+			f.t.Fatalf("forget ends with %d", status)
+		}
 	}
 	hidden := append(slices.Clone(whereMet), whenCaptured...)
 	for _, table := range []string{schema.Traces, schema.Entities, schema.Episodes, schema.Shed} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -82,20 +83,11 @@ func (p operations) Settled(ctx context.Context) (s query.Settled, err error) {
 	if waiting := refined.CachedInfo(); waiting.NumPending == 0 && waiting.NumAckPending == 0 {
 		floor = max(floor, info.State.LastSeq)
 	}
-	folded := true
-	for _, find := range p.log.GoldConsumers() {
-		consumer, err := find(ctx)
-		if p.joins() && streams.ConsumerGone(err) {
-			folded = false // another worker is taking a partition over
-			continue
-		}
-		if err != nil {
-			return s, err
-		}
-		waiting := consumer.CachedInfo()
-		folded = folded && waiting.NumPending == 0 && waiting.NumAckPending == 0
+	lags, err := p.log.GoldLags(ctx)
+	if err != nil {
+		return s, err
 	}
-	if folded {
+	if slices.Max(lags) == 0 {
 		p.settledTo.Store(max(p.settledTo.Load(), floor))
 	}
 	s.SettledThrough = min(p.settledTo.Load(), info.State.LastSeq)

@@ -135,11 +135,11 @@ func (p *Pipeline) FleetStatus(ctx context.Context) (*fleet.Status, error) {
 	} else if s, err = fleet.Read(ctx, p.log.Members(), p.log.Owners(), p.log.Partitions()); err != nil {
 		return nil, err
 	}
-	for n := range s.Partitions {
-		lag, err := p.log.GoldLag(ctx, n)
-		if err != nil && !streams.ConsumerGone(err) { // it has none until somebody owns it
-			return nil, err
-		}
+	lags, err := p.log.GoldLags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for n, lag := range lags {
 		s.Partitions[n].Lag = lag
 	}
 	return &s, nil

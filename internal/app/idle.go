@@ -56,7 +56,7 @@ func (p *Pipeline) busy(ctx context.Context) (bool, error) {
 	if busy, err := p.forwardBusy(ctx); busy || err != nil || !p.refines() {
 		return busy, err
 	}
-	if busy, err := p.anyBusy(ctx, p.layers()...); busy || err != nil {
+	if busy, err := p.anyBusy(ctx); busy || err != nil {
 		return busy, err
 	}
 	if busy, err := p.publishing(ctx); busy || err != nil {

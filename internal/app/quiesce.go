@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -108,7 +109,7 @@ func (p *Pipeline) look(ctx context.Context) (upTo uint64, busy bool, err error)
 	if info.NumAckPending > 0 {
 		return 0, true, nil
 	}
-	busy, err = p.anyBusy(ctx, append(p.log.GoldConsumers(), p.log.PromotionConsumer)...)
+	busy, err = p.refinedBusy(ctx)
 	return info.Delivered.Stream, busy, err
 }
 
@@ -138,7 +139,7 @@ func (p *Pipeline) atRestStopped(ctx context.Context, do func(audit.Rest) error)
 // settle writes what the tables still lack of the state, and fails if the state lacks something. The pipeline must not have
 // been started.
 func (p *Pipeline) settle(ctx context.Context) error {
-	busy, err := p.anyBusy(ctx, p.layers()...)
+	busy, err := p.anyBusy(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,20 +156,28 @@ func (p *Pipeline) layers() []func(context.Context) (jetstream.Consumer, error) 
 	return append(all, p.log.PromotionConsumer)
 }
 
-// anyBusy asks consumers in the order in which work moves through them, so that none is missed between two questions.
-func (p *Pipeline) anyBusy(ctx context.Context, consumers ...func(context.Context) (jetstream.Consumer, error)) (bool, error) {
-	for _, find := range consumers {
-		consumer, err := find(ctx)
-		drained := false
-		if err == nil {
-			drained, err = p.log.Drained(ctx, consumer)
-		}
-		if p.joins() && streams.ConsumerGone(err) {
-			return true, nil // another worker is taking a partition over
-		}
-		if !drained || err != nil {
-			return true, err
-		}
+// anyBusy asks the layers in the order in which work moves through them, so that none is missed between two questions.
+func (p *Pipeline) anyBusy(ctx context.Context) (bool, error) {
+	if busy, err := p.consumerBusy(ctx, p.log.SilverConsumer); busy || err != nil {
+		return busy, err
 	}
-	return false, nil
+	return p.refinedBusy(ctx)
+}
+
+// refinedBusy asks those that work on what Silver has published.
+func (p *Pipeline) refinedBusy(ctx context.Context) (bool, error) {
+	lags, err := p.log.GoldLags(ctx)
+	if err != nil || slices.Max(lags) > 0 {
+		return true, err
+	}
+	return p.consumerBusy(ctx, p.log.PromotionConsumer)
+}
+
+func (p *Pipeline) consumerBusy(ctx context.Context, find func(context.Context) (jetstream.Consumer, error)) (bool, error) {
+	consumer, err := find(ctx)
+	if err != nil {
+		return true, err
+	}
+	drained, err := p.log.Drained(ctx, consumer)
+	return !drained, err
 }

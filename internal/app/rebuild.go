@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"assay/internal/ops/rebuild"
 )
@@ -97,32 +97,25 @@ func (p *Pipeline) programStamp(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("stamp: %w", err)
 	}
-	name, err := os.Executable()
+	program, err := programDigest()
 	if err != nil {
 		return "", fmt.Errorf("stamp: %w", err)
+	}
+	return fmt.Sprintf("%x %s\n", program, settings), nil
+}
+
+// programDigest is the SHA-256 of this program, which is large.
+var programDigest = sync.OnceValues(func() ([]byte, error) {
+	name, err := os.Executable()
+	if err != nil {
+		return nil, err
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return "", fmt.Errorf("stamp: %w", err)
+		return nil, err
 	}
 	defer file.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil {
-		return "", fmt.Errorf("stamp: %w", err)
-	}
-	return fmt.Sprintf("%x %s\n", hash.Sum(nil), settings), nil
-}
-
-// closeTables closes the tables and their state, if they are open.
-func (p *Pipeline) closeTables(ctx context.Context) error {
-	var errs []error
-	if p.gold != nil {
-		errs = append(errs, p.gold.Close())
-		p.gold = nil
-	}
-	if p.store != nil {
-		errs = append(errs, p.store.CloseWithin(ctx))
-		p.store = nil
-	}
-	return errors.Join(errs...)
-}
+	_, err = io.Copy(hash, file)
+	return hash.Sum(nil), err
+})

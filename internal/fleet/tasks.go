@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -216,7 +217,8 @@ func (f *Fleet) release(ctx context.Context, p int, epoch uint64) error {
 		if err == nil || errors.Is(err, errFirst) {
 			return nil
 		}
-		if leaving && time.Since(began) > f.opts.DeadAfter || wait(ctx, f.opts.Beat) != nil {
+		gone := errors.Is(err, nats.ErrConnectionClosed) || leaving && time.Since(began) > f.opts.DeadAfter
+		if gone || wait(ctx, f.opts.Beat) != nil {
 			return err
 		}
 	}
