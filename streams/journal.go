@@ -31,7 +31,8 @@ const (
 	journalPartBytes = 8 << 20
 	// journalTimeout is how long a commit is tried while the log does not answer, as during an election.
 	journalTimeout = 30 * time.Second
-	// journalBytesLeast bounds STATE where BRONZE is small; else it has a quarter of BRONZE's bytes.
+	// journalBytesLeast bounds STATE where BRONZE is small; else it may have as many bytes as BRONZE: states take up to a third of what
+	// their frames do, and thrice as much before and while they are written anew.
 	journalBytesLeast = 1 << 30
 )
 
@@ -40,7 +41,7 @@ func stateSubject(partition int) string { return "state." + strconv.Itoa(partiti
 func (l *Log) journalDefinition() streamDefinition {
 	return streamDefinition{&l.journal, StreamState, func(s *jetstream.StreamConfig) {
 		s.Subjects = []string{"state.>"}
-		s.MaxBytes = max(l.cfg.MaxBytes/4, journalBytesLeast)
+		s.MaxBytes = max(l.cfg.MaxBytes, journalBytesLeast)
 		s.AllowDirect = false // what is read of it, the leader must know
 	}}
 }
@@ -177,6 +178,15 @@ func (l *Log) JournalEnd(ctx context.Context, partition int) (seq, epoch uint64,
 		return 0, 0, fmt.Errorf("streams: read the journal of partition %d: %w", partition, err)
 	}
 	return last.Sequence, parseUint(last.Header.Get(headerEpoch), 0), nil
+}
+
+// JournalCrowded tells whether the states of all partitions have filled the half of STATE, so that what is needed no more must go.
+func (l *Log) JournalCrowded(ctx context.Context) (bool, error) {
+	info, err := ask(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return l.journal.Info(ctx) })
+	if err != nil {
+		return false, fmt.Errorf("streams: read stream %s: %w", StreamState, err)
+	}
+	return info.State.Bytes > uint64(info.Config.MaxBytes)/2, nil
 }
 
 // JournalBegan tells the journal of one fleet from any other: when it was made.

@@ -89,3 +89,38 @@ func TestWhoJoinsDefinesNothing(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// STATE is crowded from half of its limit on.
+func TestJournalCrowded(t *testing.T) {
+	ctx := t.Context()
+	cfg := streams.DefaultConfig()
+	cfg.Fleet, cfg.MaxBytes = true, 3<<30
+	log, err := streams.Open(ctx, streamstest.Connect(t, streamstest.Start(t)), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := log.JetStream().Stream(ctx, streams.StreamState)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	if config.MaxBytes != cfg.MaxBytes {
+		t.Errorf("STATE may have %d bytes, BRONZE %d", config.MaxBytes, cfg.MaxBytes)
+	}
+	config.MaxBytes = 1 << 20
+	if _, err := log.JetStream().UpdateStream(ctx, config); err != nil {
+		t.Fatal(err)
+	}
+	journal, err := log.BeginEpoch(ctx, 0, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []bool{false, true} {
+		if _, err := journal.Append(make([]byte, 400<<10)); err != nil {
+			t.Fatal(err)
+		}
+		if crowded, err := log.JournalCrowded(ctx); err != nil || crowded != want {
+			t.Errorf("crowded: %v, %v; want %v", crowded, err, want)
+		}
+	}
+}

@@ -192,7 +192,12 @@ func (f *fleetOf) killForgetting() {
 	}
 	f.offer(w)
 	var asking sync.WaitGroup
-	asking.Go(func() { runHere(f.t, "forget", workflow, "--server", w.url, "--abandon", "--yes") })
+	defer asking.Wait()
+	asking.Go(func() {
+		for tombstone() == nil && f.t.Context().Err() == nil {
+			runHere(f.t, "forget", workflow, "--server", w.url, "--abandon", "--yes")
+		}
+	})
 	f.await("a tombstone", func() bool { return tombstone() != nil })
 	_ = w.Process.Kill()
 	asking.Wait()

@@ -20,8 +20,10 @@ import (
 // A worker of a fleet owns some of the log's partitions, each under an epoch, and follows the state of others.
 
 const (
-	// rebaseBytes is how much the journal of a partition grows at least until its state is written into it as a whole.
+	// rebaseBytes is how much the journal of a partition grows at least until its state is written into it as a whole, and rebaseLeast
+	// where the journals of all partitions crowd their stream.
 	rebaseBytes = 256 << 20
+	rebaseLeast = 4 << 20
 	// rebaseLook is how often that is looked at.
 	rebaseLook = 10 * time.Second
 )
@@ -201,22 +203,38 @@ func (p *Pipeline) follow(ctx context.Context, n int, current func()) error {
 func (p *Pipeline) rebaseRegularly(ctx context.Context, n int, g *gold.Gold, journal *streams.Journal) error {
 	tick := time.NewTicker(rebaseLook)
 	defer tick.Stop()
-	limit := uint64(rebaseBytes)
-	for {
+	for due := (rebaseDue{usually: rebaseBytes}); ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		if journal.Bytes() < limit {
+		before := journal.Bytes()
+		if !due.at(before, func() bool {
+			crowded, err := p.log.JournalCrowded(ctx)
+			return crowded && err == nil // else it is looked again
+		}) {
 			continue
 		}
-		before := journal.Bytes()
 		if err := p.rebase(ctx, n, g); err != nil {
 			return err
 		}
-		limit = max(rebaseBytes, 4*(journal.Bytes()-before)) + journal.Bytes()
+		due = rebaseAfter(before, journal.Bytes())
 	}
+}
+
+// rebaseDue is at how many bytes of an epoch's records a state is written into the journal as a whole.
+type rebaseDue struct{ usually, crowded uint64 }
+
+// rebaseAfter is when it is due again after it was written from so many bytes to so many.
+func rebaseAfter(from, to uint64) rebaseDue {
+	state := to - from
+	return rebaseDue{to + max(rebaseBytes, 4*state), to + max(rebaseLeast, state)}
+}
+
+// at tells whether it is due. What earlier epochs have left counts for the crowd only, so the first time it may be due at once.
+func (d rebaseDue) at(bytes uint64, crowded func() bool) bool {
+	return bytes >= d.usually || bytes >= d.crowded && crowded()
 }
 
 // rebase writes the whole state of a partition into the journal, and drops what came before.
