@@ -19,6 +19,7 @@ const (
 	metaFleet      = "assay.fleet"      // the log is a fleet's
 	metaID         = "assay.id"         // tells the log from any other
 	metaStore      = "assay.store"      // id of a fleet's store
+	metaState      = "assay.state"      // version of a fleet's states
 )
 
 // Partitions is into how many parts the log is divided by workflow (kernels.Partition). It never changes.
@@ -30,13 +31,16 @@ func (l *Log) ID() string { return l.id }
 // StoreID is the id of the store that belongs to a fleet's log, "" if it names none.
 func (l *Log) StoreID() string { return l.bronze.CachedInfo().Config.Metadata[metaStore] }
 
-// NameStore has the log name its store.
-func (l *Log) NameStore(ctx context.Context, id string) error {
+// StateVersion is the version of the states in STATE, "" if the log does not tell.
+func (l *Log) StateVersion() string { return l.bronze.CachedInfo().Config.Metadata[metaState] }
+
+// NameStore has the log name its store, and the version of its states.
+func (l *Log) NameStore(ctx context.Context, id, state string) error {
 	stream, err := l.define(ctx, StreamBronze, func(s *jetstream.StreamConfig) {
 		if s.Metadata == nil {
 			s.Metadata = map[string]string{}
 		}
-		s.Metadata[metaStore] = id
+		s.Metadata[metaStore], s.Metadata[metaState] = id, state
 	})
 	if err == nil {
 		l.bronze = stream

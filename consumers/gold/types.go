@@ -7,6 +7,9 @@ import (
 	"assay/consumers/gold/state"
 )
 
+// StateVersion changes whenever the meaning of the state does; a store of another version must be rebuilt.
+const StateVersion = model.StateVersion
+
 // What is put into Gold.
 type (
 	// Journal keeps commits in their order, for whoever takes a partition over.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/google/uuid"
 
+	"assay/consumers/gold"
 	"assay/sovereign/schema"
 	"assay/streams"
 )
@@ -17,6 +19,9 @@ var ErrPair = errors.New("log and store do not belong together")
 // pair makes sure that the log and the store of a fleet belong together. Who defines them has them carry each other's id, and ends what was
 // begun and interrupted of that.
 func (p *Pipeline) pair(ctx context.Context) error {
+	if err := p.checkStates(); err != nil {
+		return err
+	}
 	id, err := p.store.Identity(ctx)
 	if err != nil {
 		return err
@@ -33,7 +38,19 @@ func (p *Pipeline) pair(ctx context.Context) error {
 			return fmt.Errorf("write the id of the store: %w", err)
 		}
 	}
-	return p.log.NameStore(ctx, id.Store)
+	return p.log.NameStore(ctx, id.Store, stateVersion)
+}
+
+// stateVersion is the version of the states that this program reads and writes.
+var stateVersion = strconv.Itoa(gold.StateVersion)
+
+// checkStates compares the version of a fleet's states with this program's. One of another version could not fold what it is to own.
+func (p *Pipeline) checkStates() error {
+	if has := p.log.StateVersion(); has != "" && has != stateVersion {
+		return fmt.Errorf("%w: the states of this fleet have version %s, this program %s: let its workers go on with the program that they"+
+			" have, or define a new log and store and ingest again", gold.ErrVersion, has, stateVersion)
+	}
+	return nil
 }
 
 // checkPair compares what log and store say of each other. Who defines them may find that they say nothing yet.
