@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
@@ -26,6 +26,13 @@ use lance_select::RowAddrTreeMap;
 use crate::dataset::{CONFLICT_RETRIES, RETRY_TIMEOUT, Table};
 use crate::error::{Code, Error, Result};
 use crate::fence::{Epochs, discard};
+
+/// How long Lance tries a commit again by itself before it is staged anew. Its pauses are as long as the first attempt took, several
+/// times: a process that was stopped in the middle of that for a minute would keep its table's other writers waiting for minutes.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest unit of the pauses before a write is staged anew, for the same reason.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// A write whose files are there and that is no part of a version yet.
 pub struct Staged {
@@ -113,7 +120,7 @@ impl Table {
                         return Err(err);
                     }
                     if backoff.attempt() == 0 {
-                        backoff = backoff.with_unit(tried.as_millis() as u32);
+                        backoff = backoff.with_unit(tried.min(PAUSE_MAX).as_millis() as u32);
                     }
                     tokio::time::sleep(backoff.next_backoff()).await;
                     self.refresh().await?;
@@ -153,7 +160,7 @@ pub async fn commit(base: Arc<Dataset>, staged: Staged, epochs: &Epochs) -> Resu
         transaction.transaction_properties = Some(fence);
     }
     let operation = transaction.operation.clone();
-    let mut commit = CommitBuilder::new(base.clone());
+    let mut commit = CommitBuilder::new(base.clone()).with_retry_timeout(COMMIT_PATIENCE);
     if let Some(rows) = staged.affected {
         commit = commit.with_affected_rows(rows);
     }
