@@ -13,8 +13,7 @@ import (
 	"assay/sovereign/schema"
 )
 
-// benchPlaces opens a store in a folder and in a bucket of a server on this machine for each benchmark of a place; what was kept of
-// the bucket is in clear's hands.
+// benchPlaces runs a benchmark on a store in a folder, and on one in a bucket of a server on this machine.
 func benchPlaces(b *testing.B, run func(b *testing.B, store *Store)) {
 	b.Helper()
 	b.Run("folder", func(b *testing.B) { run(b, benchStore(b)) })
