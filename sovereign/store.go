@@ -174,7 +174,10 @@ func (s *Store) reach(ctx context.Context) error {
 		}
 		err := s.open(context.WithoutCancel(ctx)) // what it tries goes on
 		if err != nil {
-			return errors.Join(err, s.closeTables())
+			err = errors.Join(err, s.closeTables())
+			clear(s.tables) // the next attempt begins anew
+			s.connection = nil
+			return err
 		}
 		s.opened.Store(true)
 		return s.warmLater(context.WithoutCancel(ctx))
@@ -192,10 +195,8 @@ func (s *Store) closeTables() error {
 		t.native.close()
 		errs = append(errs, t.lance.Close())
 	}
-	clear(s.tables)
 	if s.connection != nil {
 		errs = append(errs, s.connection.Close())
-		s.connection = nil
 	}
 	return errors.Join(errs...)
 }
