@@ -187,33 +187,37 @@ func (l *Log) openBuckets(ctx context.Context) error {
 		}
 		*def.into = kv
 	}
-	if l.cfg.asItIs() {
-		return nil
-	}
-	_, err := l.define(ctx, bucketStream+BucketPublications, func(s *jetstream.StreamConfig) { s.AllowAtomicPublish = true })
-	return err
+	return nil
 }
 
 // bucketStream begins the name of a bucket's stream.
 const bucketStream = "KV_"
 
+// openBucket opens a bucket, which it makes if it is not there, and changes only where its definition is another one: a kill while
+// the server writes a definition may leave it damaged.
 func (l *Log) openBucket(ctx context.Context, name string, maxBytes int64) (jetstream.KeyValue, error) {
-	if l.cfg.asItIs() {
-		kv, err := l.js.KeyValue(ctx, name)
-		if l.cfg.Joining && errors.Is(err, jetstream.ErrBucketNotFound) {
-			return nil, fmt.Errorf("%w: there is no bucket %s", ErrUndefined, name)
-		}
-		if !errors.Is(err, jetstream.ErrBucketNotFound) {
-			return kv, err
-		}
-	}
-	return l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:   name,
-		History:  1,
-		MaxBytes: maxBytes,
-		Storage:  jetstream.FileStorage,
-		Replicas: l.cfg.Replicas,
+	kv, err := l.js.KeyValue(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrBucketNotFound) && l.cfg.Joining:
+		return nil, fmt.Errorf("%w: there is no bucket %s", ErrUndefined, name)
+	case errors.Is(err, jetstream.ErrBucketNotFound):
+		kv, err = l.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket:   name,
+			History:  1,
+			MaxBytes: maxBytes,
+			Storage:  jetstream.FileStorage,
+			Replicas: l.cfg.Replicas,
 
-		LimitMarkerTTL: markerTTL,
+			LimitMarkerTTL: markerTTL,
+		})
+	}
+	if err != nil || l.cfg.asItIs() {
+		return kv, err
+	}
+	_, err = l.define(ctx, bucketStream+name, func(s *jetstream.StreamConfig) {
+		s.MaxBytes, s.Replicas = maxBytes, max(l.cfg.Replicas, 1)
+		s.AllowMsgTTL, s.SubjectDeleteMarkerTTL = true, markerTTL
+		s.AllowAtomicPublish = name == BucketPublications
 	})
+	return kv, err
 }
