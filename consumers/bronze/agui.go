@@ -39,9 +39,7 @@ func (d *decoder) agui(e *Event, v *fastjson.Value) {
 	case "MESSAGES_SNAPSHOT":
 		r.aguiMessages(v)
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // aguiRequest decodes what a client asks of an agent: the conversation so far, of which each message has an id.
@@ -49,9 +47,7 @@ func (d *decoder) aguiRequest(e *Event, v *fastjson.Value) {
 	e.WorkflowID = valid(text(v, "threadId"))
 	r := d.record(e, "")
 	r.aguiMessages(v)
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 func (r *record) run(v *fastjson.Value) *Event {

@@ -27,7 +27,7 @@ func (d *decoder) antigravity(e *Event, v *fastjson.Value) {
 		m.say(FragmentReasoning, "0", text(v, "thinking"))
 		m.say(FragmentText, "1", said)
 		for i, call := range v.GetArray("tool_calls") {
-			m.Fragments = append(m.Fragments, Fragment{
+			m.piece(Fragment{
 				Part: "call/" + decimal(i), Type: FragmentToolCall, Name: text(call, "name"), Text: argumentsOf(call), Whole: true,
 			})
 		}
@@ -37,7 +37,7 @@ func (d *decoder) antigravity(e *Event, v *fastjson.Value) {
 		id := "step/" + scalar(v.Get("step_index")) + "/" + digestOf(string(r.d.raw))[:16]
 		r.call(id, strings.ToLower(typ), "")
 		answer := r.answer(id)
-		answer.Payload, answer.Text = string(appendQuoted(nil, []byte(said))), said
+		answer.Payload, answer.Text = quote([]byte(said)), said
 		switch status := text(v, "status"); {
 		case strings.Contains(status, "ERROR"), strings.Contains(status, "FAIL"):
 			answer.broke(said)
@@ -47,7 +47,5 @@ func (d *decoder) antigravity(e *Event, v *fastjson.Value) {
 	case said != "":
 		r.message(RoleSystem, "").say(FragmentText, "0", said)
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }

@@ -48,9 +48,7 @@ func (d *decoder) claudeCode(e *Event, v *fastjson.Value) {
 	case "ai-title", "custom-title":
 		r.note().Title = text(v, "aiTitle", "customTitle", "title")
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 func (r *record) claudeAnswer(v *fastjson.Value) {

@@ -29,9 +29,7 @@ func (d *decoder) codex(e *Event, v *fastjson.Value) {
 	case "compacted":
 		r.event(KindCompaction).Text = text(p, "message")
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // codexLegacy decodes a line of a rollout that has no envelope: the item stands by itself.
@@ -40,9 +38,7 @@ func (d *decoder) codexLegacy(e *Event, v *fastjson.Value) {
 	e.Time = eventTime(cmp.Or(v.Get("timestamp"), v.Get("created_at")))
 	r := d.record(e, "")
 	r.codexItem(v)
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // codexTurn names the model of a turn, which its answers do not.

@@ -37,9 +37,7 @@ func (d *decoder) codexExec(e *Event, v *fastjson.Value) {
 		answer := r.answer(text(v, "call_id"))
 		answer.Capability, answer.Payload, answer.Text = text(v, "tool_name"), cmp.Or(render(output), "null"), blocksText(output)
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 func (r *record) codexExecItem(item *fastjson.Value) {

@@ -45,9 +45,7 @@ func (d *decoder) copilot(e *Event, v *fastjson.Value) {
 	case "session.title_changed":
 		r.note().Title = text(data, "title")
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // errorTextOf is errorText, or "" where there is no error.

@@ -2,7 +2,6 @@ package bronze
 
 import (
 	"cmp"
-	"strconv"
 
 	"github.com/valyala/fastjson"
 )
@@ -18,9 +17,7 @@ func (d *decoder) cursor(e *Event, v *fastjson.Value) {
 		m := r.blocksOfAnswer(content)
 		m.Capability = text(v, "model")
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // blocksOfUser takes a user's content: what was typed, and what tools answered.
@@ -50,7 +47,7 @@ func (r *record) blocksOfAnswer(content *fastjson.Value) *Event {
 	e.say(FragmentText, "0", string(content.GetStringBytes()))
 	var calls []*fastjson.Value
 	for i, block := range content.GetArray() {
-		part := strconv.Itoa(i)
+		part := decimal(i)
 		switch typ := text(block, "type"); typ {
 		case "thinking", "reasoning":
 			e.say(FragmentReasoning, part, text(block, "thinking", "text"))
@@ -59,7 +56,7 @@ func (r *record) blocksOfAnswer(content *fastjson.Value) *Event {
 				calls = append(calls, block)
 				continue
 			}
-			e.Fragments = append(e.Fragments, Fragment{
+			e.piece(Fragment{
 				Part: part, Type: FragmentToolCall, Name: text(block, "name", "toolName"), Text: cmp.Or(render(cmp.Or(block.Get("input"), block.Get("args"))), "{}"), Whole: true,
 			})
 		default:

@@ -38,7 +38,5 @@ func (d *decoder) droidExec(e *Event, v *fastjson.Value) {
 			answer.broke(answer.Text)
 		}
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }

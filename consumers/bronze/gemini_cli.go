@@ -28,9 +28,7 @@ func (d *decoder) geminiCLI(e *Event, v *fastjson.Value) {
 	case v.Exists("type"):
 		r.geminiMessage(v)
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // geminiMessage decodes one message, with the tool calls and results that stand in it.

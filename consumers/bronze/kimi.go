@@ -25,9 +25,7 @@ func (d *decoder) kimi(e *Event, v *fastjson.Value) {
 	case "context.apply_compaction":
 		r.event(KindCompaction).Text = text(v, "summary")
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // kimiMessage decodes a message that is no answer: few of the user's role are what a person typed.

@@ -54,7 +54,5 @@ func (d *decoder) muse(e *Event, v *fastjson.Value) {
 			}
 		}
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }

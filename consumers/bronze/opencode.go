@@ -25,9 +25,7 @@ func (d *decoder) openCode(e *Event, v *fastjson.Value) {
 		e.WorkflowID = valid(session)
 		r.openCodeMessage(v)
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 	for _, told := range r.all() {
 		r.version(told, text(v, "id"))
 	}
@@ -112,7 +110,7 @@ func (r *record) openCodeTool(v *fastjson.Value, message string) {
 	answer := r.answer(id)
 	answer.Time = eventTime(state.Get("time", "end"))
 	answer.Text = text(state, "output", "error")
-	answer.Payload = string(appendQuoted(nil, []byte(answer.Text)))
+	answer.Payload = quote([]byte(answer.Text))
 	if status == "error" || count(state, "metadata", "exit") > 0 {
 		answer.broke(answer.Text)
 	}

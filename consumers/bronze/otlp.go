@@ -45,9 +45,7 @@ func (d *decoder) otlp(e *Event, v *fastjson.Value) {
 	for _, l := range x.logs {
 		x.log(l)
 	}
-	if x.r.begun == 0 {
-		x.r.note()
-	}
+	x.r.noteIfNothing()
 }
 
 // export is one export while it is decoded.

@@ -26,9 +26,7 @@ func (d *decoder) pi(e *Event, v *fastjson.Value) {
 	case "session_info", "session_start":
 		r.note().Title = text(v, "name", "sessionTitle", "title")
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 func (r *record) piMessage(m *fastjson.Value) {

@@ -36,9 +36,7 @@ func (d *decoder) qwen(e *Event, v *fastjson.Value) {
 			r.qwenResult(part.Get("functionResponse"), text(v.Get("toolCallResult"), "status"))
 		}
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 func (r *record) qwenAnswer(v *fastjson.Value, parts []*fastjson.Value) {

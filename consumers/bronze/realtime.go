@@ -27,9 +27,7 @@ func (d *decoder) realtime(e *Event, v *fastjson.Value) {
 		m := r.message(RoleUser, text(v, "item_id"))
 		m.say(FragmentText, "transcript", text(v, "transcript"))
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // realtimeItem decodes an item of a conversation. What the model says is told by its answers.
@@ -71,9 +69,7 @@ func (d *decoder) geminiLiveClient(e *Event, v *fastjson.Value) {
 			answer.broke(answer.Text)
 		}
 	}
-	if r.begun == 0 {
-		r.note()
-	}
+	r.noteIfNothing()
 }
 
 // decodeGeminiLive decodes what the server says: pieces of a turn, as text or as what was spoken, calls of tools, and the turn's end.

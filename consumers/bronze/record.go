@@ -122,6 +122,13 @@ func (e *Event) broke(message string) {
 	e.Status, e.Error = StatusError, cmp.Or(message, "unspecified error")
 }
 
+// noteIfNothing makes a note of a record of which nothing else was made.
+func (r *record) noteIfNothing() {
+	if r.begun == 0 {
+		r.note()
+	}
+}
+
 // note makes the record one of bookkeeping: it says something of its session, and nothing of a message or a call.
 func (r *record) note() *Event {
 	payload := ""
