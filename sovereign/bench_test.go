@@ -101,7 +101,12 @@ func BenchmarkOptimise(b *testing.B) {
 
 func benchStore(b *testing.B) *Store {
 	b.Helper()
-	store, err := Open(b.Context(), b.TempDir(), Options{})
+	return benchStoreAt(b, b.TempDir(), Options{})
+}
+
+func benchStoreAt(b *testing.B, root string, options Options) *Store {
+	b.Helper()
+	store, err := Open(b.Context(), root, options)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -24,16 +24,7 @@ func benchBucket(b *testing.B, cacheBytes int64) *Store {
 	b.Helper()
 	options := bucketOptions(gateway.Start(b).URL())
 	options.CacheDir, options.CacheBytes = filepath.Join(b.TempDir(), "cache"), cacheBytes
-	store, err := Open(b.Context(), "s3://memory/bench", options)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	return store
+	return benchStoreAt(b, "s3://memory/bench", options)
 }
 
 // A commit of few rows, as one partition makes them under little load.

@@ -106,7 +106,6 @@ func (r *reply) entities() []query.Entity {
 func (p *Pipeline) answer(
 	ctx context.Context, subject string, use func(context.Context, *question, *reply) error,
 ) (stop func() error, err error) {
-
 	places := make(chan struct{}, askedAtOnce)
 	sub, err := p.conn.Subscribe(subject, func(msg *nats.Msg) {
 		select {

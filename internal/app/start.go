@@ -187,7 +187,7 @@ func (p *Pipeline) ExtendIndexes(ctx context.Context) error { return p.extendInd
 
 // followGrowth extends the indexes of tables that have grown, and leaves the machine to a burst as long as it can.
 func (p *Pipeline) followGrowth(ctx context.Context) error {
-	burst := p.bursts() || p.opts.Unasked
+	burst := p.opts.Unasked || p.bursts()
 	if !p.leads() || p.gold.Totals().Traces < p.extended.Load()+extendEvents {
 		return nil
 	}

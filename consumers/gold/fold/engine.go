@@ -78,7 +78,6 @@ func (e *Engine) Resume(ctx context.Context) error {
 		return err
 	}
 	e.DB.Progress = *p
-	e.DB.Progress.Version = model.StateVersion // an earlier program must not read what comes from now on
 	if totals != nil {
 		e.DB.Totals = *totals
 	}

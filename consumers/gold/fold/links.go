@@ -168,8 +168,8 @@ func (f *Tx) count(id uuid.UUID) error {
 		if f.links.gone[id] {
 			return nil
 		}
-		known, err := state.LoadEntityState(f.seeker, id)
-		if err != nil || known == nil {
+		known, err := state.Get(f.seeker, model.Key(model.KeyOrdinal, id), func([]byte) error { return nil })
+		if err != nil || !known {
 			return err
 		}
 	}

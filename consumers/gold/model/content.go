@@ -53,10 +53,14 @@ func (b *Body) Encode() []byte {
 // decodeBody reads what Body.Encode wrote.
 func decodeBody(record []byte) (b Body, err error) {
 	if len(record) > 0 && record[0] == packedBody {
-		if n, err := s2.DecodedLen(record[1:]); err != nil || n > bodyMax {
-			return b, fmt.Errorf("%w: a body of %d bytes, %w", ErrUnreadable, n, err)
+		n, err := s2.DecodedLen(record[1:])
+		if err == nil && n > bodyMax {
+			return b, fmt.Errorf("%w: a body of %d bytes, the limit is %d", ErrUnreadable, n, bodyMax)
 		}
-		if record, err = s2.Decode(nil, record[1:]); err != nil {
+		if err == nil {
+			record, err = s2.Decode(nil, record[1:])
+		}
+		if err != nil {
 			return b, fmt.Errorf("%w: a body: %w", ErrUnreadable, err)
 		}
 	}

@@ -28,7 +28,7 @@ func TestABodyIsReadAsItWasWritten(t *testing.T) {
 	})
 }
 
-// The state keeps the records of an earlier version.
+// What is short is not compressed, and a reader does not care how long it is.
 func TestABodyThatIsNotCompressedIsRead(t *testing.T) {
 	text := strings.Repeat("plain ", 1000)
 	var plain Encoder

@@ -42,8 +42,8 @@ type EntityState struct {
 	closing                     closing   // greatest
 	answer                      closing   // greatest of those that are no transport's
 	exchange                    Stamp     // last that says how its HTTP exchange ended; the zero stamp if none
-	link                        link      //
-	CountedAs                   uuid.UUID // the entity that counts where several see one call: see link.go; uuid.Nil if it is this one
+	link                        link      // what it says of the call that it sees: see link.go
+	CountedAs                   uuid.UUID // the entity that counts where several see one call; uuid.Nil if it is this one
 	countedHere                 bool      // that one is of the same workflow
 	RowsAtFirst                 uint64    // rows that the tables may have from the group that first brought it, episodes included: see project/held.go
 }

@@ -43,7 +43,7 @@ func (p *Progress) NextOrdinal() uint64 {
 	return p.ordinals
 }
 
-// DecodeProgress reads no more than the version of a record that is not readable, whose rest it does not know.
+// DecodeProgress reads no more than the version of a record of another one, whose rest it does not know.
 func DecodeProgress(record []byte) (*Progress, error) {
 	d := Decoder{Rest: record}
 	p := &Progress{Version: d.Uint()}
