@@ -165,6 +165,9 @@ type Entity struct {
 	Reasoning       string    `json:"reasoning,omitempty"`                           // of a message; told in conversations only
 }
 
+// EpisodeKinds are the kinds of episodes, as the table has them.
+var EpisodeKinds = []string{"message", "tool_call", "tool_result", "observation", "error"}
+
 // RecallRequest asks for episodes that match a text.
 type RecallRequest struct {
 	Query    string    `json:"query"`
@@ -172,7 +175,7 @@ type RecallRequest struct {
 	Limit    int       `json:"limit,omitempty"`
 	Workflow string    `json:"workflow,omitempty"`
 	Agent    string    `json:"agent,omitempty"`
-	Kind     string    `json:"kind,omitempty"`
+	Kind     string    `json:"kind,omitempty"` // of EpisodeKinds
 	After    time.Time `json:"after,omitzero"`
 	Before   time.Time `json:"before,omitzero"`
 	Exact    bool      `json:"exact,omitempty"`  // compare every vector instead of using the index

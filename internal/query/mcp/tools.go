@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -13,8 +14,8 @@ import (
 // addTools adds the tools. Their schemas are written out, and small: every client pays for them in every conversation.
 func (m *memory) addTools(s *sdk.Server) {
 	add(s, "recall", "Find passages of recorded conversations, tool results and observations, by meaning and words; best first, with provenance.",
-		`"query":{"type":"string"},"workflow":{"type":"string"},"agent":{"type":"string"},"kind":{"type":"string","enum":["message","tool_call","tool_result","observation","error"]},"since":`+
-			sinceSchema+`,"limit":{"type":"integer","maximum":100},"budget_tokens":{"type":"integer"},"cursor":{"type":"string"}`, `"query"`,
+		`"query":{"type":"string"},"workflow":{"type":"string"},"agent":{"type":"string"},"kind":{"type":"string","enum":["`+
+			strings.Join(query.EpisodeKinds, `","`)+`"]},"since":`+sinceSchema+`,"limit":{"type":"integer","maximum":100},"budget_tokens":{"type":"integer"},"cursor":{"type":"string"}`, `"query"`,
 		listSchema("hits"), m.recall)
 	add(s, "rehydrate", "What is needed to go on with a workflow: goal, decisions, open calls, errors, what was said last. Within budget_tokens (default 2000).",
 		`"workflow":{"type":"string"},"budget_tokens":{"type":"integer","minimum":200}`, `"workflow"`,

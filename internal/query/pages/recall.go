@@ -35,7 +35,7 @@ func (s *site) recall(r *http.Request) (*page, error) {
 		},
 		After: asked.Get("after"), Before: asked.Get("before"), Hits: []query.Hit{},
 		Modes: []string{query.ModeHybrid, query.ModeVector, query.ModeText},
-		Kinds: []string{"message", "tool_call", "tool_result", "observation", "error"},
+		Kinds: query.EpisodeKinds,
 	}
 	made := &page{Template: "recall", Title: "Recall", Section: "recall", Data: &p}
 	if p.Asked.Query == "" {
